@@ -1,0 +1,1 @@
+"""Where state lives: SQLite in a file by default, PostgreSQL by one URL."""
