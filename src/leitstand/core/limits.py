@@ -1,0 +1,64 @@
+"""Every limit of loops, queues, sizes and times that settings do not carry, each with its reason."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+MIB = 1024 * 1024
+GIB = 1024 * MIB
+
+# Media
+SEGMENT_SECONDS = 30.0
+SEGMENT_BYTES_MAX = 64 * MIB
+AUDIO_MARGIN_SECONDS = 15.0
+"""Audio around a segment, so that a recogniser hears whole sentences."""
+WHOLE_PROOF_SECONDS = 60.0
+"""Media up to this length are proved by all frames, longer ones by sampled joins."""
+PROOF_JOINS = 3
+PIXELS_MAX = 120_000_000
+"""Pixels of one picture or frame: 360 MB as RGB, within the decoder's address space."""
+MEDIA_SECONDS_MAX = 24 * 3600.0
+METADATA_BYTES_MAX = 256 * 1024
+"""Technical and EXIF facts of one medium; what is over is cut and named."""
+DECODER_ADDRESS_BYTES = 2 * GIB
+FRAME_SIDE_MAX = 1280
+"""Long side of frames handed to pipelines; boxes are scaled back to the original."""
+RING_SLOTS = 4
+PICTURE_SIDE_MAX = 960
+PICTURES_PER_SEGMENT_MAX = 4
+FILES_MAX = 10_000
+
+# Transfer
+PART_BYTES = 8 * MIB
+OBJECT_BYTES_MAX = 8 * GIB
+RESULT_BYTES_MAX = 64 * MIB
+
+# Worker protocol
+TOKEN_LIFE = timedelta(minutes=20)
+CERTIFICATE_LIFE = timedelta(minutes=30)
+LEASE = timedelta(seconds=60)
+BEAT_INTERVAL = timedelta(seconds=5)
+CLAIM_WAIT_SECONDS_MAX = 25.0
+PROGRESS_FACTOR = 3.0
+PROGRESS_SECONDS_MIN = 60.0
+CLOCK_SKEW_MAX = timedelta(seconds=60)
+BACKWARD_JUMP_MAX = timedelta(seconds=5)
+ATTEMPTS_MAX = 5
+SEGMENTS_PER_TASK = 4
+BEAT_BYTES_MAX = MIB
+
+# Instances
+READY_DEADLINE = timedelta(minutes=20)
+DRAIN_GRACE = timedelta(minutes=2)
+IDLE_SECONDS_MAX = timedelta(seconds=5)
+LAUNCHES_PER_JOB_MAX = 8
+
+# Steps
+UNITS_PER_STEP_MAX = 200
+EFFECT_ATTEMPTS_MAX = 12
+SEQUENCE_BATCH_MAX = 5_000
+ENTRY_UNSEQUENCED_MAX = timedelta(seconds=5)
+EVENTS_KEPT = timedelta(days=30)
+EMBEDDED_IDLE = timedelta(seconds=60)
+PAGE_DEFAULT = 50
+PAGE_MAX = 200

@@ -1,0 +1,251 @@
+"""Every seam on one page: what the core and the control loop ask of the world, and how it may fail.
+
+Ports are synchronous; loops and the API run them in threads. Adapters do not wait, retry or log:
+waiting is a state, retry is the effect runner's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Protocol
+
+from leitstand.core.finding import Line
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from leitstand.core.placement import Offer, Requirements
+
+    Rgb = npt.NDArray[np.uint8]
+    Samples = npt.NDArray[np.float32]
+
+
+# --- time and identity ---------------------------------------------------------------------------
+
+
+class Clock(Protocol):
+    """The only source of time; `now` is aware UTC, `monotonic` is seconds for periods."""
+
+    def now(self) -> datetime: ...
+    def monotonic(self) -> float: ...
+
+
+class Ids(Protocol):
+    """The only source of names and of randomness in `control`; seeded in simulations."""
+
+    def new(self, noun: str, now: datetime) -> str:
+        """`<noun>_<ULID>`, sortable by time."""
+        ...
+
+    def draw(self, size: int) -> bytes:
+        """Bytes for commitment keys and tokens."""
+        ...
+
+
+# --- providers -----------------------------------------------------------------------------------
+
+
+class Capability(Enum):
+    """What a provider can do beyond launch, list and terminate."""
+
+    PAUSE = "pause"
+    SPOT = "spot"
+    VOLUMES = "volumes"
+    RESERVE = "reserve"
+
+
+class Status(Enum):
+    """What a provider says of an instance; `UNKNOWN` changes no state."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    STOPPED = "stopped"
+    ENDING = "ending"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One instance as a provider lists it."""
+
+    provider_id: str
+    label: str
+    status: Status
+    price_eur_per_hour: str | None = None
+    gpu: str | None = None
+    region: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchSpec:
+    """All an instance is told: where to dial, whom to believe, who it is. Never a lasting secret."""
+
+    url: str
+    ca_sha256: str
+    instance_id: str
+    token: str
+    end_by: datetime
+    slots: int
+    environment: Mapping[str, str]
+
+
+class Provider(Protocol):
+    """Who rents out instances; one file in `providers/`, found by name through `connect(settings)`."""
+
+    capabilities: frozenset[Capability]
+    listing_lag: timedelta
+
+    def offers(self, want: Requirements) -> Iterable[Offer]: ...
+    def launch(self, offer: Offer, spec: LaunchSpec, label: str) -> Seen: ...
+    def list(self) -> Iterable[Seen]: ...
+    def pause(self, provider_id: str) -> None: ...
+    def resume(self, provider_id: str) -> None: ...
+    def terminate(self, provider_id: str) -> None: ...
+
+
+class ProviderError(Exception):
+    """Base of what a provider call may raise; the subclass says what the caller does next."""
+
+
+class NoCapacity(ProviderError):
+    """The offer is gone: take the next one."""
+
+
+class RateLimited(ProviderError):
+    """Later, after `retry_after` where it is known."""
+
+    def __init__(self, message: str, retry_after: timedelta | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Unavailable(ProviderError):
+    """Later: nothing happened, nothing answered."""
+
+
+class UnknownOutcome(ProviderError):
+    """The call may have taken effect: look by label before anything else."""
+
+    def __init__(self, message: str, seen: Seen | None = None) -> None:
+        super().__init__(message)
+        self.seen = seen
+
+
+class NoFunds(ProviderError):
+    """Stop launching there and tell a person."""
+
+
+class Unauthorized(ProviderError):
+    """Stop launching there and tell a person."""
+
+
+class Rejected(ProviderError):
+    """The request was wrong: our bug."""
+
+
+# --- blobs ---------------------------------------------------------------------------------------
+
+
+class Blobs(Protocol):
+    """Where ciphertext lies. Names are object ids; bodies are age files."""
+
+    def put(self, name: str, body: Iterable[bytes]) -> None: ...
+    def get(self, name: str, start: int = 0, end: int | None = None) -> Iterator[bytes]: ...
+    def size(self, name: str) -> int | None: ...
+    def delete(self, names: Sequence[str]) -> None: ...
+    def names(self) -> Iterator[str]: ...
+
+
+# --- analysis ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class VideoFrame:
+    """A decoded picture. `rgb` is (height, width, 3) and valid until the next frame is taken;
+    `scale` turns its pixels into pixels of the original as displayed."""
+
+    time_us: int
+    rgb: Rgb
+    scale: float
+
+
+class SegmentSource(Protocol):
+    """One segment, decrypted in memory and decoded in a sandboxed child."""
+
+    from_us: int
+    to_us: int
+
+    def frames(self, side_max: int) -> Iterator[VideoFrame]:
+        """Frames inside the segment in order; an image is one frame at time 0."""
+        ...
+
+    def audio(self) -> tuple[int, Samples]:
+        """Start in microseconds and mono samples at 16 kHz, margins included."""
+        ...
+
+    def gaps(self) -> Sequence[tuple[int, int, str]]:
+        """What could not be read, after the frames or audio were taken: from_us, to_us, reason."""
+        ...
+
+
+class Model(Protocol):
+    """A loaded model version as pipelines see it; calls from several threads share batches."""
+
+    name: str
+    version: str
+
+    def __call__(self, items: Sequence[Any]) -> Sequence[Any]: ...
+
+
+class Loaded(Protocol):
+    """What a family makes of one model's files."""
+
+    batch_max: int
+
+    def __call__(self, items: Sequence[Any]) -> Sequence[Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """Where inference runs: `cpu`, or `cuda` with an ordinal. `threads` bounds a CPU session."""
+
+    kind: str = "cpu"
+    ordinal: int = 0
+    threads: int = 0
+
+
+class Family(Protocol):
+    """Pre- and post-processing of one kind of model; one file in `models/`, found by name."""
+
+    def load(self, files: Mapping[str, bytes], device: Device) -> Loaded:
+        """A session over verified bytes. Never opens a path and never unpickles."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A pipeline's need of a family; an optional one that is missing becomes a line under "not known"."""
+
+    family: str
+    capability: str
+    required: bool
+
+
+class Pipeline(Protocol):
+    """Analysis of one modality; one file in `analysis/`, found by name."""
+
+    def uses(self, profile: str) -> Sequence[Use]: ...
+
+    def run(
+        self,
+        profile: str,
+        source: SegmentSource,
+        models: Mapping[str, Model],
+        progress: Callable[[int], None],
+    ) -> Iterator[Line]:
+        """Findings of one segment. `models` is by family; `progress` takes units done."""
+        ...
