@@ -1,0 +1,355 @@
+"""Where things lie and how the installation is set up: `Folders` and one frozen `Settings`.
+
+Settings come from `leitstand.toml` in the configuration folder; a variable
+`LEITSTAND_<SECTION>__<KEY>` wins over the file. They are read once, at start. A key nobody knows is
+an error that names its line, because a misspelt limit is a limit that does not hold.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from leitstand.core import limits
+from leitstand.core.problem import Exit, Problem
+from leitstand.folders import Folders
+
+__all__ = ["Folders", "Settings"]
+
+_OTHER_VARIABLES = frozenset({"LEITSTAND_HOME", "LEITSTAND_DEBUG"})
+
+
+# --- the shapes of single values -----------------------------------------------------------------
+
+_DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(s|min|h|d)\s*$")
+_UNIT_SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
+
+
+def _duration(value: object) -> object:
+    if isinstance(value, str) and (found := _DURATION.match(value)):
+        return timedelta(seconds=float(found[1]) * _UNIT_SECONDS[found[2]])
+    if isinstance(value, timedelta):
+        return value
+    raise ValueError('must be a duration such as "24 h", "7 d" or "90 s"')
+
+
+def _listen(value: str) -> str:
+    host, colon, port = value.rpartition(":")
+    if not (colon and host and port.isdigit() and int(port) <= 65535):
+        raise ValueError('must be "host:port"; port 0 takes a free one')
+    return value
+
+
+def _origin(value: str) -> str:
+    """An origin without a path; plain http only for loopback."""
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must be an address such as https://leitstand.example")
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError("must be an origin without a path")
+    loopback = parts.hostname in ("localhost", "::1") or parts.hostname.startswith("127.")
+    if parts.scheme == "http" and not loopback:
+        raise ValueError("must be https; plain http is accepted for loopback only")
+    return value.rstrip("/")
+
+
+def _root(value: str) -> str:
+    if not value.startswith("file:"):
+        raise ValueError('must be "file:" or "file:<folder>"')
+    return value
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Listen = Annotated[str, AfterValidator(_listen)]
+Origin = Annotated[str, AfterValidator(_origin)]
+Euros = Annotated[Decimal, Field(ge=0, max_digits=15, decimal_places=6)]
+Tier = Literal["L", "A", "B", "C", "D"]
+DataClass = Literal["0", "1", "2", "3"]
+
+_TIERS: dict[DataClass, Tier] = {"0": "D", "1": "C", "2": "B", "3": "A"}
+
+
+def _all_tiers(value: dict[DataClass, Tier]) -> dict[DataClass, Tier]:
+    return {**_TIERS, **value}
+
+
+# --- sections ------------------------------------------------------------------------------------
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ServerSettings(_Section):
+    """`url`: the control plane that commands talk to; without it they start an embedded one.
+    `listen`: where `leitstand serve` offers the operator API; without it only on the Unix socket.
+    `public_url`: how others reach it."""
+
+    url: Origin | None = None
+    listen: Listen | None = None
+    public_url: Origin | None = None
+
+
+class WorkerSettings(_Section):
+    """`listen`: where workers dial in. `advertise_url`: what they are told to dial. `slots`: tasks
+    at once on one instance, None: decided by its cores. `cache_gib`: models kept on an instance."""
+
+    listen: Listen = "127.0.0.1:0"
+    advertise_url: Origin | None = None
+    slots: Annotated[int, Field(ge=1, le=64)] | None = None
+    cache_gib: Annotated[float, Field(gt=0)] = 20.0
+
+
+class StoreSettings(_Section):
+    """`url`: `sqlite:///path` or `postgresql://…`; None: `state/leitstand.db`."""
+
+    url: str | None = None
+
+
+class BlobSettings(_Section):
+    """`url`: a folder or an address that obstore knows; None: `data/blobs`."""
+
+    url: str | None = None
+    part_mib: Annotated[int, Field(ge=1, le=64)] = limits.PART_BYTES // limits.MIB
+
+
+class KeySettings(_Section):
+    """`root`: where the epoch keys lie; `file:` is `data/keys`."""
+
+    root: Annotated[str, AfterValidator(_root)] = "file:"
+
+
+class ProviderSettings(_Section):
+    """What the adapter `providers/<name>.py` is given. `price_eur_per_hour` is the price of own
+    machines; secrets are named by file, never written here."""
+
+    base_url: Origin | None = None
+    key_file: Path | None = None
+    agreement_file: Path | None = None
+    regions: tuple[str, ...] = ()
+    max_price_eur_per_hour: Euros | None = None
+    price_eur_per_hour: Euros = Decimal(0)
+    end_by_hours_max: Annotated[float, Field(gt=0)] = 24.0
+    bandwidth_mbit_per_s: Annotated[float, Field(gt=0)] | None = None
+
+
+class VramSettings(_Section):
+    """VRAM in GiB that a modality needs where no measured need of its models is known."""
+
+    video: Annotated[float, Field(ge=0)] = 24.0
+    image: Annotated[float, Field(ge=0)] = 16.0
+    audio: Annotated[float, Field(ge=0)] = 8.0
+    fusion: Annotated[float, Field(ge=0)] = 24.0
+
+
+class PlacementSettings(_Section):
+    """`tiers`: the worst trust tier that may see media of each data class."""
+
+    disk_gib_min: Annotated[float, Field(ge=0)] = 4.0
+    vram_gib: VramSettings = VramSettings()
+    cuda_min: str = "11.8"
+    tiers: Annotated[dict[DataClass, Tier], AfterValidator(_all_tiers)] = Field(
+        default_factory=lambda: dict(_TIERS)
+    )
+
+
+class BudgetSettings(_Section):
+    """Caps in euros; None: no cap."""
+
+    total_eur: Euros | None = None
+    month_eur: Euros | None = None
+    job_eur: Euros | None = None
+
+
+class RetentionSettings(_Section):
+    """How long each class of data is kept. The case `inbox` erases media when its job ends."""
+
+    media: Duration = timedelta(hours=24)
+    failed_media: Duration = timedelta(days=7)
+    inbox: Duration = timedelta(hours=24)
+    reports: Duration = timedelta(days=180)
+    payloads: Duration = timedelta(days=365)
+    entries: Duration = timedelta(days=730)
+
+
+class MediaSettings(_Section):
+    """Bounds of intake; what is over them is refused by name."""
+
+    segment_seconds: Annotated[float, Field(ge=1, le=600)] = limits.SEGMENT_SECONDS
+    segment_mib_max: Annotated[int, Field(ge=1)] = limits.SEGMENT_BYTES_MAX // limits.MIB
+    pixels_max: Annotated[int, Field(ge=1)] = limits.PIXELS_MAX
+    seconds_max: Annotated[float, Field(gt=0)] = limits.MEDIA_SECONDS_MAX
+
+
+class ReportSettings(_Section):
+    """`lang`: the language of reports; None: that of whoever asks."""
+
+    lang: Literal["en", "de"] | None = None
+
+
+class Settings(BaseSettings):
+    """Everything that can be set, read once by `Settings.load` and passed on."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid")
+
+    server: ServerSettings = ServerSettings()
+    worker: WorkerSettings = WorkerSettings()
+    store: StoreSettings = StoreSettings()
+    blobs: BlobSettings = BlobSettings()
+    keys: KeySettings = KeySettings()
+    providers: dict[str, ProviderSettings] = Field(default_factory=dict)
+    placement: PlacementSettings = PlacementSettings()
+    budgets: BudgetSettings = BudgetSettings()
+    retention: RetentionSettings = RetentionSettings()
+    media: MediaSettings = MediaSettings()
+    report: ReportSettings = ReportSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)  # `load` merges file and environment itself, to name the place
+
+    @classmethod
+    def load(cls, folders: Folders | None = None) -> Self:
+        """File and environment of this user. Raises Problem with exit 2 that names the place:
+        setting-unknown, setting-wrong, settings-syntax, settings-unreadable."""
+        path = (folders or Folders.find()).settings_file
+        try:
+            text = path.read_text("utf-8")
+        except FileNotFoundError:
+            text = ""
+        except (OSError, UnicodeDecodeError) as error:
+            raise Problem("settings-unreadable", Exit.USAGE, file=str(path)) from error
+        try:
+            written = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise Problem(
+                "settings-syntax", Exit.USAGE, file=str(path), reason=str(error)
+            ) from error
+        _check_variables(os.environ, cls)
+        env = EnvSettingsSource(cls, env_prefix="LEITSTAND_", env_nested_delimiter="__")()
+        try:
+            return cls(**_merge(written, env))
+        except ValidationError as error:
+            raise _problem(error, env, path, text) from error
+
+    def provider(self, name: str) -> ProviderSettings:
+        """The settings of one provider, defaults where nothing is written."""
+        return self.providers.get(name, ProviderSettings())
+
+
+def _check_variables(environ: Mapping[str, str], settings: type[BaseSettings]) -> None:
+    for name in environ:
+        section, nested, _ = name.partition("__")
+        if not (name.startswith("LEITSTAND_") and nested) or name in _OTHER_VARIABLES:
+            continue
+        if section.removeprefix("LEITSTAND_").lower() not in settings.model_fields:
+            raise Problem(
+                "setting-unknown", Exit.USAGE, key=name, place="environment", suggestion=None
+            )
+
+
+def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        under = merged.get(key)
+        both = isinstance(value, Mapping) and isinstance(under, Mapping)
+        merged[key] = _merge(under, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+def _problem(error: ValidationError, env: Mapping[str, Any], path: Path, text: str) -> Problem:
+    first = error.errors()[0]
+    keys = tuple(str(key) for key in first["loc"])
+    if _present(env, keys):
+        key, place = "LEITSTAND_" + "__".join(keys).upper(), "environment"
+    else:
+        line = line_of(text, keys)
+        key, place = ".".join(keys), f"{path}:{line}" if line else str(path)
+    if first["type"] == "extra_forbidden":
+        return Problem(
+            "setting-unknown", Exit.USAGE, key=key, place=place, suggestion=_similar(keys)
+        )
+    reason = first["msg"].removeprefix("Value error, ")
+    return Problem("setting-wrong", Exit.USAGE, key=key, place=place, reason=reason)
+
+
+def _present(env: Mapping[str, Any], keys: tuple[str, ...]) -> bool:
+    here: Any = env
+    for key in keys:
+        if not isinstance(here, Mapping) or key not in here:
+            return False
+        here = here[key]
+    return True
+
+
+def _similar(keys: tuple[str, ...]) -> str | None:
+    section: type[BaseModel] = Settings
+    for key in keys[:-1]:
+        if section is Settings and key == "providers":
+            section = ProviderSettings
+            break
+        kind = section.model_fields[key].annotation if key in section.model_fields else None
+        if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
+            return None
+        section = kind
+    close = difflib.get_close_matches(keys[-1], list(section.model_fields), n=1)
+    return close[0] if close else None
+
+
+_TABLE = re.compile(r"^\s*\[\s*([^\[\]]+?)\s*\]")
+_KEY = re.compile(
+    r"""^\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'))*)\s*="""
+)
+
+
+def line_of(text: str, keys: tuple[str, ...]) -> int | None:
+    """The line (from 1) of TOML `text` that names `keys`, or its nearest named parent."""
+    table: tuple[str, ...] = ()
+    best: tuple[int, int] | None = None
+    for number, line in enumerate(text.splitlines(), 1):
+        if found := _TABLE.match(line):
+            table = _split(found[1])
+            named = table
+        elif found := _KEY.match(line):
+            named = table + _split(found[1])
+        else:
+            continue
+        depth = min(len(named), len(keys))
+        if named[:depth] == keys[:depth] and (best is None or depth > best[0]):
+            best = (depth, number)
+    return best[1] if best else None
+
+
+def _split(dotted: str) -> tuple[str, ...]:
+    parts = re.findall(r"""[A-Za-z0-9_-]+|"[^"]*"|'[^']*'""", dotted)
+    return tuple(part.strip("\"'") for part in parts)

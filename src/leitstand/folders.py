@@ -1,0 +1,127 @@
+"""The five folders of an installation, and the place of its socket."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import platformdirs
+
+from leitstand.core.problem import Exit, Problem
+
+SOCKET_PATH_BYTES_MAX = 100
+"""Linux allows 107 bytes for the path of a Unix socket; the rest is room for a suffix."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """The five folders of an installation. Nothing of Leitstand is written anywhere else, except
+    reports, which go where the user says."""
+
+    config: Path
+    state: Path
+    data: Path
+    cache: Path
+    run: Path
+
+    @classmethod
+    def find(cls, environ: Mapping[str, str] | None = None) -> Self:
+        """The folders of this user, or the subfolders of `LEITSTAND_HOME`. Creates nothing."""
+        home = (os.environ if environ is None else environ).get("LEITSTAND_HOME")
+        if home:
+            root = Path(home).expanduser().absolute()
+            return cls(*(root / name for name in ("config", "state", "data", "cache", "run")))
+        dirs = platformdirs.PlatformDirs("leitstand", appauthor=False)
+        run = dirs.user_runtime_path
+        if not os.access(run.parent, os.W_OK):
+            run = _private_temp()
+        return cls(
+            dirs.user_config_path,
+            dirs.user_state_path,
+            dirs.user_data_path,
+            dirs.user_cache_path,
+            run,
+        )
+
+    @property
+    def settings_file(self) -> Path:
+        return self.config / "leitstand.toml"
+
+    @property
+    def database(self) -> Path:
+        return self.state / "leitstand.db"
+
+    @property
+    def ledger(self) -> Path:
+        return self.state / "ledger"
+
+    @property
+    def lock(self) -> Path:
+        return self.state / "lock"
+
+    @property
+    def logs(self) -> Path:
+        return self.state / "logs"
+
+    @property
+    def blobs(self) -> Path:
+        return self.data / "blobs"
+
+    @property
+    def keys(self) -> Path:
+        return self.data / "keys"
+
+    @property
+    def models(self) -> Path:
+        return self.cache / "models"
+
+    @property
+    def socket(self) -> Path:
+        """The operator API of the embedded control plane: `run/api.sock`, or a short path of this
+        user's own under the temp folder when that would not fit into a socket address."""
+        path = self.run / "api.sock"
+        if len(os.fsencode(path)) <= SOCKET_PATH_BYTES_MAX:
+            return path
+        short = hashlib.sha256(os.fsencode(self.run)).hexdigest()[:12]
+        return _private_temp() / short / "api.sock"
+
+    def create(self) -> None:
+        """Make all folders, readable by this user alone. Raises Problem("folder-unusable")."""
+        for folder in (
+            self.config,
+            self.state,
+            self.data,
+            self.cache,
+            self.run,
+            self.logs,
+            self.socket.parent.parent,
+            self.socket.parent,
+        ):
+            _make_private(folder)
+
+
+def _private_temp() -> Path:
+    return Path(tempfile.gettempdir()) / f"leitstand-{os.getuid()}"
+
+
+def _make_private(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = folder.stat()
+    except OSError as error:
+        raise Problem(
+            "folder-unusable", Exit.FAILED, folder=str(folder), reason=error.strerror or str(error)
+        ) from error
+    inside_temp = folder.parent == Path(tempfile.gettempdir()) or folder.name == "run"
+    if inside_temp and (found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o077):
+        if found.st_uid != os.getuid():
+            raise Problem(
+                "folder-unusable", Exit.FAILED, folder=str(folder), reason="belongs to someone else"
+            )
+        folder.chmod(0o700)

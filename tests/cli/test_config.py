@@ -1,0 +1,159 @@
+"""Settings and folders: the file, the environment, and answers that name the place."""
+
+from __future__ import annotations
+
+import os
+import stat
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from leitstand.config import Folders, Settings, line_of
+from leitstand.core.problem import Exit, Problem
+
+
+@pytest.fixture
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folders:
+    for name in [name for name in os.environ if name.startswith("LEITSTAND_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("LEITSTAND_HOME", str(tmp_path))
+    found = Folders.find()
+    found.create()
+    return found
+
+
+def _problem(folders: Folders) -> Problem:
+    with pytest.raises(Problem) as caught:
+        Settings.load(folders)
+    assert caught.value.exit is Exit.USAGE
+    return caught.value
+
+
+def test_without_a_file_the_defaults_hold(folders: Folders) -> None:
+    settings = Settings.load(folders)
+    assert settings.server.url is None
+    assert settings.placement.vram_gib.video == 24
+    assert settings.provider("local").price_eur_per_hour == 0
+    assert settings.retention.media == timedelta(hours=24)
+
+
+def test_file_values_are_parsed_into_types_with_units(folders: Folders) -> None:
+    folders.settings_file.write_text(
+        '[budgets]\nmonth_eur = 300.5\n[retention]\nmedia = "7 d"\n'
+        '[providers.local]\nprice_eur_per_hour = 0.10\n[placement.tiers]\n3 = "L"\n'
+    )
+    settings = Settings.load(folders)
+    assert settings.budgets.month_eur == Decimal("300.5")
+    assert settings.retention.media == timedelta(days=7)
+    assert settings.provider("local").price_eur_per_hour == Decimal("0.1")
+    assert settings.placement.tiers == {"0": "D", "1": "C", "2": "B", "3": "L"}
+
+
+def test_environment_wins_over_the_file(folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
+    folders.settings_file.write_text("[worker]\nslots = 2\ncache_gib = 3\n")
+    monkeypatch.setenv("LEITSTAND_WORKER__SLOTS", "5")
+    settings = Settings.load(folders)
+    assert (settings.worker.slots, settings.worker.cache_gib) == (5, 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "line", "suggestion"),
+    [
+        (
+            "[server]\nurl = 'https://a.example'\nlistn = '127.0.0.1:1'\n",
+            "server.listn",
+            3,
+            "listen",
+        ),
+        ("# c\n\nserverr.url = 'x'\n", "serverr", 3, "server"),
+        ("[providers.local]\nprice = 1\n", "providers.local.price", 2, None),
+        ("[placement.vram_gib]\nvidoe = 8\n", "placement.vram_gib.vidoe", 2, "video"),
+    ],
+)
+def test_an_unknown_key_is_an_error_that_names_its_line(
+    folders: Folders, text: str, key: str, line: int, suggestion: str | None
+) -> None:
+    folders.settings_file.write_text(text)
+    problem = _problem(folders)
+    assert problem.code == "setting-unknown"
+    assert problem.params["key"] == key
+    assert problem.params["place"] == f"{folders.settings_file}:{line}"
+    assert problem.params["suggestion"] == suggestion
+
+
+def test_an_unknown_variable_is_named(folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEITSTAND_BUDGET__TOTAL_EUR", "4")
+    assert _problem(folders).params["key"] == "LEITSTAND_BUDGET__TOTAL_EUR"
+    monkeypatch.delenv("LEITSTAND_BUDGET__TOTAL_EUR")
+    monkeypatch.setenv("LEITSTAND_BUDGETS__TOTAL", "4")
+    problem = _problem(folders)
+    assert (problem.code, problem.params["key"]) == ("setting-unknown", "LEITSTAND_BUDGETS__TOTAL")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[budgets]\ntotal_eur = -1\n",
+        "[worker]\nlisten = 'nowhere'\n",
+        "[server]\nurl = 'http://leitstand.example'\n",
+        "[server]\nurl = 'https://leitstand.example/v1'\n",
+        "[retention]\nmedia = 'soon'\n",
+        "[keys]\nroot = 'memory:'\n",
+        "[worker]\nslots = 0\n",
+    ],
+)
+def test_a_wrong_value_names_its_line(folders: Folders, text: str) -> None:
+    folders.settings_file.write_text(text)
+    problem = _problem(folders)
+    assert problem.code == "setting-wrong"
+    assert str(problem.params["place"]).endswith("leitstand.toml:2")
+
+
+def test_plain_http_is_accepted_for_loopback(folders: Folders) -> None:
+    folders.settings_file.write_text("[server]\nurl = 'http://127.0.0.1:8714/'\n")
+    assert Settings.load(folders).server.url == "http://127.0.0.1:8714"
+
+
+def test_broken_toml_says_where(folders: Folders) -> None:
+    folders.settings_file.write_text("[server\n")
+    problem = _problem(folders)
+    assert problem.code == "settings-syntax"
+    assert "line 1" in str(problem.params["reason"])
+
+
+def test_settings_cannot_be_changed_after_loading(folders: Folders) -> None:
+    settings = Settings.load(folders)
+    with pytest.raises(ValueError, match="frozen"):
+        settings.server.url = "https://x.example"
+
+
+def test_the_nearest_named_parent_answers_for_a_key_written_inline() -> None:
+    assert line_of("a = 1\nb = {c = 2}\n", ("b", "c")) == 2
+    assert line_of("a = 1\n", ("b",)) is None
+
+
+def test_home_holds_the_five_folders_for_this_user_alone(folders: Folders, tmp_path: Path) -> None:
+    assert {path.name for path in tmp_path.iterdir()} == {"config", "state", "data", "cache", "run"}
+    assert stat.S_IMODE(folders.run.stat().st_mode) == 0o700
+    assert folders.socket == tmp_path / "run" / "api.sock"
+
+
+def test_a_long_home_gets_a_short_socket_path_of_this_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long_home = tmp_path / ("x" * 120)
+    folders = Folders.find({"LEITSTAND_HOME": str(long_home)})
+    folders.create()
+    assert len(os.fsencode(folders.socket)) <= 100
+    assert stat.S_IMODE(folders.socket.parent.stat().st_mode) == 0o700
+    other = Folders.find({"LEITSTAND_HOME": str(long_home / "other")})
+    assert other.socket != folders.socket
+
+
+def test_a_folder_that_cannot_be_made_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Problem) as caught:
+        Folders.find({"LEITSTAND_HOME": str(tmp_path / "file")}).create()
+    assert caught.value.code == "folder-unusable"
