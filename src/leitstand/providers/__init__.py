@@ -1,0 +1,1 @@
+"""Who rents out instances: one file each, found by its name through `connect(settings)`."""

@@ -1,0 +1,237 @@
+"""This machine as a provider: an instance is a worker in a process of its own.
+
+The process list is the provider's listing. An instance is known by the label in its command line
+and by pid and start time, so nothing needs to be remembered over a restart of the control plane and
+a recycled pid is never taken for ours.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
+from decimal import Decimal, InvalidOperation
+from importlib import metadata
+from pathlib import Path
+
+import psutil
+
+from leitstand import launch as launching
+from leitstand.core.placement import Offer, Requirements
+from leitstand.host.facts import Facts, measure
+from leitstand.host.nvml import Gpus
+from leitstand.ports import Capability, LaunchSpec, Rejected, Seen, Status, Unavailable
+
+PROVIDER = "local"
+TIER = "L"
+GRACE = timedelta(seconds=5)
+"""From the first request to end (SIGTERM) to the moment a further one is SIGKILL."""
+_INHERITED = ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "CUDA_VISIBLE_DEVICES")
+"""What a worker needs of our environment; anything else could hold secrets."""
+
+
+def connect(settings: Mapping[str, str]) -> Local:
+    """The provider of this machine.
+
+    Settings: `price_eur_per_hour` (0), `region` (own), `cache_folder` (models; none: the worker's
+    choice), `log_folder` (none: logs are dropped). Raises Rejected on a price that is no amount.
+    """
+    return Local(settings)
+
+
+class Local:
+    """See `ports.Provider`. Safe to use from several threads."""
+
+    capabilities: frozenset[Capability] = frozenset()
+    listing_lag = timedelta(0)
+
+    def __init__(self, settings: Mapping[str, str]) -> None:
+        try:
+            self._price = Decimal(settings.get("price_eur_per_hour", "0"))
+        except InvalidOperation as error:
+            raise Rejected("price_eur_per_hour is not an amount") from error
+        self._region = settings.get("region", "own")
+        self._cache_folder = settings.get("cache_folder")
+        log_folder = settings.get("log_folder")
+        self._log_folder = Path(log_folder) if log_folder else None
+        self._gpus = Gpus()
+        self._asked: dict[str, float] = {}
+
+    def offers(self, want: Requirements) -> Iterable[Offer]:
+        """This machine as it is now; a GPU counts only with a runtime that can use it."""
+        facts = measure(Path(self._cache_folder or "/"), self._gpus)
+        yield self._offer(facts, usable_gpu=bool(facts.gpus) and _has_cuda_runtime())
+
+    def _offer(self, facts: Facts, *, usable_gpu: bool) -> Offer:
+        gpu = min(facts.gpus, key=lambda one: one.vram_gib or 0.0) if usable_gpu else None
+        return Offer(
+            provider=PROVIDER,
+            offer_id=PROVIDER,
+            accelerator="cuda" if gpu else "cpu",
+            gpu=gpu.name if gpu else None,
+            gpus=len(facts.gpus) if gpu else 0,
+            vram_gib=(gpu.vram_gib or 0.0) if gpu else 0.0,
+            cuda=gpu.cuda if gpu else None,
+            compute_capability=gpu.compute_capability if gpu else None,
+            driver=gpu.driver if gpu else None,
+            cores=facts.cores,
+            ram_gib=facts.ram_gib,
+            disk_gib=facts.disk_free_gib,
+            down_mbit_per_s=None,
+            tier=TIER,
+            region=self._region,
+            host=None,
+            price_eur_per_hour=self._price,
+        )
+
+    def launch(self, offer: Offer, spec: LaunchSpec, label: str) -> Seen:
+        """Start a worker in a session of its own that outlives us. Raises Unavailable if the
+        operating system cannot, Rejected if the label is not one of ours."""
+        if not label.startswith(launching.LABEL_PREFIX):
+            raise Rejected("the label has no prefix of ours")
+        environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+        environment |= {"LANG": "C.UTF-8", **spec.environment}
+        environment[launching.VARIABLE] = launching.encode(spec, self._cache_folder)
+        try:
+            log = self._log_path(label)
+            pid = os.posix_spawn(
+                sys.executable,
+                [sys.executable, "-m", "leitstand", "worker", "--label", label],
+                environment,
+                file_actions=[
+                    (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                    (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
+                    (os.POSIX_SPAWN_DUP2, 1, 2),
+                ],
+                setsid=True,
+                setsigmask=[],
+                setsigdef=[signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE],
+            )
+            return self._seen(psutil.Process(pid), label)
+        except psutil.NoSuchProcess as error:
+            raise Unavailable("the worker ended at once") from error
+        except OSError as error:
+            raise Unavailable(f"a worker could not be started: {error.strerror}") from error
+
+    def _log_path(self, label: str) -> str:
+        if self._log_folder is None:
+            return os.devnull
+        self._log_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return str(self._log_folder / f"{label}.log")
+
+    def list(self) -> Iterable[Seen]:
+        """Every worker of this user that carries a label of ours, each once, whoever started it."""
+        found: dict[str, Seen] = {}
+        for process in sorted(_processes(), key=lambda one: one.info["create_time"]):
+            label = _label(process.info["cmdline"] or [])
+            if label and label not in found and _alive(process):
+                found[label] = self._seen(process, label)
+        return list(found.values())
+
+    def _seen(self, process: psutil.Process, label: str) -> Seen:
+        return Seen(
+            provider_id=f"{process.pid}:{_start_ticks(process.pid)}",
+            label=label,
+            status=Status.RUNNING,
+            price_eur_per_hour=str(self._price),
+            region=self._region,
+        )
+
+    def pause(self, provider_id: str) -> None:
+        """Not offered: see `capabilities`."""
+        raise Rejected("a process of this machine cannot be paused")
+
+    def resume(self, provider_id: str) -> None:
+        """Not offered: see `capabilities`."""
+        raise Rejected("a process of this machine cannot be resumed")
+
+    def terminate(self, provider_id: str) -> None:
+        """Ask the worker to end; asked again after `GRACE`, kill it. Absent is success."""
+        pid, _, started = provider_id.partition(":")
+        if not pid.isdigit():
+            raise Rejected("not an id of this provider")
+        _reap(int(pid))
+        try:
+            handle = os.pidfd_open(int(pid))
+        except ProcessLookupError:
+            self._asked.pop(provider_id, None)
+            return
+        try:
+            if _start_ticks(int(pid)) != started or not _is_worker(int(pid)):
+                self._asked.pop(provider_id, None)
+                return
+            now = time.monotonic()
+            first = self._asked.setdefault(provider_id, now)
+            overdue = now - first >= GRACE.total_seconds()
+            signal.pidfd_send_signal(handle, signal.SIGKILL if overdue else signal.SIGTERM)
+        except ProcessLookupError:
+            self._asked.pop(provider_id, None)
+        finally:
+            os.close(handle)
+
+
+def _processes() -> Iterator[psutil.Process]:
+    """Processes of this user; what cannot be read belongs to somebody else or is gone."""
+    me = os.getuid()
+    for process in psutil.process_iter(["uids", "cmdline", "create_time"]):
+        uids = process.info["uids"]
+        if uids and uids.real == me and process.info["create_time"] is not None:
+            yield process
+
+
+def _label(command: list[str]) -> str | None:
+    """The label of a command line `... leitstand worker --label LABEL`."""
+    for position in range(len(command) - 3):
+        program, verb, option, label = command[position : position + 4]
+        if (
+            Path(program).name == "leitstand"
+            and (verb, option) == ("worker", "--label")
+            and label.startswith(launching.LABEL_PREFIX)
+        ):
+            return label
+    return None
+
+
+def _is_worker(pid: int) -> bool:
+    try:
+        return _label(psutil.Process(pid).cmdline()) is not None
+    except psutil.Error:
+        return False
+
+
+def _alive(process: psutil.Process) -> bool:
+    try:
+        if process.status() not in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}:
+            return True
+    except psutil.Error:
+        return False
+    _reap(process.pid)
+    return False
+
+
+def _reap(pid: int) -> None:
+    """Collect the exit of a child of ours; for any other process this is nothing."""
+    try:
+        os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        pass
+
+
+def _start_ticks(pid: int) -> str:
+    """Start time in clock ticks since boot: exact, where psutil's seconds are rounded."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError as error:
+        raise psutil.NoSuchProcess(pid) from error
+    return stat.rpartition(b")")[2].split()[19].decode()
+
+
+def _has_cuda_runtime() -> bool:
+    try:
+        metadata.version("onnxruntime-gpu")
+    except metadata.PackageNotFoundError:
+        return False
+    return True
