@@ -1,0 +1,1 @@
+"""Analysis: one pipeline per modality, then tracking, fusion and the report."""

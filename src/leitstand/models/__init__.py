@@ -1,0 +1,1 @@
+"""Machine-learning models: the catalogue, the cache, and one module per family."""
