@@ -223,7 +223,7 @@ def _fluent(params: Mapping[str, Param]) -> dict[str, int | float | Decimal | st
             short = value if len(value) <= _PARAM_CHARACTERS_MAX else value[:1_999] + "…"
             out[name] = plain(short)
         else:
-            out[name] = "" if value is None else value
+            out[name] = "none" if value is None else value
     return out
 
 
