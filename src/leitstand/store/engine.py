@@ -261,6 +261,8 @@ class Database:
             raise problem from error
         except PoolTimeout as error:
             raise self._unavailable("no-connection-free") from error
+        except migrations.Newer as error:
+            raise Problem("database-newer", path=self._where, found=error.revision) from error
         except Closed as error:
             raise self._unavailable("closed") from error
 

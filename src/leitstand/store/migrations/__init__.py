@@ -16,15 +16,21 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
-from leitstand.core.problem import Problem
-
 FOLDER = Path(__file__).parent
+
+
+class Newer(Exception):
+    """A later version of the code has changed this database; `revision` is what it left."""
+
+    def __init__(self, revision: str) -> None:
+        super().__init__(revision)
+        self.revision = revision
 
 
 def upgrade(connection: Connection) -> None:
     """Run the missing revisions in the caller's transaction.
 
-    Raises `Problem("database-newer")` when the database has a revision that this code lacks.
+    Raises `Newer` when the database has a revision that this code lacks.
     """
     config = configuration(connection)
     script = ScriptDirectory.from_config(config)
@@ -32,8 +38,7 @@ def upgrade(connection: Connection) -> None:
     found = MigrationContext.configure(connection).get_current_heads()
     for revision in found:
         if revision not in known:
-            head = script.get_current_head() or ""
-            raise Problem("database-newer", found=revision, known=head)
+            raise Newer(revision)
     command.upgrade(config, "head")
 
 
