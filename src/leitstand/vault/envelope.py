@@ -248,7 +248,7 @@ def _open_chunk(cipher: ChaCha20Poly1305, number: int, block: bytes, last: bool)
 
 
 def _numbered(source: _Source, size: int) -> Iterator[tuple[int, bytes, bool]]:
-    """Number, bytes and whether it is the last, of every `size` bytes; one empty if there are none."""
+    """Every `size` bytes with their number and whether they are the last; one empty of nothing."""
     number, block = 0, source.take(size)
     while following := source.take(size):
         yield number, block, False

@@ -1,0 +1,87 @@
+"""Key release: the blob opens with one worker's key, in one context, and nowhere else."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from leitstand.vault.release import ReleaseError, ReleaseKey, release_info, seal_to
+
+SECRET = bytes(range(32))
+NOW = datetime(2026, 9, 1, 12, 0, tzinfo=UTC)
+CONTEXT = ("att_1", 7, "med_1", NOW, "ab" * 32)
+INFO = release_info(*CONTEXT)
+
+
+@pytest.fixture(scope="module")
+def key() -> ReleaseKey:
+    return ReleaseKey.generate()
+
+
+def test_the_worker_opens_what_was_sealed_to_it(key: ReleaseKey) -> None:
+    assert key.open(INFO, seal_to(key.public, INFO, SECRET)) == SECRET
+
+
+def test_another_worker_does_not_open_it(key: ReleaseKey) -> None:
+    blob = seal_to(key.public, INFO, SECRET)
+    with pytest.raises(ReleaseError):
+        ReleaseKey.generate().open(INFO, blob)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [(0, "att_2"), (1, 8), (2, "med_2"), (3, NOW + timedelta(microseconds=1)), (4, "cd" * 32)],
+)
+def test_each_part_of_the_context_counts(key: ReleaseKey, place: int, value: object) -> None:
+    other = list(CONTEXT)
+    other[place] = value  # type: ignore[call-overload]
+    info = release_info(*other)  # type: ignore[arg-type]
+    blob = seal_to(key.public, INFO, SECRET)
+    with pytest.raises(ReleaseError):
+        key.open(info, blob)
+
+
+def test_an_empty_context_does_not_open_it(key: ReleaseKey) -> None:
+    with pytest.raises(ReleaseError):
+        key.open(b"", seal_to(key.public, INFO, SECRET))
+
+
+def test_every_byte_and_every_length_of_a_blob_counts(key: ReleaseKey) -> None:
+    blob = seal_to(key.public, INFO, SECRET)
+    for position in range(len(blob)):
+        flipped = bytearray(blob)
+        flipped[position] ^= 1 << position % 8
+        with pytest.raises(ReleaseError):
+            key.open(INFO, bytes(flipped))
+    for length in (0, 1, 32, 1119, 1120, len(blob) - 1):
+        with pytest.raises(ReleaseError):
+            key.open(INFO, blob[:length])
+
+
+def test_a_blob_is_different_each_time_and_has_the_documented_sizes(key: ReleaseKey) -> None:
+    first, second = seal_to(key.public, INFO, SECRET), seal_to(key.public, INFO, SECRET)
+    assert first != second
+    assert len(key.public) == 1184 + 32
+    assert len(first) == 1120 + 32 + 16
+
+
+@pytest.mark.parametrize("public", [b"", bytes(1215), bytes(1217), b"\xff" * 1216, bytes(1216)])
+def test_what_is_no_public_key_is_refused(public: bytes) -> None:
+    with pytest.raises(ReleaseError):
+        seal_to(public, INFO, SECRET)
+
+
+def test_the_context_is_canonical_json() -> None:
+    assert json.loads(INFO) == {
+        "attempt": "att_1",
+        "fence": 7,
+        "medium": "med_1",
+        "expires_at": "2026-09-01T12:00:00.000000+00:00",
+        "policy_sha256": "ab" * 32,
+    }
+    berlin = NOW.astimezone(timezone(timedelta(hours=2)))
+    assert release_info("att_1", 7, "med_1", berlin, "ab" * 32) == INFO
+    with pytest.raises(ValueError, match="time zone"):
+        release_info("att_1", 7, "med_1", NOW.replace(tzinfo=None), "ab" * 32)
