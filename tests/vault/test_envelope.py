@@ -195,8 +195,13 @@ def test_a_reader_refuses_a_file_that_was_shortened_at_a_chunk_border() -> None:
 
 
 def test_a_reader_refuses_a_store_that_gives_less_than_asked() -> None:
-    whole = Reader(IDENTITY, lambda offset, count: SEVERAL[offset : offset + count], len(SEVERAL))
-    whole._read_at = lambda offset, count: SEVERAL[offset : offset + count - 1]
+    missing = 0
+
+    def read_at(offset: int, count: int) -> bytes:
+        return SEVERAL[offset : offset + count - missing]
+
+    whole = Reader(IDENTITY, read_at, len(SEVERAL))
+    missing = 1
     with pytest.raises(PayloadError):
         whole.read(0, 10)
 

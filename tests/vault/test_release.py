@@ -36,7 +36,7 @@ def test_another_worker_does_not_open_it(key: ReleaseKey) -> None:
 )
 def test_each_part_of_the_context_counts(key: ReleaseKey, place: int, value: object) -> None:
     other = list(CONTEXT)
-    other[place] = value  # type: ignore[call-overload]
+    other[place] = value
     info = release_info(*other)  # type: ignore[arg-type]
     blob = seal_to(key.public, INFO, SECRET)
     with pytest.raises(ReleaseError):
