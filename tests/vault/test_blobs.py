@@ -1,0 +1,359 @@
+"""One contract for every place where ciphertext may lie, and what only a folder promises."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from leitstand.core.limits import MIB, PART_BYTES
+from leitstand.core.problem import Exit, Problem
+from leitstand.ports import Blobs
+from leitstand.vault.blobs import FolderBlobs, StoredBlobs, open_blobs
+
+ACCESS, SECRET = "leitstand", "not-a-real-secret"
+PLACES = ["folder", "memory", pytest.param("s3", marks=pytest.mark.full)]
+LINES_MAX = 50
+
+
+@pytest.fixture(scope="module")
+def s3_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real S3 server that checks signatures."""
+    program = shutil.which("rclone", path=str(Path(sys.executable).parent)) or "rclone"
+    folder = tmp_path_factory.mktemp("s3")
+    (folder / "bucket").mkdir()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    process = subprocess.Popen(
+        [program, "serve", "s3", "--addr", address, "--auth-key", f"{ACCESS},{SECRET}"]
+        + ["--config", os.devnull, "--log-level", "INFO", str(folder)],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    try:
+        seen = []
+        for line in process.stderr:
+            seen.append(line)
+            if "Starting s3 server" in line or len(seen) == LINES_MAX:
+                break
+        assert "Starting s3 server" in seen[-1], "".join(seen)
+        threading.Thread(target=process.stderr.read, daemon=True).start()
+        server = ThreadingHTTPServer(("127.0.0.1", 0), _front_of(address))
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        server.server_close()
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def _front_of(address: str) -> type[BaseHTTPRequestHandler]:
+    """Passes requests on as they are, signatures included, and mends one thing in the answers.
+
+    rclone 1.75 answers a range with status 200 where S3 says 206 (johannesboyne/gofakes3#121).
+    """
+
+    class Front(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def handle_one_request(self) -> None:
+            self.raw_requestline = self.rfile.readline(65_537)
+            if not self.raw_requestline or not self.parse_request():
+                self.close_connection = True
+                return
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            onward = http.client.HTTPConnection(address)
+            onward.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
+            for name, text in self.headers.items():
+                onward.putheader(name, text)
+            onward.endheaders(body)
+            answer = onward.getresponse()
+            content = answer.read()
+            partial = answer.status == 200 and answer.getheader("Content-Range") is not None
+            self.send_response_only(206 if partial else answer.status)
+            for name, text in answer.getheaders():
+                if name.lower() not in ("transfer-encoding", "connection"):
+                    self.send_header(name, text)
+            if answer.getheader("Content-Length") is None:
+                self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+            onward.close()
+
+    return Front
+
+
+def s3(endpoint: str, prefix: str, secret: str = SECRET) -> StoredBlobs:
+    return open_blobs(
+        f"s3://bucket/{prefix}",
+        {
+            "endpoint": endpoint,
+            "region": "us-east-1",
+            "access_key_id": ACCESS,
+            "secret_access_key": secret,
+        },
+    )
+
+
+@pytest.fixture(params=PLACES)
+def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Blobs:
+    if request.param == "folder":
+        return open_blobs(str(tmp_path / "blobs"))
+    if request.param == "memory":
+        return open_blobs("memory:///")
+    return s3(request.getfixturevalue("s3_endpoint"), tmp_path.name)
+
+
+def whole(blobs: Blobs, name: str, start: int = 0, end: int | None = None) -> bytes:
+    return b"".join(blobs.get(name, start, end))
+
+
+def pattern(size: int) -> bytes:
+    return bytes(range(251)) * (size // 251 + 1)
+
+
+def content(size: int) -> bytes:
+    return pattern(size)[:size]
+
+
+class TestContract:
+    @pytest.mark.parametrize(
+        "size", [0, 1, MIB - 1, MIB, MIB + 1, PART_BYTES, PART_BYTES + 1, 2 * PART_BYTES + 5]
+    )
+    def test_what_was_put_comes_back(self, blobs: Blobs, size: int) -> None:
+        body = content(size)
+        blobs.put("object", (body[at : at + 65_536] for at in range(0, size, 65_536)))
+        assert blobs.size("object") == size
+        assert whole(blobs, "object") == body
+
+    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
+    @given(start=st.integers(0, 3 * MIB), length=st.integers(0, 3 * MIB))
+    def test_any_range_is_that_part(self, blobs: Blobs, start: int, length: int) -> None:
+        body = content(2 * MIB + 100)
+        if blobs.size("ranged") is None:
+            blobs.put("ranged", [body])
+        assert whole(blobs, "ranged", start, start + length) == body[start : start + length]
+        assert whole(blobs, "ranged", start) == body[start:]
+
+    @pytest.mark.parametrize(("start", "end"), [(-1, None), (5, 4)])
+    def test_a_range_that_runs_backward_is_a_mistake(
+        self, blobs: Blobs, start: int, end: int | None
+    ) -> None:
+        blobs.put("object", [b"abc"])
+        with pytest.raises(ValueError):
+            blobs.get("object", start, end)
+
+    def test_what_is_absent_is_said_at_once(self, blobs: Blobs) -> None:
+        assert blobs.size("absent") is None
+        with pytest.raises(FileNotFoundError):
+            blobs.get("absent")
+
+    def test_a_second_put_replaces_the_first(self, blobs: Blobs) -> None:
+        blobs.put("object", [b"first and longer"])
+        blobs.put("object", [b"second"])
+        assert whole(blobs, "object") == b"second"
+
+    @pytest.mark.parametrize("before", [0, 1, PART_BYTES + 1, 3 * PART_BYTES])
+    def test_a_body_that_fails_leaves_nothing(self, blobs: Blobs, before: int) -> None:
+        def body() -> Iterator[bytes]:
+            for at in range(0, before, MIB):
+                yield content(min(MIB, before - at))
+            raise LookupError("the chunk is not authentic")
+
+        with pytest.raises(LookupError, match="not authentic"):
+            blobs.put("object", body())
+        assert blobs.size("object") is None
+        assert list(blobs.names()) == []
+
+    def test_a_body_that_fails_leaves_the_blob_before_it(self, blobs: Blobs) -> None:
+        def body() -> Iterator[bytes]:
+            yield content(PART_BYTES + 1)
+            raise LookupError
+
+        blobs.put("object", [b"kept"])
+        with pytest.raises(LookupError):
+            blobs.put("object", body())
+        assert whole(blobs, "object") == b"kept"
+
+    def test_deleting_twice_is_success_and_spares_the_rest(self, blobs: Blobs) -> None:
+        for name in ("one", "two", "three"):
+            blobs.put(name, [b"x"])
+        blobs.delete(["absent", "one", "two"])
+        blobs.delete(["two", "one", "absent"])
+        blobs.delete([])
+        assert list(blobs.names()) == ["three"]
+        assert blobs.size("one") is None
+
+    def test_names_lists_all_blobs(self, blobs: Blobs) -> None:
+        names = {f"object_{number:02d}" for number in range(20)} | {"upload_1/0", "upload_1/1"}
+        for name in names:
+            blobs.put(name, [name.encode()])
+        assert set(blobs.names()) == names
+        assert whole(blobs, "upload_1/1") == b"upload_1/1"
+
+    @pytest.mark.parametrize(
+        "name", ["", ".", "..", "../x", "a/../b", "/x", "x/", "a//b", "a b", "ä", "x#1", "a" * 201]
+    )
+    def test_a_name_that_could_lead_elsewhere_is_refused(self, blobs: Blobs, name: str) -> None:
+        for call in (
+            lambda: blobs.put(name, [b""]),
+            lambda: blobs.get(name),
+            lambda: blobs.size(name),
+            lambda: blobs.delete([name]),
+        ):
+            with pytest.raises(ValueError):
+                call()
+
+    def test_threads_put_and_get_side_by_side(self, blobs: Blobs) -> None:
+        def round_trip(number: int) -> bool:
+            body = content(MIB + number)
+            blobs.put(f"object_{number}", [body])
+            return whole(blobs, f"object_{number}") == body
+
+        with ThreadPoolExecutor(8) as pool:
+            assert all(pool.map(round_trip, range(16)))
+
+
+def test_a_folder_is_readable_by_its_owner_only(tmp_path: Path) -> None:
+    (tmp_path / "blobs").mkdir(mode=0o755)
+    blobs = open_blobs(f"file://{tmp_path}/blobs")
+    blobs.put("object", [b"x"])
+    assert (tmp_path / "blobs").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_folder_keeps_what_it_has_when_opened_again(tmp_path: Path) -> None:
+    FolderBlobs(tmp_path / "blobs").put("object", [b"x"])
+    assert whole(FolderBlobs(tmp_path / "blobs"), "object") == b"x"
+
+
+PUTS_FOREVER = """
+import sys
+from pathlib import Path
+from leitstand.vault.blobs import FolderBlobs
+def body():
+    yield bytes(20_000_000)
+    print("staged", flush=True)
+    sys.stdin.read()
+FolderBlobs(Path(sys.argv[1])).put("object", body())
+"""
+
+
+def test_a_kill_in_the_middle_of_a_put_leaves_nothing(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", PUTS_FOREVER, tmp_path / "blobs"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"staged\n"
+    process.kill()
+    process.communicate()
+    assert list((tmp_path / "blobs").iterdir()), "the test should have left something to remove"
+    blobs = open_blobs(str(tmp_path / "blobs"))
+    assert list(blobs.names()) == []
+    assert list((tmp_path / "blobs").iterdir()) == []
+
+
+FILLS = """
+import os, sys
+from pathlib import Path
+from leitstand.core.problem import Problem
+from leitstand.vault.blobs import FolderBlobs
+blobs = FolderBlobs(Path(sys.argv[1]))
+blobs.put("before", [b"kept"])
+for body in ([bytes(5_000_000)], (bytes(1_000_000) for _ in range(20))):
+    try:
+        blobs.put("object", body)
+    except Problem as problem:
+        print(problem.code, sorted(os.listdir(sys.argv[1])))
+blobs.delete(["before"])
+blobs.put("after", [b"fits"])
+"""
+
+
+def test_a_full_disk_is_a_problem_and_leaves_nothing_half(tmp_path: Path) -> None:
+    mounts = 'mount -t tmpfs -o size=2m leitstand "$1" && exec "$2" -c "$3" "$1"'
+    done = subprocess.run(
+        ["unshare", "--mount", "--map-root-user", "sh", "-c", mounts, "sh"]
+        + [str(tmp_path), sys.executable, FILLS],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["blobs-full ['before']"] * 2
+
+
+def test_a_folder_that_cannot_be_made_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(Problem) as raised:
+        open_blobs(str(tmp_path / "file" / "blobs"))
+    assert (raised.value.code, raised.value.params["reason"]) == ("blobs-unavailable", "ENOTDIR")
+
+
+def test_a_blob_that_vanishes_while_read_is_not_taken_for_short(tmp_path: Path) -> None:
+    blobs = open_blobs(str(tmp_path))
+    blobs.put("object", [content(3 * MIB)])
+    pieces = blobs.get("object")
+    next(pieces)
+    (tmp_path / "object").unlink()
+    with pytest.raises((FileNotFoundError, Problem)):
+        list(pieces)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "ftp://host/x", "s3://", "file://host/x", "s3://key:secret@bucket/x", "http://host/x"],
+)
+def test_an_address_of_another_kind_is_a_usage_error(url: str) -> None:
+    with pytest.raises(Problem) as raised:
+        open_blobs(url)
+    assert (raised.value.code, raised.value.exit) == ("blobs-url", Exit.USAGE)
+
+
+def test_plain_http_is_for_loopback_only() -> None:
+    options = {"region": "us-east-1", "access_key_id": "a", "secret_access_key": "b"}
+    for endpoint in ("http://192.0.2.1:9000", "http://example.org"):
+        with pytest.raises(Problem) as raised:
+            open_blobs("s3://bucket/x", {"endpoint": endpoint, **options})
+        assert raised.value.code == "blobs-url"
+    for endpoint in ("http://127.0.0.1:9", "http://[::1]:9", "https://example.org"):
+        open_blobs("s3://bucket/x", {"endpoint": endpoint, **options})
+
+
+@pytest.mark.full
+def test_a_wrong_secret_is_refused_and_not_shown(s3_endpoint: str) -> None:
+    blobs = s3(s3_endpoint, "x", secret="wrong-secret")
+    calls: list[Callable[[], object]] = [
+        lambda: blobs.put("object", [b"x"]),
+        lambda: blobs.size("object"),
+        lambda: list(blobs.names()),
+    ]
+    for call in calls:
+        with pytest.raises(Problem) as raised:
+            call()
+        assert raised.value.code == "blobs-refused"
+        assert "wrong-secret" not in str(raised.value)
+
+
+def test_nobody_at_the_endpoint_is_a_problem() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound and not listening: connections are refused
+        blobs = s3(f"http://127.0.0.1:{taken.getsockname()[1]}", "x")
+        with pytest.raises(Problem) as raised:
+            blobs.put("object", [b"x"])
+    assert (raised.value.code, raised.value.exit) == ("blobs-unavailable", Exit.UNREACHABLE)
