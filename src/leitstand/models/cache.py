@@ -48,7 +48,7 @@ class ModelCache:
         return data
 
     def add(self, data: bytes) -> str:
-        """Stores bytes durably and returns their SHA-256; storing the same again changes nothing."""
+        """Stores bytes durably and returns their SHA-256; storing them again changes nothing."""
         sha256 = hashlib.sha256(data).hexdigest()
         target = self.path(sha256)
         if target.is_file() and target.read_bytes() == data:

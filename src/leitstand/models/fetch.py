@@ -37,8 +37,8 @@ def fetch(
 ) -> Mapping[str, Path]:
     """Brings an archive into `staging` and returns where each member's container lies.
 
-    The result maps a source's member (or `""` for an archive that is the file itself) to a path: the
-    same archive file for packages, single files for hubs and plain URLs. Raises
+    The result maps a source's member (or `""` for an archive that is the file itself) to a path:
+    the same archive file for packages, single files for hubs and plain URLs. Raises
     Problem("model-source-failed") with the client's own last words, or the problem that names a
     missing client.
     """

@@ -66,8 +66,8 @@ def clip(box: Box, width: int, height: int) -> Box:
 def suppress(boxes: Floats, scores: Floats, overlap_max: float, keep_max: int) -> list[int]:
     """Greedy non-maximum suppression: indices of the boxes kept, best first.
 
-    `boxes` is (n, 4) as x0, y0, x1, y1. Equal scores keep their order, so the result does not depend
-    on the sorting algorithm.
+    `boxes` is (n, 4) as x0, y0, x1, y1. Equal scores keep their order, so the result does not
+    depend on the sorting algorithm.
     """
     areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     order = np.argsort(-scores, kind="stable")

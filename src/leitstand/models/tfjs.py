@@ -1,9 +1,9 @@
 """Importer of TensorFlow.js graph models: `model.json` and its weight file become one ONNX file.
 
-Reads data only: JSON and raw numbers, nothing that a package could execute. Tensors keep TensorFlow's
-NHWC order; convolutions stand between transposes, which ONNX Runtime's optimiser removes. The format
-is that of `tensorflow/tfjs:tfjs-converter` (weights manifest, `modelTopology` is a GraphDef as
-JSON); what each operation means is TensorFlow's own documentation of `tf.raw_ops`.
+Reads data only: JSON and raw numbers, nothing that a package could execute. Tensors keep the NHWC
+order of TensorFlow; convolutions stand between transposes, which ONNX Runtime's optimiser removes.
+The format is that of `tensorflow/tfjs:tfjs-converter` (weights manifest, `modelTopology` is a
+GraphDef as JSON); what each operation means is TensorFlow's own documentation of `tf.raw_ops`.
 """
 
 from __future__ import annotations
