@@ -1,0 +1,92 @@
+"""Intake of an image: one picture, one segment, the bytes as they are.
+
+The size comes from the header, before a pixel is decoded. A damaged picture is taken as far as it
+decodes, with a gap that says so; whoever decodes the segment must allow truncated pictures too
+(`ImageFile.LOAD_TRUNCATED_IMAGES`). Of an animation the first picture is analysed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from PIL import Image, ImageFile
+
+from leitstand.core.problem import Exit, Problem
+from leitstand.media import metadata
+from leitstand.media.answer import IntakeLimits, Message, gap, segment
+from leitstand.media.identify import Identified
+from leitstand.media.source import Source
+
+STREAM = "image:0"
+IMAGE_US = 1
+"""An image is one frame at time 0; its segment owns one microsecond."""
+
+
+def examine_image(source: Source, found: Identified, limits: IntakeLimits) -> Iterator[Message]:
+    """Head and one segment. Raises `Problem` before the first message."""
+    Image.MAX_IMAGE_PIXELS = None
+    image = _open(source, found)
+    width, height = image.size
+    if width * height > limits.pixels_max:
+        raise Problem(
+            "too-many-pixels", Exit.USAGE, width=width, height=height, pixels_max=limits.pixels_max
+        )
+    if source.size > limits.segment_bytes_max:
+        raise Problem(
+            "image-too-large", Exit.USAGE, bytes=source.size, bytes_max=limits.segment_bytes_max
+        )
+    technical = metadata.of_image(image, source.size)
+    exif = metadata.exif(image, limits.metadata_bytes_max // 2)
+    gaps: list[dict[str, Any]] = []
+    if not _decodes(image):
+        _usable_part(source, found)
+        gaps.append(gap(STREAM, 0, IMAGE_US, "truncated"))
+    yield Message(
+        {
+            "type": "head",
+            "kind": "image",
+            "mime": found.mime,
+            "sha256": source.sha256(),
+            "technical": metadata.capped(technical, limits.metadata_bytes_max // 2),
+            "exif": exif,
+            "gaps": gaps,
+            "proof": {},
+            "segments": 1,
+        }
+    )
+    yield segment(STREAM, 0, 0, IMAGE_US, "image", source.read_at(0, source.size))
+
+
+def _open(source: Source, found: Identified) -> Image.Image:
+    formats = ["JPEG", "MPO"] if found.format == "JPEG" else [found.format]
+    try:
+        return Image.open(source.again().file(), formats=formats)
+    except Exception as error:
+        raise Problem("unreadable-media", Exit.USAGE, format=found.label) from error
+
+
+def _decodes(image: Image.Image) -> bool:
+    """Whether all of it is there; a JPEG is read whole but scaled down, which saves the memory."""
+    try:
+        image.draft("RGB", (max(1, image.width // 8), max(1, image.height // 8)))
+        image.load()
+    except Exception:  # noqa: BLE001 - whatever hostile bytes make a parser raise
+        return False
+    return True
+
+
+def _usable_part(source: Source, found: Identified) -> None:
+    """Decodes a damaged picture as far as it goes; a single colour is not a picture."""
+    before = ImageFile.LOAD_TRUNCATED_IMAGES
+    ImageFile.LOAD_TRUNCATED_IMAGES = True
+    try:
+        image = _open(source, found)
+        image.load()
+        extrema: Any = image.convert("RGB").getextrema()
+    except Exception as error:
+        raise Problem("truncated-file", Exit.USAGE, bytes=source.size) from error
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = before
+    if all(low == high for low, high in extrema):
+        raise Problem("truncated-file", Exit.USAGE, bytes=source.size)
