@@ -23,10 +23,14 @@ INSTANCE = "inst_01J9ZKQ4T7M3V0R5N8X2C6B1DA"
 SECONDS_MAX = 30
 
 
+served: list[str] = []
+
+
 async def app(scope: Any, receive: Any, send: Any) -> None:
     """Answers with the instance id that the request arrived with."""
     if scope["type"] != "http":
         return
+    served.append(scope["path"])
     told = repr(scope["state"]["instance_id"]).encode()
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": told})
@@ -136,9 +140,10 @@ def test_a_connection_ends_with_its_certificate(listener: Running) -> None:
         for connection in listener.server.server_state.connections:
             if connection.app_state["instance_id"] == INSTANCE:
                 connection.certificate_ends_at = 0.0  # type: ignore[union-attr]
-        with pytest.raises(httpx.RemoteProtocolError):
-            client.get("/")
+        with pytest.raises(httpx.TransportError):
+            client.get("/late")
         assert client.get("/").text == repr(INSTANCE)
+        assert "/late" not in served
 
 
 def connected(

@@ -292,6 +292,18 @@ def test_an_endless_header_is_refused_without_reading_it_to_the_end() -> None:
         assert taken <= HEADER_BYTES_MAX + len(piece)
 
 
+def test_a_long_header_is_refused_even_if_it_arrives_at_once() -> None:
+    version, rest = SMALL.split(b"\n", 1)
+    grease = b"\n-> " + b"x" * HEADER_BYTES_MAX + b"\n\n"
+    with pytest.raises(HeaderError, match="too long"):
+        read(version + grease + rest)
+
+
+def test_a_header_without_a_stanza_is_malformed() -> None:
+    with pytest.raises(HeaderError):
+        read(b"age-encryption.org/v1\n--- " + b"A" * 43 + b"\n" + bytes(32))
+
+
 @given(st.binary(max_size=400))
 def test_arbitrary_bytes_are_refused_and_never_crash(data: bytes) -> None:
     for candidate in (data, b"age-encryption.org/v1\n" + data, SMALL[:60] + data):
@@ -344,6 +356,14 @@ def test_damaged_text_is_no_key(damage) -> None:  # type: ignore[no-untyped-def]
     if damage(recipient) != recipient:
         with pytest.raises(EnvelopeError):
             Recipient.parse(damage(recipient))
+
+
+def test_text_whose_padding_is_not_zero_is_no_key() -> None:
+    """The checksum is right; accepting it would give one key two texts."""
+    with pytest.raises(EnvelopeError):
+        Identity.parse("AGE-SECRET-KEY-1GFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPPG0UGY5")
+    with pytest.raises(EnvelopeError):
+        Recipient.parse("age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73epp9g8nq")
 
 
 def test_hybrid_keys_are_refused() -> None:

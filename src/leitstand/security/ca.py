@@ -132,7 +132,6 @@ class Authority:
         _strict(context, self.certificate_pem)
         context.verify_mode = ssl.CERT_OPTIONAL
         context.num_tickets = 0
-        context.options |= ssl.OP_NO_TICKET
         _load(context, key, leaf.public_bytes(Encoding.PEM))
         return context
 
