@@ -1,0 +1,1 @@
+"""Everything that looks at media bytes: sandboxed decoding, identification, metadata, cutting."""
