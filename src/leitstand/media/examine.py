@@ -19,12 +19,23 @@ from leitstand.core import limits as core_limits
 from leitstand.core.problem import Exit, Problem
 from leitstand.media import cut, matroska, metadata, proof
 from leitstand.media.answer import IntakeLimits, Message, gap, segment
-from leitstand.media.cut import US, Border, Clock, Index, Part
+from leitstand.media.cut import Border, Part
 from leitstand.media.identify import (
     Identified,
     declared_bytes,
     declared_seconds,
     identify,
+)
+from leitstand.media.index import (
+    HIDDEN,
+    PACKETS_MAX,
+    US,
+    Clock,
+    Index,
+    TooManyPackets,
+    end_us,
+    packets,
+    read_index,
 )
 from leitstand.media.picture import examine_image
 from leitstand.media.source import (
@@ -155,16 +166,16 @@ def _index(source: Source, format: str, stream: int, name: str) -> Index:
     with open_container(source, format) as container:
         try:
             selected: Any = container.streams[stream]
-            return cut.read_index(container, selected, name)
-        except cut.TooManyPackets as error:
-            raise Problem("too-many-packets", Exit.USAGE, packets_max=cut.PACKETS_MAX) from error
+            return read_index(container, selected, name)
+        except TooManyPackets as error:
+            raise Problem("too-many-packets", Exit.USAGE, packets_max=PACKETS_MAX) from error
 
 
 def _rotation(source: Source, format: str, stream: int) -> int:
     """Degrees by which the first picture is turned for display, counter-clockwise."""
     with open_container(source, format) as container:
         selected = container.streams[stream]
-        for packet in cut.packets(container, selected):
+        for packet in packets(container, selected):
             try:
                 for frame in packet.decode():
                     return int(getattr(frame, "rotation", 0)) % 360
@@ -174,7 +185,7 @@ def _rotation(source: Source, format: str, stream: int) -> int:
 
 
 def _shown(index: Index) -> int:
-    return sum(not flags & cut.HIDDEN for flags in index.flags)
+    return sum(not flags & HIDDEN for flags in index.flags)
 
 
 def _cut_all(
@@ -190,7 +201,7 @@ def _cut_all(
             cuts.append(_cut(source, format, index, clock, zero, limits))
         except Problem as error:
             problem = problem or error
-            end = max(1, cut.end_us(index, clock))
+            end = max(1, end_us(index, clock))
             gaps.append(gap(index.name, 0, end, error.code))
     if not cuts and problem is not None:
         raise problem
@@ -218,7 +229,7 @@ def _cut(
     facts = {"exact": True, "windows": 0, "joins": 0}
     first = int(((index.first_shown() or zero) - zero) * US)
     count = len(index.pts)
-    part = Part(0, first, max(first + 1, cut.end_us(index, clock)), 0, count, count)
+    part = Part(0, first, max(first + 1, end_us(index, clock)), 0, count, count)
     return Cut(index, clock, [part], format, facts)
 
 

@@ -24,15 +24,8 @@ import numpy as np
 import numpy.typing as npt
 
 from leitstand.core import limits
-from leitstand.media.cut import (
-    US,
-    Border,
-    Clock,
-    Index,
-    Part,
-    bodies,
-    packets,
-)
+from leitstand.media.cut import Border, Part, bodies
+from leitstand.media.index import KEY, US, Clock, Index, packets
 from leitstand.media.source import Source, open_container
 
 WINDOW_US = 4 * US
@@ -107,7 +100,7 @@ def _window(
     low, high = clock.from_us(from_us - 2 * margin), clock.from_us(to_us + US)
     first = bisect.bisect_left(index.pts, low, key=clock.exact)
     stop = bisect.bisect_right(index.pts, high, key=clock.exact)
-    while first and not index.flags[min(first, len(index.flags) - 1)] & 1:
+    while first and not index.flags[min(first, len(index.flags) - 1)] & KEY:
         first -= 1
     return Window(from_us, to_us, first, max(stop, first + 1))
 
