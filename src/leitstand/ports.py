@@ -7,21 +7,27 @@ waiting is a state, retry is the effect runner's business.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from leitstand.core.finding import Line
+from leitstand.core.model import ModelVersion
+from leitstand.core.sealed import Sealed
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+    from sqlalchemy import Connection
 
     from leitstand.core.placement import Offer, Requirements
 
     Rgb = npt.NDArray[np.uint8]
     Samples = npt.NDArray[np.float32]
+
+T = TypeVar("T")
 
 
 # --- time and identity ---------------------------------------------------------------------------
@@ -147,6 +153,100 @@ class Rejected(ProviderError):
     """The request was wrong: our bug."""
 
 
+# --- keys and certificates -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPlace:
+    """What a wrapped key is bound to; another place does not open it."""
+
+    tenant: str
+    kind: str
+    owner_id: str
+    key_id: str
+    epoch: int
+
+
+class Vault(Protocol):
+    """Keys and what they open. The only holder of the epoch key; `unwrap` has one caller."""
+
+    @property
+    def epoch(self) -> int: ...
+
+    def new_secret(self) -> bytes: ...
+    def new_identity(self) -> tuple[bytes, str]:
+        """Secret and public recipient of a fresh age identity."""
+        ...
+
+    def wrap(self, secret: bytes, place: KeyPlace) -> bytes: ...
+    def unwrap(self, wrapped: bytes, place: KeyPlace) -> bytes: ...
+    def export(self, secret: bytes) -> str:
+        """The secret as the public `age` tool takes it."""
+        ...
+
+    def seal(
+        self, secret: bytes, table: str, row_id: str, version: int, key_id: str, document: Any
+    ) -> Sealed: ...
+    def unseal(
+        self, secret: bytes, table: str, row_id: str, version: int, key_id: str, sealed: Sealed
+    ) -> Any: ...
+    def encrypt(self, recipient: str, chunks: Iterable[bytes]) -> Iterator[bytes]: ...
+    def decrypt(self, secret: bytes, chunks: Iterable[bytes]) -> Iterator[bytes]: ...
+    def release(self, hpke_public: bytes, info: bytes, secret: bytes) -> bytes:
+        """HPKE to the key that a worker made at start, bound to `info`."""
+        ...
+
+
+class Authority(Protocol):
+    """The internal certificate authority of the worker channel."""
+
+    sha256: str
+    certificate_pem: bytes
+
+    def sign_instance(self, csr_pem: bytes, instance_id: str, now: datetime) -> bytes: ...
+
+
+class HeadSigner(Protocol):
+    """Signs ledger heads (C2SP checkpoint)."""
+
+    @property
+    def verifier_key(self) -> str: ...
+
+    def sign_head(self, origin: str, size: int, root: bytes) -> str: ...
+
+
+class HeadVerifier(Protocol):
+    """Checks a signed head against the public key; needs nothing secret."""
+
+    def verify(self, note: str) -> tuple[int, bytes]:
+        """Size and root. Raises ValueError when the signature does not hold."""
+        ...
+
+
+class ModelShelf(Protocol):
+    """Model versions that this control plane can hand to workers."""
+
+    def best(self, family: str) -> ModelVersion | None:
+        """The preferred version whose files are all here."""
+        ...
+
+    def open(self, sha256: str) -> tuple[int, Callable[[int, int], Iterator[bytes]]] | None:
+        """Size of a file and a reader of a byte range; None when it is not here."""
+        ...
+
+
+# --- store ---------------------------------------------------------------------------------------
+
+
+class Database(Protocol):
+    """One transaction at a time for whoever writes; statements live in `store/`."""
+
+    def write(self, work: Callable[[Connection], T]) -> T: ...
+    def read(self, work: Callable[[Connection], T]) -> T: ...
+    def after_commit(self, callback: Callable[[], None]) -> None: ...
+    def named_lock(self, name: str) -> AbstractContextManager[bool]: ...
+
+
 # --- blobs ---------------------------------------------------------------------------------------
 
 
@@ -226,19 +326,8 @@ class Family(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
-    """A pipeline's need of a family; an optional one that is missing becomes a line under "not known"."""
-
-    family: str
-    capability: str
-    required: bool
-
-
 class Pipeline(Protocol):
     """Analysis of one modality; one file in `analysis/`, found by name."""
-
-    def uses(self, profile: str) -> Sequence[Use]: ...
 
     def run(
         self,

@@ -28,6 +28,12 @@ PICTURE_SIDE_MAX = 960
 PICTURES_PER_SEGMENT_MAX = 4
 FILES_MAX = 10_000
 
+# Retention (`docs/security.md`, defaults)
+ABANDONED_AFTER = timedelta(hours=24)
+"""An upload that never became a medium of a job."""
+MEDIA_AFTER_SUCCESS = timedelta(hours=24)
+MEDIA_AFTER_FAILURE = timedelta(days=7)
+
 # Transfer
 PART_BYTES = 8 * MIB
 OBJECT_BYTES_MAX = 8 * GIB
@@ -45,6 +51,7 @@ CLOCK_SKEW_MAX = timedelta(seconds=60)
 BACKWARD_JUMP_MAX = timedelta(seconds=5)
 ATTEMPTS_MAX = 5
 SEGMENTS_PER_TASK = 4
+SLOTS_MAX = 64
 BEAT_BYTES_MAX = MIB
 
 # Instances

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
+
+from leitstand.core.cost import accrued, worst_case
 
 TIERS = ("L", "A", "B", "C", "D")
 """Trust tiers from the own machine down to a host nobody vouches for (`docs/security.md`)."""
@@ -51,3 +54,164 @@ class Offer:
     price_eur_per_hour: Decimal
     minimum_eur: Decimal = Decimal(0)
     storage_eur_per_hour: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """The first rule an offer fails, with what it has and what the rule needs."""
+
+    rule: str
+    has: str
+    needs: str
+    short_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """An offer that may do the work, with its cost to the result."""
+
+    offer: Offer
+    expected_eur: Decimal
+    worst_eur: Decimal
+    finish_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """The verdict: the ranked offers, best first, and why the others fell."""
+
+    ranked: tuple[Ranked, ...]
+    rejected: tuple[tuple[Offer, Rejection], ...]
+
+    @property
+    def chosen(self) -> Ranked | None:
+        """The offer to take; None when no offer may see the media or can do the work."""
+        return self.ranked[0] if self.ranked else None
+
+
+TIERS_OF_CLASS = {0: "LABCD", 1: "LABC", 2: "LAB", 3: "LA"}
+"""Which tiers may see which data class (`docs/security.md` §1)."""
+
+
+def tier_min(data_class: int) -> str:
+    """The lowest tier that may see media of this class."""
+    return TIERS_OF_CLASS[data_class][-1]
+
+
+def place(
+    offers: Iterable[Offer],
+    want: Requirements,
+    now: datetime,
+    work_seconds: Callable[[Offer], float],
+) -> Placement:
+    """Filter by every rule, then rank by expected cost, finish and price.
+
+    `work_seconds` forecasts boot plus work on an offer. The order is total, so the same offers
+    give the same choice.
+    """
+    ranked: list[Ranked] = []
+    rejected: list[tuple[Offer, Rejection]] = []
+    end_by = want.end_by or now + timedelta(hours=1)
+    for offer in offers:
+        fault = first_fault(offer, want)
+        finish_at = now + timedelta(seconds=work_seconds(offer))
+        if fault is None and finish_at > end_by:
+            late = int((finish_at - end_by).total_seconds())
+            fault = Rejection("deadline", _moment(finish_at), _moment(end_by), f"{late} s")
+        if fault is not None:
+            rejected.append((offer, fault))
+            continue
+        expected = max(accrued(offer.price_eur_per_hour, now, finish_at), offer.minimum_eur)
+        ranked.append(Ranked(offer, expected, _worst(offer, now, end_by), finish_at))
+    ranked.sort(
+        key=lambda r: (
+            r.expected_eur,
+            r.finish_at,
+            r.offer.price_eur_per_hour,
+            r.offer.provider,
+            r.offer.offer_id,
+        )
+    )
+    return Placement(tuple(ranked), tuple(rejected))
+
+
+def _worst(offer: Offer, now: datetime, end_by: datetime) -> Decimal:
+    rate = offer.price_eur_per_hour + offer.storage_eur_per_hour
+    return worst_case(rate, offer.minimum_eur, now, end_by)
+
+
+def first_fault(offer: Offer, want: Requirements) -> Rejection | None:
+    """The first rule that `offer` fails, in the order of the decision; None when it may and can."""
+    if TIERS.index(offer.tier) > TIERS.index(want.tier_min):
+        return Rejection("tier", offer.tier, want.tier_min)
+    if want.regions and offer.tier != "L" and offer.region not in want.regions:
+        return Rejection("region", offer.region or "unknown", ", ".join(want.regions))
+    if want.accelerator != "any" and offer.accelerator != want.accelerator:
+        return Rejection("accelerator", offer.accelerator, want.accelerator)
+    if offer.accelerator == "cuda":
+        fault = _gpu_fault(offer, want)
+        if fault is not None:
+            return fault
+    for rule, has, needs in (
+        ("memory", offer.ram_gib, want.ram_gib),
+        ("disk", offer.disk_gib, want.disk_gib),
+    ):
+        if has < needs:
+            return Rejection(rule, f"{has:.1f} GiB", f"{needs:.1f} GiB", f"{needs - has:.1f} GiB")
+    speed = offer.down_mbit_per_s
+    if speed is not None and speed < want.down_mbit_per_s:
+        needs_speed = f"{want.down_mbit_per_s:.0f} Mbit/s"
+        return Rejection("bandwidth", f"{speed:.0f} Mbit/s", needs_speed)
+    price_max = want.price_max_eur_per_hour
+    if price_max is not None and offer.price_eur_per_hour > price_max:
+        over = offer.price_eur_per_hour - price_max
+        return Rejection("price", str(offer.price_eur_per_hour), str(price_max), str(over))
+    return None
+
+
+def _gpu_fault(offer: Offer, want: Requirements) -> Rejection | None:
+    if offer.vram_gib < want.vram_gib:
+        short = want.vram_gib - offer.vram_gib
+        return Rejection(
+            "vram", f"{offer.vram_gib:.1f} GiB", f"{want.vram_gib:.1f} GiB", f"{short:.1f} GiB"
+        )
+    for rule, has, needs in (
+        ("cuda", offer.cuda, want.cuda_min),
+        ("compute-capability", offer.compute_capability, want.compute_capability_min),
+    ):
+        if has is None or _version(has) < _version(needs):
+            return Rejection(rule, has or "unknown", needs)
+    return None
+
+
+def combined(wants: Sequence[Requirements]) -> Requirements:
+    """What an instance needs that is meant for all of these tasks: the maximum of each."""
+    if not wants:
+        return Requirements()
+    regions = [set(want.regions) for want in wants if want.regions]
+    ends = [want.end_by for want in wants if want.end_by is not None]
+    prices = [
+        want.price_max_eur_per_hour for want in wants if want.price_max_eur_per_hour is not None
+    ]
+    accelerators = {want.accelerator for want in wants} - {"any"}
+    return Requirements(
+        accelerator=accelerators.pop() if len(accelerators) == 1 else "any",
+        vram_gib=max(want.vram_gib for want in wants),
+        cuda_min=max((want.cuda_min for want in wants), key=_version),
+        compute_capability_min=max((want.compute_capability_min for want in wants), key=_version),
+        disk_gib=max(want.disk_gib for want in wants),
+        ram_gib=max(want.ram_gib for want in wants),
+        down_mbit_per_s=max(want.down_mbit_per_s for want in wants),
+        tier_min=min((want.tier_min for want in wants), key=TIERS.index),
+        regions=tuple(sorted(set.intersection(*regions))) if regions else (),
+        end_by=min(ends) if ends else None,
+        price_max_eur_per_hour=min(prices) if prices else None,
+    )
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) if part.isdigit() else 0 for part in text.split("."))
+
+
+def _moment(at: datetime) -> str:
+    return at.isoformat(timespec="seconds")

@@ -66,9 +66,9 @@ class Database:
 
     `write` and `read` pass the exceptions of the work on as they are; what the database itself
     cannot do is a `Problem`: `store-full` when no space is left, `store-unavailable` when it does
-    not answer, is locked, damaged or closed. Nothing of a failed `write` is kept, with one exception
-    that no client can rule out: PostgreSQL's connection may break between its commit and its answer
-    (`store-unavailable`), so commands are guarded and may be sent again.
+    not answer, is locked, damaged or closed. Nothing of a failed `write` is kept, with one
+    exception that no client can rule out: PostgreSQL's connection may break between its commit and
+    its answer (`store-unavailable`), so commands are guarded and may be sent again.
     """
 
     def __init__(self, url: sa.URL, *, relaxed: bool) -> None:
@@ -95,7 +95,7 @@ class Database:
 
         A missing SQLite file is created with mode 0600. `relaxed` gives up durability on SQLite
         (`synchronous=OFF`) and is for tests. Raises `Problem`: `store-url` for an address that is
-        neither, `extra-missing` without the PostgreSQL driver, `store-unavailable`.
+        neither, `missing-extra` without the PostgreSQL driver, `store-unavailable`.
         """
         database = cls(_parse(url), relaxed=relaxed)
         try:
@@ -355,7 +355,8 @@ def _postgresql_engine(url: sa.URL) -> Engine:
             connect_args={"connect_timeout": CONNECT_SECONDS, "application_name": "leitstand"},
         )
     except ImportError as error:
-        raise Problem("extra-missing", Exit.USAGE, extra="postgres") from error
+        missing = error.name or "psycopg"
+        raise Problem("missing-extra", Exit.USAGE, extra="postgres", missing=missing) from error
 
 
 def _sqlstate(error: DBAPIError) -> str | None:

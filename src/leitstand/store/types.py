@@ -76,7 +76,7 @@ class Amount(TypeDecorator[Decimal]):
 
 
 class SealedBytes(TypeDecorator[Sealed]):
-    """Ciphertext of `vault.seal`. Anything but `Sealed` raises TypeError, so plaintext cannot slip in."""
+    """Ciphertext of `vault.seal`. Anything but `Sealed` raises TypeError: no plaintext slips in."""
 
     impl = LargeBinary
     cache_ok = True
@@ -95,7 +95,7 @@ class SealedBytes(TypeDecorator[Sealed]):
 
 
 class Json(TypeDecorator[Any]):
-    """A JSON document as canonical text (sorted keys, no spaces, UTF-8), equal bytes for equal values.
+    """A JSON document as canonical text (sorted keys, no spaces, UTF-8): equal values, equal bytes.
 
     NaN and infinity raise ValueError. `None` is SQL NULL, not JSON `null`.
     """

@@ -81,11 +81,9 @@ class Writer:
             return batch
 
     def _run(self, batch: list[_Command]) -> None:
-        outcomes: list[tuple[_Command, Any, BaseException | None]] = []
         try:
             with self._engine.begin() as connection:
-                for command in batch:
-                    outcomes.append((command, *_attempt(connection, command)))
+                outcomes = [(command, *_attempt(connection, command)) for command in batch]
         except BaseException as error:
             for command in batch:
                 command.reply.set_exception(error)

@@ -52,7 +52,7 @@ def configuration(connection: Connection | None = None) -> Config:
 
 
 def options() -> dict[str, Any]:
-    """How the schema is compared and changed: the same for running, writing and testing revisions."""
+    """How the schema is compared and changed, for running, writing and testing revisions alike."""
     return {
         "compare_type": True,
         "compare_server_default": True,

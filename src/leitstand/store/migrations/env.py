@@ -1,4 +1,4 @@
-"""Alembic's entry: runs revisions on the connection it was given, in the transaction of its caller."""
+"""Alembic's entry: runs revisions on the given connection, in the transaction of its caller."""
 
 from __future__ import annotations
 

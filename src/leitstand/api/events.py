@@ -1,0 +1,91 @@
+"""The one stream: stored events with their row as id, and unstored progress in between."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Request
+from sse_starlette import EventSourceResponse, ServerSentEvent
+from starlette.concurrency import run_in_threadpool
+
+from leitstand.api.documents import job_document
+from leitstand.api.parts import OperatorParts, parts_of
+from leitstand.control.advance import one as job_by_id
+from leitstand.control.transaction import Tx
+from leitstand.core.job import JOB
+from leitstand.store import attempts, events, jobs
+from leitstand.store.events import Event
+
+router = APIRouter(prefix="/api/v1")
+Parts = Annotated[OperatorParts, Depends(parts_of)]
+BATCH = 500
+PROGRESS_SECONDS = 0.5
+PING_SECONDS = 15
+
+
+@router.get("/events")
+async def stream(
+    request: Request,
+    parts: Parts,
+    subject: str | None = None,
+    after: int | None = None,
+    last_event_id: Annotated[str | None, Header()] = None,
+) -> EventSourceResponse:
+    """Server-sent events about a subject (or all), resumable by `Last-Event-ID`. Without either it
+    begins with what happens next."""
+    subject_id = subject
+    if subject is not None and "_" not in subject:
+        subject_id = await run_in_threadpool(parts.resolve, "jobs", subject)
+    if last_event_id is not None and last_event_id.isdigit():
+        start = int(last_event_id)
+    elif after is not None:
+        start = after
+    else:
+        start = await run_in_threadpool(parts.read, lambda tx: events.newest(tx.conn))
+    return EventSourceResponse(_follow(request, parts, subject_id, start), ping=PING_SECONDS)
+
+
+async def _follow(
+    request: Request, parts: OperatorParts, subject: str | None, last: int
+) -> AsyncIterator[ServerSentEvent]:
+    shown: dict[str, Any] | None = None
+    while not parts.wakeups.closed:
+        seen = parts.wakeups.seen()
+        found: list[Event] = await run_in_threadpool(
+            parts.read, lambda tx: events.after(tx.conn, tx.tenant, subject, last, BATCH)
+        )
+        for event in found:
+            last = event.id
+            yield ServerSentEvent(
+                data=json.dumps({"subject": event.subject_id, **event.facts}),
+                event=event.kind,
+                id=str(event.id),
+            )
+        if subject is not None and subject.startswith("job_"):
+            progress = await run_in_threadpool(
+                parts.read, lambda tx: progress_of(tx, parts, subject)
+            )
+            if progress is not None and progress != shown:
+                shown = progress
+                yield ServerSentEvent(data=json.dumps(progress), event="progress")
+        if await request.is_disconnected():
+            return
+        if len(found) < BATCH:
+            await parts.wakeups.wait(seen, PROGRESS_SECONDS)
+
+
+def progress_of(tx: Tx, parts: OperatorParts, job_id: str) -> dict[str, Any] | None:
+    """Segments, rate and cost of a running job, from rows and the newest beats."""
+    job = jobs.find(tx.conn, tx.tenant, job_id)
+    if job is None or job.state in JOB.final:
+        return None
+    document = job_document(tx, job_by_id(tx, job_id), whole=True)
+    live = {a.id for a in attempts.of_job(tx.conn, tx.tenant, job_id) if a.state == "live"}
+    return {
+        "segments": {k: document["segments"][k] for k in ("done", "total", "gap")},
+        "units_per_s": round(parts.progress.rate(live), 1),
+        "cost_eur": document["cost_eur"],
+        "media": {m["id"]: m["segments"] for m in document["media"]},
+    }

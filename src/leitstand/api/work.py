@@ -1,0 +1,253 @@
+"""Operator routes: plans, jobs, reports, instances, offers, the ledger."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from decimal import Decimal
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+from fastapi.responses import Response
+from pydantic import AwareDatetime, BaseModel, Field
+
+from leitstand.api.documents import instance_document, job_document, moment
+from leitstand.api.parts import OperatorParts, bounded_limit, page, parts_of
+from leitstand.control.advance import one as job_by_id
+from leitstand.control.audit import verify
+from leitstand.control.commands import Command
+from leitstand.control.instances import DrainInstance
+from leitstand.control.instances import one as instance_by_id
+from leitstand.control.jobs import CancelJob, HoldJob, ReadReport, ResumeJob, StartJob
+from leitstand.control.plan import Wish, document, plain
+from leitstand.core.job import Job
+from leitstand.core.placement import Requirements, first_fault
+from leitstand.core.problem import Exit, Problem
+from leitstand.store import instances, jobs, ledger, money
+
+router = APIRouter(prefix="/api/v1")
+Parts = Annotated[OperatorParts, Depends(parts_of)]
+REPORT_TYPES = {"report.json": "application/json", "report.html": "text/html; charset=utf-8"}
+
+
+class PlanBody(BaseModel):
+    case: str
+    media: list[str] = Field(min_length=1, max_length=10_000)
+    profile: str = "auto"
+    provider: str | None = None
+    max_cost_eur: Decimal | None = Field(default=None, ge=0)
+    by: AwareDatetime | None = None
+    lang: str = "en"
+
+
+class OffersBody(BaseModel):
+    vram_gib: float = 0.0
+    tier: str = "D"
+    modality: str | None = None
+    provider: str | None = None
+
+
+class JobBody(BaseModel):
+    decision: str
+
+
+class CancelBody(BaseModel):
+    now: bool = False
+
+
+@router.get("/health")
+def health(parts: Parts) -> dict[str, Any]:
+    """That somebody answers, and who."""
+    return {"version": parts.version, "protocol": 1, "embedded": parts.embedded}
+
+
+@router.post("/plans")
+def make_plan(body: PlanBody, parts: Parts) -> dict[str, Any]:
+    """Decide where the work would run, and why; nothing is rented or reserved."""
+    wish = Wish(
+        case_id=parts.resolve("cases", body.case),
+        media_ids=tuple(body.media),
+        profile=body.profile,
+        lang=body.lang,
+        provider=body.provider,
+        max_cost_eur=body.max_cost_eur,
+        due_at=body.by,
+    )
+    return document(parts.planner.decide(wish, parts.actor, parts.clock.now()))
+
+
+@router.get("/decisions/{decision}")
+def show_decision(decision: str, parts: Parts) -> dict[str, Any]:
+    """A decision as it was made."""
+    decision_id = parts.resolve("decisions", decision)
+    found = parts.read(lambda tx: jobs.decision(tx.conn, tx.tenant, decision_id))
+    if found is None:
+        raise Problem("unknown-decision", Exit.USAGE, decision=decision)
+    return document(found) | {"inputs": found.inputs, "reasons": found.reasons}
+
+
+@router.post("/offers")
+def list_offers(body: OffersBody, parts: Parts) -> dict[str, Any]:
+    """What can be rented now for this need; an offer that falls says at which rule."""
+    vram = body.vram_gib
+    if body.modality is not None:
+        vram = max(vram, parts.planner.rules.vram_gib.get(body.modality, 0.0))
+    want = Requirements(vram_gib=vram, tier_min=body.tier)
+    found, silent = parts.planner.offers(want, body.provider)
+    items = []
+    for offer in sorted(found, key=lambda o: (o.price_eur_per_hour, o.provider, o.offer_id)):
+        fault = first_fault(offer, want)
+        items.append(plain(offer) | {"rejected": None if fault is None else asdict(fault)})
+    return {"schema": "leitstand.offers/1", "items": items, "next": None, "silent": silent}
+
+
+@router.post("/jobs")
+def start_job(body: JobBody, parts: Parts) -> dict[str, Any]:
+    """Reserve and start what a decision describes."""
+    decision = parts.resolve("decisions", body.decision)
+    return _shown(parts, StartJob(decision, parts.installation, parts.segments_per_task))
+
+
+@router.get("/jobs")
+def list_jobs(parts: Parts, after: str | None = None, limit: int = 50) -> dict[str, Any]:
+    """Jobs, newest first."""
+    most = bounded_limit(limit)
+    return parts.read(
+        lambda tx: page(
+            jobs.page(tx.conn, tx.tenant, after, most + 1),
+            most,
+            lambda job: job_document(tx, job),
+            "leitstand.jobs/1",
+        )
+    )
+
+
+@router.get("/jobs/{job}")
+def show_job(job: str, parts: Parts) -> dict[str, Any]:
+    """One job with its media, attempts, instances and receipts."""
+    job_id = parts.resolve("jobs", job)
+    return parts.read(lambda tx: job_document(tx, job_by_id(tx, job_id), whole=True))
+
+
+@router.post("/jobs/{job}/hold")
+def hold_job(job: str, parts: Parts) -> dict[str, Any]:
+    """Finish the segments under way, then release."""
+    return _shown(parts, HoldJob(parts.resolve("jobs", job)))
+
+
+@router.post("/jobs/{job}/resume")
+def resume_job(job: str, parts: Parts) -> dict[str, Any]:
+    """Go on with a held job."""
+    return _shown(parts, ResumeJob(parts.resolve("jobs", job)))
+
+
+@router.post("/jobs/{job}/cancel")
+def cancel_job(job: str, parts: Parts, body: CancelBody | None = None) -> dict[str, Any]:
+    """Stop for good; attempts are fenced at once."""
+    return _shown(parts, CancelJob(parts.resolve("jobs", job)))
+
+
+@router.get("/jobs/{job}/{name}")
+def get_report(job: str, name: str, parts: Parts) -> Response:
+    """The report as `report.json` or `report.html`; opening it is recorded."""
+    if name not in REPORT_TYPES:
+        raise Problem("unknown-path", Exit.USAGE, place=name, detail="no such report form")
+    job_id = parts.resolve("jobs", job)
+    object_id = parts.run(ReadReport(job_id))
+    secret = parts.read(lambda tx: tx.secret(job_by_id(tx, job_id).key_id))
+    plain_text = b"".join(parts.door.vault.decrypt(secret, parts.blobs.get(object_id)))
+    fused = json.loads(plain_text)
+    if name == "report.html":
+        body = fused["html"]
+    else:
+        body = json.dumps(fused["report"], ensure_ascii=False, indent=1)
+    return Response(body, media_type=REPORT_TYPES[name])
+
+
+@router.get("/instances")
+def list_instances(parts: Parts, after: str | None = None, limit: int = 50) -> dict[str, Any]:
+    """Instances, newest first."""
+    most = bounded_limit(limit)
+    return parts.read(
+        lambda tx: page(
+            instances.page(tx.conn, tx.tenant, after, most + 1),
+            most,
+            lambda instance: instance_document(instance, tx),
+            "leitstand.instances/1",
+        )
+    )
+
+
+@router.get("/instances/{instance}")
+def show_instance(instance: str, parts: Parts) -> dict[str, Any]:
+    """One instance with what it measured."""
+    instance_id = parts.resolve("instances", instance)
+
+    def read(tx: Any) -> dict[str, Any]:
+        found = instance_by_id(tx, instance_id)
+        return instance_document(found, tx) | {"facts": found.facts, "offer": found.offer}
+
+    return parts.read(read)
+
+
+@router.post("/instances/{instance}/drain")
+def drain_instance(instance: str, parts: Parts) -> dict[str, Any]:
+    """Finish its segments, then end it."""
+    drained = parts.run(DrainInstance(parts.resolve("instances", instance)))
+    return instance_document(drained)
+
+
+@router.get("/costs")
+def costs(parts: Parts) -> dict[str, Any]:
+    """What was spent and is reserved, in all and this month."""
+
+    def read(tx: Any) -> dict[str, Any]:
+        month = tx.now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        return {
+            "schema": "leitstand.costs/1",
+            "month_eur": str(money.spent(tx.conn, tx.tenant, since=month)),
+            "total_eur": str(money.spent(tx.conn, tx.tenant)),
+            "reserved_eur": str(money.held(tx.conn, tx.tenant)),
+            "budgets": dict(parts.planner.rules.budgets),
+        }
+
+    return parts.read(read)
+
+
+@router.get("/ledger/head")
+def ledger_head(parts: Parts) -> dict[str, Any]:
+    """The newest signed head."""
+    head = parts.read(lambda tx: ledger.head(tx.conn))
+    if head is None:
+        return {"size": 0, "root": None, "note": None, "at": None}
+    return {
+        "size": head.size,
+        "root": head.root,
+        "note": head.note,
+        "at": moment(head.created_at),
+    }
+
+
+@router.get("/ledger/entries")
+def ledger_entries(parts: Parts, after: int | None = None, limit: int = 50) -> dict[str, Any]:
+    """Entries, newest first; `after` is a position."""
+    most = bounded_limit(limit)
+    found = parts.read(lambda tx: ledger.page(tx.conn, after, most + 1))
+    items = [
+        {"position": entry.position, "leaf_hash": entry.leaf_hash.hex()} | json.loads(entry.leaf)
+        for entry in found[:most]
+    ]
+    following = items[-1]["position"] if len(found) > most else None
+    return {"schema": "leitstand.entries/1", "items": items, "next": following}
+
+
+@router.get("/ledger/verify")
+def ledger_verify(parts: Parts) -> dict[str, Any]:
+    """Recompute the tree, check every head and that rows and entries agree."""
+    verdict = parts.read(lambda tx: verify(tx.conn, parts.verifier))
+    return {"schema": "leitstand.verdict/1", "verified": not verdict.faults} | asdict(verdict)
+
+
+def _shown(parts: OperatorParts, command: Command[Job]) -> dict[str, Any]:
+    job = parts.run(command)
+    return parts.read(lambda tx: job_document(tx, job_by_id(tx, job.id), whole=True))

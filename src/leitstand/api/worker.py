@@ -1,0 +1,345 @@
+"""The workers' face, protocol version 1 (`docs/contracts.md`). Workers dial in; every route but
+`ca` and `enrol` requires a client certificate, whose SAN names the instance."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, Header, Request
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
+
+from leitstand.api import problems
+from leitstand.api.streams import Progress, Wakeups
+from leitstand.control.attempts import (
+    AttemptBeat,
+    Beat,
+    Claim,
+    Finish,
+    ReleaseKey,
+    StoreResult,
+)
+from leitstand.control.commands import Door
+from leitstand.control.instances import Admit, Enrol, Renew
+from leitstand.core import limits
+from leitstand.core.access import Actor
+from leitstand.core.problem import Exit, Problem
+from leitstand.security.ca import RequestRefused
+from leitstand.ports import Authority, Blobs, Clock, ModelShelf
+from leitstand.store import instances, jobs, media
+
+PROTOCOL = "1"
+_RANGE = re.compile(r"bytes=(\d+)-(\d*)$")
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerParts:
+    """What the routes use."""
+
+    door: Door
+    blobs: Blobs
+    shelf: ModelShelf
+    authority: Authority
+    clock: Clock
+    wakeups: Wakeups
+    progress: Progress
+
+
+class EnrolBody(BaseModel):
+    token: str = Field(max_length=200)
+    csr_pem: str = Field(max_length=20_000)
+    hpke_public: str = Field(max_length=4_000)
+    facts: dict[str, Any]
+
+
+class RenewBody(BaseModel):
+    csr_pem: str = Field(max_length=20_000)
+
+
+class AdmissionBody(BaseModel):
+    facts: dict[str, Any]
+    sandbox: dict[str, bool]
+    self_test: dict[str, Any]
+    version: str = ""
+
+
+class ClaimBody(BaseModel):
+    slots_free: int = Field(ge=0, le=limits.SLOTS_MAX)
+    vram_free_gib: float = 0.0
+    ram_free_gib: float = 0.0
+    decoders_free: int = 0
+    cached: list[str] = Field(default_factory=list, max_length=10_000)
+    wait_seconds: float = Field(default=0.0, ge=0, le=limits.CLAIM_WAIT_SECONDS_MAX)
+
+
+class KeysBody(BaseModel):
+    attempt: str
+    fence: int
+
+
+class AttemptBody(BaseModel):
+    attempt: str
+    fence: int
+    segment: int = 0
+    units: int = Field(ge=0)
+
+
+class BeatBody(BaseModel):
+    attempts: list[AttemptBody] = Field(max_length=limits.SLOTS_MAX)
+    readings: dict[str, Any] = Field(default_factory=dict)
+
+
+class ReasonBody(BaseModel):
+    code: str = Field(max_length=100)
+    params: dict[str, str | int | float | None] = Field(default_factory=dict)
+
+
+class FinishBody(BaseModel):
+    attempt: str
+    fence: int
+    outcome: str
+    reason: ReasonBody | None = None
+    blame: str | None = None
+    stage_seconds: dict[str, float] = Field(default_factory=dict)
+
+
+def caller(request: Request) -> str:
+    """The instance that the verified client certificate names. Raises Problem."""
+    if request.headers.get("Leitstand-Protocol") != PROTOCOL:
+        raise Problem("protocol-unknown", Exit.USAGE, ours=PROTOCOL)
+    instance_id = request.scope["state"].get("instance_id")
+    if instance_id is None:
+        raise Problem("no-certificate", Exit.REFUSED)
+    return str(instance_id)
+
+
+Caller = Annotated[str, Depends(caller)]
+
+
+def worker_app(parts: WorkerParts) -> FastAPI:
+    """The ASGI app of the workers' listener."""
+    app = FastAPI(title="Leitstand worker protocol", version=PROTOCOL, docs_url=None)
+    problems.install(app)
+
+    @app.exception_handler(RequestRefused)
+    def _refused(request: Request, error: RequestRefused) -> JSONResponse:
+        return problems.answer(Problem("csr-refused", Exit.REFUSED, detail=str(error)))
+
+    _membership(app, parts)
+    _work(app, parts)
+    _bytes(app, parts)
+    return app
+
+
+def _skew(parts: WorkerParts, clock_unix: object) -> float:
+    if not isinstance(clock_unix, int | float):
+        return 0.0
+    return float(clock_unix) - parts.clock.now().timestamp()
+
+
+def _membership(app: FastAPI, parts: WorkerParts) -> None:
+    door, clock = parts.door, parts.clock
+
+    def certified(pem: bytes) -> dict[str, Any]:
+        return {
+            "certificate_pem": pem.decode(),
+            "beat_seconds": limits.BEAT_INTERVAL.total_seconds(),
+            "renew_seconds": limits.CERTIFICATE_LIFE.total_seconds() / 2,
+        }
+
+    @app.get("/w/1/ca")
+    def ca() -> Response:
+        return Response(parts.authority.certificate_pem, media_type="application/x-pem-file")
+
+    @app.post("/w/1/enrol")
+    def enrol(body: EnrolBody) -> dict[str, Any]:
+        public = base64.b64decode(body.hpke_public, validate=True)
+        command = Enrol(body.token, body.csr_pem.encode(), public, body.facts, parts.authority)
+        reply = door.run(command, Actor("instance", "enrolling"), clock.now())
+        return certified(reply.certificate_pem)
+
+    @app.post("/w/1/renew")
+    def renew(body: RenewBody, instance: Caller) -> dict[str, Any]:
+        command = Renew(instance, body.csr_pem.encode(), parts.authority)
+        return certified(door.run(command, Actor("instance", instance), clock.now()))
+
+    @app.post("/w/1/admission")
+    def admission(body: AdmissionBody, instance: Caller) -> dict[str, Any]:
+        skew = _skew(parts, body.facts.get("clock_unix"))
+        command = Admit(instance, body.model_dump(), skew)
+        faults = door.run(command, Actor("instance", instance), clock.now())
+        return {
+            "verdict": "refused" if faults else "ready",
+            "reasons": [{"check": f.check, "has": f.has, "needs": f.needs} for f in faults],
+        }
+
+
+def _work(app: FastAPI, parts: WorkerParts) -> None:
+    door, clock = parts.door, parts.clock
+
+    def claimable(instance_id: str) -> tuple[bool, bool]:
+        def read(conn: Any) -> tuple[bool, bool]:
+            found = instances.by_id(conn, instance_id)
+            drain = found is None or found.state != "ready"
+            return not drain and jobs.any_queued(conn, instance_id, clock.now()), drain
+
+        return door.database.read(read)
+
+    @app.post("/w/1/claim")
+    async def claim(body: ClaimBody, instance: Caller) -> dict[str, Any]:
+        ends = clock.monotonic() + body.wait_seconds
+        command = Claim(instance, body.slots_free, body.ram_free_gib, body.vram_free_gib)
+        while True:
+            seen = parts.wakeups.seen()
+            ready, drain = await run_in_threadpool(claimable, instance)
+            leases: list[dict[str, Any]] = []
+            if ready:
+                actor = Actor("instance", instance)
+                leases = await run_in_threadpool(door.run, command, actor, clock.now())
+            left = ends - clock.monotonic()
+            if leases or drain or left <= 0 or parts.wakeups.closed:
+                return {"leases": leases, "drain": drain}
+            await parts.wakeups.wait(seen, min(left, 5.0))
+
+    @app.post("/w/1/keys")
+    def keys(body: KeysBody, instance: Caller) -> dict[str, Any]:
+        command = ReleaseKey(instance, body.attempt, body.fence, 0.0)
+        released = door.run(command, Actor("instance", instance), clock.now())
+        if released.blob is None:
+            raise Problem("key-refused", Exit.REFUSED, predicate=released.refused)
+        return {
+            "blob": base64.b64encode(released.blob).decode(),
+            "info": base64.b64encode(released.info).decode(),
+        }
+
+    @app.post("/w/1/beat")
+    def beat(body: BeatBody, instance: Caller) -> dict[str, Any]:
+        beats = tuple(AttemptBeat(a.attempt, a.fence, a.segment, a.units) for a in body.attempts)
+        reply = door.run(Beat(instance, beats), Actor("instance", instance), clock.now())
+        for told in beats:
+            parts.progress.note(told.attempt_id, told.units)
+        verdicts = {
+            attempt: {"verdict": verdict, "lease_seconds": seconds}
+            for attempt, (verdict, seconds) in reply.verdicts.items()
+        }
+        return {"attempts": verdicts, "instance": {"drain": reply.drain}, "renew": False}
+
+    @app.post("/w/1/finish", status_code=204)
+    def finish(body: FinishBody, instance: Caller) -> Response:
+        reason = None if body.reason is None else body.reason.model_dump()
+        command = Finish(
+            instance,
+            body.attempt,
+            body.fence,
+            body.outcome,
+            reason,
+            body.blame,
+            body.stage_seconds,
+        )
+        door.run(command, Actor("instance", instance), clock.now())
+        parts.progress.forget(body.attempt)
+        return Response(status_code=204)
+
+
+def _bytes(app: FastAPI, parts: WorkerParts) -> None:
+    door, clock, blobs = parts.door, parts.clock, parts.blobs
+
+    @app.get("/w/1/objects/{object_id}")
+    def get_object(
+        object_id: str, instance: Caller, range: Annotated[str | None, Header()] = None
+    ) -> Response:
+        if not door.database.read(
+            lambda conn: media.may_read(conn, door.tenant, instance, object_id)
+        ):
+            raise Problem("unknown-object", Exit.USAGE, object=object_id)
+        size = blobs.size(object_id)
+        if size is None:
+            raise Problem("unknown-object", Exit.USAGE, object=object_id)
+        return ranged(range, size, lambda start, end: blobs.get(object_id, start, end))
+
+    @app.get("/w/1/models/{sha256}")
+    def get_model(
+        sha256: str, instance: Caller, range: Annotated[str | None, Header()] = None
+    ) -> Response:
+        found = parts.shelf.open(sha256)
+        if found is None:
+            raise Problem("unknown-model-file", Exit.USAGE, sha256=sha256)
+        size, read = found
+        return ranged(range, size, read)
+
+    @app.put("/w/1/results/{attempt}/{segment}", status_code=204)
+    async def put_result(
+        request: Request,
+        attempt: str,
+        segment: int,
+        fence: int,
+        instance: Caller,
+        content_digest: Annotated[str | None, Header()] = None,
+    ) -> Response:
+        body = await bounded(request, limits.RESULT_BYTES_MAX)
+        digest = hashlib.sha256(body).digest()
+        check_digest(content_digest, digest)
+
+        def store() -> None:
+            object_id = door.ids.new("object", clock.now())
+            blobs.put(object_id, [body])
+            command = StoreResult(
+                instance, attempt, fence, segment, object_id, len(body), digest.hex()
+            )
+            kept = False
+            try:
+                kept = door.run(command, Actor("instance", instance), clock.now())
+            finally:
+                if not kept:
+                    with suppress(Problem):
+                        blobs.delete([object_id])
+
+        await run_in_threadpool(store)
+        return Response(status_code=204)
+
+
+async def bounded(request: Request, most: int) -> bytes:
+    """The body, refused beyond `most` bytes."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > most:
+            raise Problem("body-too-large", Exit.USAGE, bytes_max=most)
+    return bytes(body)
+
+
+def check_digest(header: str | None, digest: bytes) -> None:
+    """`Content-Digest` (RFC 9530) must be there and right."""
+    wanted = f"sha-256=:{base64.b64encode(digest).decode()}:"
+    if header != wanted:
+        raise Problem("digest-differs", Exit.USAGE)
+
+
+def ranged(header: str | None, size: int, read: Any) -> Response:
+    """A body, or the byte range of it that `header` asks for (RFC 9110 §14)."""
+    found = None if header is None else _RANGE.match(header)
+    if found is None:
+        return StreamingResponse(
+            read(0, size),
+            media_type="application/octet-stream",
+            headers={"Content-Length": str(size), "Accept-Ranges": "bytes"},
+        )
+    start = int(found[1])
+    end = min(int(found[2]) + 1 if found[2] else size, size)
+    if start >= size or start >= end:
+        return JSONResponse({}, 416, headers={"Content-Range": f"bytes */{size}"})
+    return StreamingResponse(
+        read(start, end),
+        206,
+        media_type="application/octet-stream",
+        headers={
+            "Content-Length": str(end - start),
+            "Content-Range": f"bytes {start}-{end - 1}/{size}",
+        },
+    )

@@ -1,0 +1,424 @@
+"""Wiring: the only module that names concrete adapters. It builds a control plane and runs it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import importlib
+import logging
+import os
+import secrets
+import signal
+import socket
+import string
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+import uvicorn
+
+from leitstand import __version__
+from leitstand.api.operator import operator_app
+from leitstand.api.parts import OperatorParts
+from leitstand.api.streams import Clients, Progress, Wakeups
+from leitstand.api.worker import WorkerParts, worker_app
+from leitstand.clockwork import StepLoop, SystemClock, SystemIds
+from leitstand.config import Settings
+from leitstand.control.commands import Door
+from leitstand.control.dispatch import Dispatcher
+from leitstand.control.effects import EffectRunner, WorkerAddress
+from leitstand.control.plan import Planner, PlanRules
+from leitstand.control.reconcile import Reconciler
+from leitstand.control.sequence import Sequencer
+from leitstand.control.upkeep import Upkeep
+from leitstand.core import limits
+from leitstand.core.access import Actor
+from leitstand.core.job import FUSE
+from leitstand.core.model import ModelVersion
+from leitstand.core.problem import Exit, Problem
+from leitstand.folders import Folders
+from leitstand.models.cache import ModelCache
+from leitstand.models.catalogue import Catalogue
+from leitstand.ports import Provider
+from leitstand.security.ca import Authority
+from leitstand.security.listener import port_of, worker_server
+from leitstand.store import instances, jobs
+from leitstand.store.engine import Database
+from leitstand.vault.blobs import open_blobs
+from leitstand.vault.note import Signer, verify_head
+from leitstand.vault.strongbox import Strongbox
+
+log = structlog.get_logger(__name__)
+
+TENANT = "local"
+CHUNK_BYTES = 1024 * 1024
+INSTALLATION_CHARACTERS = 8
+OWN = "local"
+"""The provider that every installation has: this machine."""
+
+
+class Shelf:
+    """See `ports.ModelShelf`: the catalogue over the cache of this control plane."""
+
+    def __init__(self, folder: Path) -> None:
+        self._catalogue = Catalogue.load()
+        self._cache = ModelCache(folder)
+
+    def best(self, family: str) -> ModelVersion | None:
+        return self._catalogue.best(family, self._cache)
+
+    def open(self, sha256: str) -> tuple[int, Callable[[int, int], Iterator[bytes]]] | None:
+        path = self._cache.path(sha256)
+        try:
+            size = path.stat().st_size
+        except OSError:
+            return None
+        return size, lambda start, end: _pieces(path, start, end)
+
+
+class NoteVerifier:
+    """See `ports.HeadVerifier`."""
+
+    def __init__(self, verifier_key: str) -> None:
+        self._key = verifier_key
+
+    def verify(self, note: str) -> tuple[int, bytes]:
+        return verify_head(note, self._key)
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """What lasts: database, blobs, keys, authority, signer."""
+
+    database: Database
+    door: Door
+    authority: Authority
+    signer: Signer
+    installation: str
+
+
+def serve(settings: Settings, folders: Folders, *, embedded: bool) -> int:
+    """Run a control plane until it is told to end or, embedded, until nobody needs it.
+
+    Raises Problem `locked` when another one has this state folder, `port-busy`, and what opening
+    the stores raises.
+    """
+    folders.create()
+    _log_as_json()
+    with _sole(folders.lock):
+        stores = _open(settings, folders)
+        try:
+            return asyncio.run(_Plane(settings, folders, stores, embedded).run())
+        finally:
+            stores.database.close()
+
+
+def _open(settings: Settings, folders: Folders) -> Stores:
+    vault = Strongbox(_key_folder(settings, folders))
+    database = Database.open(settings.store.url or f"sqlite:///{folders.database}")
+    database.migrate()
+    installation = _installation(folders.data / "installation")
+    folders.ledger.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return Stores(
+        database=database,
+        door=Door(database, vault, SystemIds(), TENANT),
+        authority=Authority.open(_key_folder(settings, folders) / "ca"),
+        signer=Signer.open(_key_folder(settings, folders) / "ledger", f"leitstand-{installation}"),
+        installation=installation,
+    )
+
+
+class _Plane:
+    """One running control plane: two listeners and the steps."""
+
+    def __init__(
+        self, settings: Settings, folders: Folders, stores: Stores, embedded: bool
+    ) -> None:
+        self._settings = settings
+        self._folders = folders
+        self._stores = stores
+        self._embedded = embedded
+        self._clock = SystemClock()
+        self._wakeups = Wakeups()
+        self._clients = Clients()
+        self._progress = Progress()
+        self._blobs = open_blobs(settings.blobs.url or str(folders.blobs))
+        self._shelf = Shelf(folders.models)
+        self._providers = _providers(settings, folders)
+        self._planner = Planner(stores.door, self._providers, self._shelf, _rules(settings))
+        self._loops: list[StepLoop] = []
+
+    async def run(self) -> int:
+        loop = asyncio.get_running_loop()
+        self._wakeups.bind(loop)
+        host, port = self._worker_listen()
+        now = self._clock.now()
+        authority = self._stores.authority
+        hosts = sorted({host, "localhost", "127.0.0.1"})
+        workers = worker_server(
+            worker_app(self._worker_parts()),
+            host,
+            port,
+            lambda: authority.server_context(hosts, now),
+        )
+        operators = uvicorn.Server(self._operator_config())
+        servers = [workers, operators]
+        ending = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, ending.set)
+        running = [asyncio.create_task(_quiet_serve(server)) for server in servers]
+        try:
+            await _started(servers, running)
+            bound = port_of(workers)
+            (self._folders.state / "worker-port").write_text(str(bound))
+            self._start_steps(host, bound)
+            await self._until_idle(ending)
+        finally:
+            self._wakeups.close()
+            for step in self._loops:
+                await asyncio.to_thread(step.stop)
+            for server in servers:
+                server.should_exit = True
+            await asyncio.gather(*running, return_exceptions=True)
+        return int(Exit.DONE)
+
+    def _worker_listen(self) -> tuple[str, int]:
+        """The configured address; where any port will do, the last one, so that workers find us
+        again after a restart."""
+        host, _, text = self._settings.worker.listen.rpartition(":")
+        port = int(text)
+        if port == 0:
+            with contextlib.suppress(OSError, ValueError):
+                last = int((self._folders.state / "worker-port").read_text())
+                if _free(host, last):
+                    return host, last
+            return host, 0
+        if not _free(host, port):
+            raise Problem("port-busy", Exit.FAILED, address=self._settings.worker.listen)
+        return host, port
+
+    def _operator_config(self) -> uvicorn.Config:
+        app = operator_app(self._operator_parts())
+        common: dict[str, Any] = {
+            "log_config": None,
+            "access_log": False,
+            "server_header": False,
+            "proxy_headers": False,
+            "timeout_graceful_shutdown": 3,
+        }
+        return uvicorn.Config(app, uds=str(self._folders.socket), **common)
+
+    def _worker_parts(self) -> WorkerParts:
+        return WorkerParts(
+            door=self._stores.door,
+            blobs=self._blobs,
+            shelf=self._shelf,
+            authority=self._stores.authority,
+            clock=self._clock,
+            wakeups=self._wakeups,
+            progress=self._progress,
+        )
+
+    def _operator_parts(self) -> OperatorParts:
+        return OperatorParts(
+            door=self._stores.door,
+            blobs=self._blobs,
+            clock=self._clock,
+            planner=self._planner,
+            wakeups=self._wakeups,
+            progress=self._progress,
+            clients=self._clients,
+            verifier=NoteVerifier(self._stores.signer.verifier_key),
+            installation=self._stores.installation,
+            segments_per_task=self._settings.placement.segments_per_task,
+            embedded=self._embedded,
+            version=__version__,
+            actor=Actor("operator", str(os.getuid())),
+        )
+
+    def _start_steps(self, host: str, port: int) -> None:
+        door, now = self._stores.door, self._clock.now
+        address = WorkerAddress(
+            url=self._settings.worker.advertise_url or f"https://{host}:{port}",
+            ca_sha256=self._stores.authority.sha256,
+            slots=self._settings.worker.slots or 1,
+            environment={},
+        )
+        effects = EffectRunner(door, self._providers, self._blobs, address)
+        reconciler = Reconciler(
+            door,
+            self._providers,
+            self._planner,
+            self._stores.installation,
+            self._settings.placement.instances_max,
+        )
+        dispatcher = Dispatcher(door, self._blobs)
+        sequencer = Sequencer(door, self._stores.signer, f"leitstand/{self._stores.installation}")
+        upkeep = Upkeep(door)
+        woken = [
+            StepLoop("effects", lambda: effects.step(now()), every=1.0),
+            StepLoop("reconcile", lambda: reconciler.step(now()), every=1.0, pace=0.2),
+            StepLoop("dispatch", lambda: dispatcher.step(now()), every=1.0),
+            StepLoop("sequence", lambda: sequencer.step(now()), every=1.0, pace=0.1),
+        ]
+        database = self._stores.database
+        database.after_commit(self._wakeups.notify)
+        for step in woken:
+            database.after_commit(step.kick)
+        self._loops = [*woken, StepLoop("upkeep", lambda: upkeep.step(now()), every=0.5)]
+        for step in self._loops:
+            step.start()
+
+    async def _until_idle(self, ending: asyncio.Event) -> None:
+        """Until a signal; embedded also 60 s without client, job and live instance."""
+        while not ending.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(ending.wait(), 1.0)
+            if self._embedded and await asyncio.to_thread(self._unneeded):
+                log.info("plane.unneeded")
+                return
+
+    def _unneeded(self) -> bool:
+        if self._clients.idle_seconds() < limits.EMBEDDED_IDLE.total_seconds():
+            return False
+        database = self._stores.database
+        return not (
+            database.read(lambda conn: jobs.count_in(conn, ("planned", *jobs.OPEN)))
+            or database.read(instances.alive)
+        )
+
+
+async def _quiet_serve(server: uvicorn.Server) -> None:
+    """Serve without taking the process's signals: there are two servers and one ending."""
+    await server._serve()
+
+
+async def _started(servers: list[uvicorn.Server], running: list[asyncio.Task[None]]) -> None:
+    while not all(server.started for server in servers):
+        for task in running:
+            if task.done():
+                task.result()
+                raise Problem("not-started", Exit.FAILED, detail="a listener ended at once")
+        await asyncio.sleep(0.01)
+
+
+def _rules(settings: Settings) -> PlanRules:
+    vram = settings.placement.vram_gib
+    budgets = settings.budgets
+    named = {OWN, *settings.providers}
+    return PlanRules(
+        vram_gib={
+            "video": vram.video,
+            "image": vram.image,
+            "audio": vram.audio,
+            FUSE: 0.0,
+        },
+        cuda_min=settings.placement.cuda_min,
+        disk_gib_min=settings.placement.disk_gib_min,
+        end_by_hours_max={name: settings.provider(name).end_by_hours_max for name in named},
+        price_max={name: settings.provider(name).max_price_eur_per_hour for name in named},
+        budgets={
+            "total": _text(budgets.total_eur),
+            "month": _text(budgets.month_eur),
+            "job": _text(budgets.job_eur),
+        },
+    )
+
+
+def _providers(settings: Settings, folders: Folders) -> dict[str, Provider]:
+    found: dict[str, Provider] = {}
+    for name in sorted({OWN, *settings.providers}):
+        try:
+            module = importlib.import_module(f"leitstand.providers.{name}")
+        except ModuleNotFoundError as error:
+            if error.name != f"leitstand.providers.{name}":
+                raise
+            raise Problem("unknown-provider", Exit.USAGE, provider=name, known=OWN) from error
+        found[name] = module.connect(_provider_settings(settings, folders, name))
+    return found
+
+
+def _provider_settings(settings: Settings, folders: Folders, name: str) -> Mapping[str, str]:
+    given = settings.provider(name).model_dump(exclude_none=True)
+    plain = {key: str(value) for key, value in given.items() if not isinstance(value, tuple)}
+    if name == OWN:
+        plain |= {"cache_folder": str(folders.models), "log_folder": str(folders.logs)}
+    return plain
+
+
+def _key_folder(settings: Settings, folders: Folders) -> Path:
+    named = settings.keys.root.removeprefix("file:")
+    return Path(named).expanduser() if named else folders.keys
+
+
+def _installation(path: Path) -> str:
+    """Eight random characters made once; every label of ours carries them."""
+    with contextlib.suppress(FileExistsError):
+        made = "".join(
+            secrets.choice(string.ascii_lowercase + string.digits)
+            for _ in range(INSTALLATION_CHARACTERS)
+        )
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(made)
+            file.flush()
+            os.fsync(file.fileno())
+    return path.read_text().strip()
+
+
+@contextlib.contextmanager
+def _sole(lock: Path) -> Iterator[None]:
+    """Hold the state folder: one control plane at a time."""
+    descriptor = os.open(lock, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Problem("locked", Exit.FAILED, folder=str(lock.parent)) from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _free(host: str, port: int) -> bool:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host.strip("[]"), port))
+        except OSError:
+            return False
+    return True
+
+
+def _pieces(path: Path, start: int, end: int) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        file.seek(start)
+        left = end - start
+        while left > 0:
+            piece = file.read(min(CHUNK_BYTES, left))
+            if not piece:
+                return
+            left -= len(piece)
+            yield piece
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _log_as_json() -> None:
+    """One JSON object a line on stderr. Nothing that media or people wrote is ever logged."""
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )

@@ -1,0 +1,106 @@
+"""The system's time, names and step loops: the impure edge that tests replace."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import structlog
+from ulid import ULID
+
+log = structlog.get_logger(__name__)
+
+_RANDOM_BITS = 80
+FAILED_PAUSE_SECONDS = 1.0
+"""After a step that raised: long enough not to spin, short enough not to matter."""
+
+
+class SystemClock:
+    """See `ports.Clock`."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+class SystemIds:
+    """ULIDs that grow within this process, so that rows sort in the order they were made."""
+
+    def __init__(self) -> None:
+        self._mutex = threading.Lock()
+        self._last = 0
+
+    def new(self, noun: str, now: datetime) -> str:
+        milliseconds = int(now.timestamp() * 1000)
+        with self._mutex:
+            fresh = (milliseconds << _RANDOM_BITS) | int.from_bytes(os.urandom(10))
+            self._last = max(fresh, self._last + 1)
+            value = self._last
+        return f"{noun}_{ULID.from_int(value)}"
+
+    def draw(self, size: int) -> bytes:
+        return os.urandom(size)
+
+
+class StepLoop:
+    """Runs one step in a thread of its own: at the latest every `every` seconds, at the earliest
+    `pace` seconds after the last, sooner than `every` only when kicked."""
+
+    def __init__(
+        self, name: str, step: Callable[[], object], *, every: float, pace: float = 0.05
+    ) -> None:
+        self._name = name
+        self._step = step
+        self._every = every
+        self._pace = pace
+        self._kicked = threading.Event()
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"step-{name}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def kick(self) -> None:
+        """Something was committed that this step may care about."""
+        self._kicked.set()
+
+    def stop(self) -> None:
+        """Finish the running step and end."""
+        self._ending.set()
+        self._kicked.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._ending.is_set():
+            self._kicked.clear()
+            try:
+                self._step()
+            except (
+                Exception
+            ) as error:  # a step that fails is tried again, never the end of the loop
+                log.error(
+                    "step.failed",
+                    step=self._name,
+                    error=type(error).__name__,
+                    where=_where(error),
+                )
+                self._ending.wait(FAILED_PAUSE_SECONDS)
+            self._ending.wait(self._pace)
+            self._kicked.wait(self._every)
+
+
+def _where(error: BaseException) -> str:
+    """File and line of the innermost frame: enough to find a fault, nothing of its data."""
+    trace = error.__traceback__
+    if trace is None:
+        return ""
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    code = trace.tb_frame.f_code
+    return f"{os.path.basename(code.co_filename)}:{trace.tb_lineno} {code.co_name}"

@@ -1,0 +1,86 @@
+"""Verification of the whole ledger: leaves, tree, every signed head, and the state it describes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection
+
+from leitstand.core.ledger import Tree, leaf_hash
+from leitstand.ports import HeadVerifier
+from leitstand.store import ledger
+
+WALK_BATCH = 2_000
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What was checked and what was found wrong; `faults` empty means verified."""
+
+    entries: int = 0
+    waiting: int = 0
+    heads: int = 0
+    root: str = ""
+    subjects: dict[str, int] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+
+
+def verify(conn: Connection, verifier: HeadVerifier) -> Verdict:
+    """Recompute everything from the stored leaves. Reads one consistent snapshot."""
+    verdict = Verdict(waiting=ledger.waiting(conn))
+    heads = {head.size: head for head in ledger.every_head(conn)}
+    tree = Tree()
+    last: dict[str, tuple[str, int]] = {}
+    for entry in ledger.walk(conn, WALK_BATCH):
+        if entry.position != tree.size:
+            verdict.faults.append(f"entry {tree.size} is missing")
+            break
+        if leaf_hash(entry.leaf) != entry.leaf_hash:
+            verdict.faults.append(f"entry {entry.position} was changed after it was written")
+        tree.append(leaf_hash(entry.leaf))
+        _follow(json.loads(entry.leaf), entry.position, last, verdict)
+        head = heads.pop(tree.size, None)
+        if head is not None:
+            _check_head(head, tree, verifier, verdict)
+    for size in sorted(heads):
+        verdict.faults.append(f"head {size} is beyond the entries that exist")
+    verdict.entries = tree.size
+    verdict.root = tree.root().hex()
+    _compare(conn, last, verdict)
+    return verdict
+
+
+def _check_head(head: ledger.Head, tree: Tree, verifier: HeadVerifier, verdict: Verdict) -> None:
+    verdict.heads += 1
+    try:
+        size, root = verifier.verify(head.note)
+    except ValueError:
+        verdict.faults.append(f"the signature of head {head.size} does not hold")
+        return
+    if size != tree.size or root != tree.root():
+        verdict.faults.append(f"head {head.size} was signed over other entries")
+
+
+def _follow(
+    leaf: dict[str, Any], position: int, last: dict[str, tuple[str, int]], verdict: Verdict
+) -> None:
+    subject = leaf["subject"]
+    state, version = last.get(subject, (None, 0))
+    acted = leaf["before"] == leaf["after"] and leaf["version"] == version
+    if leaf["before"] != state or (leaf["version"] != version + 1 and not acted):
+        verdict.faults.append(f"entry {position} does not follow the entries about its subject")
+    last[subject] = (leaf["after"], leaf["version"])
+
+
+def _compare(conn: Connection, last: dict[str, tuple[str, int]], verdict: Verdict) -> None:
+    """Rows and entries one to one; changes that wait for their position are read as well."""
+    for entry in ledger.unsequenced(conn, WALK_BATCH):
+        leaf = json.loads(entry.leaf)
+        last[leaf["subject"]] = (leaf["after"], leaf["version"])
+    for row_id, (state, version) in ledger.states(conn).items():
+        noun = row_id.split("_", 1)[0]
+        verdict.subjects[noun] = verdict.subjects.get(noun, 0) + 1
+        if last.get(row_id) != (state, version):
+            verdict.faults.append(f"{noun} {row_id} changed without an entry")

@@ -1,0 +1,56 @@
+"""Tasks towards workers: expired leases back to the queue, and `fuse` unblocked when all else ended."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from functools import partial
+
+from sqlalchemy import Connection
+
+from leitstand.control.commands import Door
+from leitstand.control.inputs import inputs_of
+from leitstand.control.jobs import UnblockFuse
+from leitstand.control.losses import ExpireLeases
+from leitstand.core import limits
+from leitstand.core.access import SYSTEM
+from leitstand.core.job import FUSE, Job, fuse_ready
+from leitstand.ports import Blobs
+from leitstand.store import attempts, jobs
+
+
+class Dispatcher:
+    """One step; workers themselves claim, woken by commit."""
+
+    def __init__(self, door: Door, blobs: Blobs) -> None:
+        self._door = door
+        self._blobs = blobs
+
+    def step(self, now: datetime) -> None:
+        """Expire leases, then write the inputs of every report that may be made."""
+        database = self._door.database
+        if database.read(lambda conn: attempts.expired(conn, now, 1)):
+            self._door.run(ExpireLeases(), SYSTEM, now)
+        for job in database.read(
+            lambda conn: jobs.in_states(conn, jobs.OPEN, limits.UNITS_PER_STEP_MAX)
+        ):
+            tasks = database.read(partial(jobs.tasks_of, tenant=job.tenant_id, job_id=job.id))
+            blocked = any(t.pipeline == FUSE and t.state == "blocked" for t in tasks)
+            if blocked and fuse_ready([(t.pipeline, t.state) for t in tasks]):
+                self._unblock(job, now)
+
+    def _unblock(self, job: Job, now: datetime) -> None:
+        """The blob is written before the row that names it: a crash between leaves ciphertext that
+        nothing names, which the sweep removes."""
+        door = self._door
+
+        def read(conn: Connection) -> tuple[str, bytes]:
+            tx = door.look(now, conn)
+            return tx.recipient(job.key_id), inputs_of(tx, job)
+
+        recipient, document = door.database.read(read)
+        body = b"".join(door.vault.encrypt(recipient, [document]))
+        object_id = door.ids.new("object", now)
+        self._blobs.put(object_id, [body])
+        digest = hashlib.sha256(body).hexdigest()
+        door.run(UnblockFuse(job.id, object_id, len(body), digest), SYSTEM, now)

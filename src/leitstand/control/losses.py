@@ -1,0 +1,65 @@
+"""What becomes of a task whose attempt ended without finishing it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from leitstand.control.advance import advance
+from leitstand.control.commands import Command
+from leitstand.control.transaction import Change, Tx
+from leitstand.core import limits
+from leitstand.core.job import ATTEMPT, TASK, Attempt, Task, after_failure, after_loss
+from leitstand.store import attempts, jobs
+
+
+def lose(tx: Tx, lost: Sequence[Attempt], code: str) -> None:
+    """Mark attempts lost; their tasks go back to the queue while attempts remain."""
+    reason = {"code": code, "params": {}}
+    values = {"reason": reason, "ended_at": tx.now}
+    tx.move(ATTEMPT, "lose", [Change(attempt, values) for attempt in lost])
+    for attempt in lost:
+        task = jobs.task(tx.conn, tx.tenant, attempt.task_id)
+        if task is None or task.state != "leased" or task.fence != attempt.fence:
+            continue
+        event = after_loss(attempts.used(tx.conn, task.id), task.attempts_max)
+        end_task(tx, task, event, reason)
+        advance(tx, task.job_id)
+
+
+def fail(tx: Tx, attempt: Attempt, task: Task, reason: dict[str, Any] | None, blame: str) -> str:
+    """An attempt reported failure; the event its task took."""
+    event = after_failure(blame, attempts.used(tx.conn, task.id), task.attempts_max)
+    end_task(tx, task, event, reason)
+    return event
+
+
+def end_task(tx: Tx, task: Task, event: str, reason: dict[str, Any] | None) -> None:
+    """Move a task and tell its job's streams."""
+    values = {"reason": reason if event == "fail" else None}
+    tx.move(TASK, event, [Change(task, values)])
+    tx.event(
+        task.job_id,
+        "task",
+        id=task.id,
+        pipeline=task.pipeline,
+        medium=task.medium_id,
+        state=TASK.after(task.state, event),
+        reason=reason,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ExpireLeases(Command[int]):
+    """Attempts whose lease ran out are lost."""
+
+    limit: int = limits.UNITS_PER_STEP_MAX
+    action: ClassVar[str] = "attempts.expire"
+
+    def apply(self, tx: Tx) -> int:
+        due = attempts.expired(tx.conn, tx.now, self.limit)
+        ids = [attempt_id for tenant, attempt_id in due if tenant == tx.tenant]
+        found = [a for a in attempts.find(tx.conn, tx.tenant, ids) if a.state == "live"]
+        lose(tx, found, "lease-expired")
+        return len(found)

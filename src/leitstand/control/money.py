@@ -1,0 +1,121 @@
+"""Budgets and accrual inside a transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from leitstand.control.commands import Command
+from leitstand.control.transaction import RESERVATION, Change, Tx
+from leitstand.core.cost import Budget, accrued, covering
+from leitstand.core.instance import Instance
+from leitstand.core.job import Job
+from leitstand.core.problem import Exit, Problem
+from leitstand.store import instances, jobs, money, tables
+from leitstand.store.rows import add
+
+
+def budgets(tx: Tx, job: Job | None, limits_eur: dict[str, str | None]) -> list[Budget]:
+    """Every envelope that a reservation for `job` must fit in, narrowest first."""
+    tenant = tx.tenant
+    month = tx.now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    reserved = money.held(tx.conn, tenant)
+    found = []
+    if job is not None:
+        caps = [c for c in (job.budget_cap, _decimal(limits_eur.get("job"))) if c is not None]
+        found.append(
+            Budget(
+                "job",
+                min(caps) if caps else None,
+                money.spent(tx.conn, tenant, job.id),
+                money.held(tx.conn, tenant, job.id),
+            )
+        )
+    found.append(
+        Budget(
+            "month",
+            _decimal(limits_eur.get("month")),
+            money.spent(tx.conn, tenant, since=month),
+            reserved,
+        )
+    )
+    found.append(
+        Budget("total", _decimal(limits_eur.get("total")), money.spent(tx.conn, tenant), reserved)
+    )
+    return found
+
+
+def check_covered(tx: Tx, job: Job, amount: Decimal, limits_eur: dict[str, str | None]) -> None:
+    """Raises Problem `over-budget` unless every envelope covers `amount`."""
+    short = covering(budgets(tx, job, limits_eur), amount)
+    if short is not None:
+        raise Problem(
+            "over-budget",
+            Exit.REFUSED,
+            budget=short.scope,
+            needed_eur=str(amount),
+            limit_eur=str(short.limit_eur),
+            spent_eur=str(short.spent_eur),
+            reserved_eur=str(short.reserved_eur),
+            left_eur=str(short.left()),
+        )
+
+
+def accrue(tx: Tx, instance: Instance, until: datetime) -> None:
+    """Book the time since the last charge; the reservation shrinks by it."""
+    reservation = money.reservation_of(tx.conn, instance.id)
+    start = money.last_charge_end(tx.conn, instance.id) or instance.created_at
+    if until <= start:
+        return
+    amount = accrued(instance.price, start, until)
+    row = {
+        **tx.born(None, "charge"),
+        "instance_id": instance.id,
+        "job_id": None if reservation is None else reservation.job_id,
+        "from_at": start,
+        "to_at": until,
+        "amount": amount,
+        "currency": "EUR",
+        "rate_date": None,
+        "source": "accrued",
+    }
+    add(tx.conn, tables.charges, [row])
+    if reservation is not None and reservation.state == "held" and amount:
+        money.shrink(tx.conn, reservation.id, amount, tx.now)
+
+
+def free(tx: Tx, instance: Instance) -> None:
+    """An instance is observed absent: nothing more can be charged, so nothing stays reserved."""
+    row = tx.conn.execute(
+        tables.reservations.select().where(tables.reservations.c.instance_id == instance.id)
+    ).first()
+    if row is not None and row.state == "held":
+        tx.move(RESERVATION, "free", [Change(row)])
+
+
+def reservation_job(tx: Tx, instance_id: str) -> Job | None:
+    """The job that an instance is reserved for."""
+    reservation = money.reservation_of(tx.conn, instance_id)
+    return None if reservation is None else jobs.find(tx.conn, tx.tenant, reservation.job_id)
+
+
+@dataclass(frozen=True, slots=True)
+class AccrueCosts(Command[int]):
+    """Book every running instance up to now."""
+
+    action: ClassVar[str] = "costs.accrue"
+
+    def apply(self, tx: Tx) -> int:
+        count = 0
+        for instance_id in money.accruing(tx.conn):
+            instance = instances.find(tx.conn, tx.tenant, instance_id)
+            if instance is not None and instance.state not in ("intended", "terminated"):
+                accrue(tx, instance, tx.now)
+                count += 1
+        return count
+
+
+def _decimal(text: Any) -> Decimal | None:
+    return None if text is None else Decimal(str(text))

@@ -1,0 +1,372 @@
+"""From media and a profile to a decision: models, requirements, offers, the ranked table and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from leitstand.control import money
+from leitstand.control.commands import Command, Door
+from leitstand.control.transaction import Tx
+from leitstand.core import gate
+from leitstand.core.access import Actor
+from leitstand.core.job import FUSE
+from leitstand.core.medium import Case, Medium
+from leitstand.core.model import ModelVersion
+from leitstand.core.placement import (
+    Offer,
+    Placement,
+    Ranked,
+    Rejection,
+    Requirements,
+    combined,
+    place,
+    tier_min,
+)
+from leitstand.core.problem import Exit, Problem
+from leitstand.core.profile import check, pipeline_of
+from leitstand.ports import ModelShelf, Provider, ProviderError
+from leitstand.store import jobs, media, tables
+from leitstand.store.rows import add
+
+BOOT_SECONDS = {"L": 6.0}
+BOOT_SECONDS_RENTED = 300.0
+WORK_PER_SECOND = {"video": 1.2, "audio": 0.25}
+"""Seconds of work per second of media on one CPU core pair, until own runs are learned from."""
+WORK_PER_IMAGE = 1.5
+GPU_FACTOR = 0.15
+RAM_GIB = {"video": 1.5, "image": 1.0, "audio": 1.0, FUSE: 0.5}
+"""Memory of a pipeline beside its models."""
+OFFER_SECONDS_MAX = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRules:
+    """What settings say about planning."""
+
+    vram_gib: Mapping[str, float]
+    """By pipeline: video, image, audio, fuse."""
+    cuda_min: str
+    disk_gib_min: float
+    end_by_hours_max: Mapping[str, float]
+    """By provider."""
+    price_max: Mapping[str, Decimal | None]
+    budgets: Mapping[str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a person asked for."""
+
+    case_id: str
+    media_ids: tuple[str, ...]
+    profile: str
+    lang: str
+    provider: str | None = None
+    max_cost_eur: Decimal | None = None
+    due_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What has to be done, as planning sees it."""
+
+    case: Case
+    pipelines: tuple[str, ...]
+    models: tuple[ModelVersion, ...]
+    missing: tuple[tuple[str, str], ...]
+    """Family and capability of optional uses without a model here."""
+    wants: Mapping[str, Requirements]
+    want: Requirements
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class RecordDecision(Command[jobs.Decision]):
+    """Keep a decision with its inputs, verdict and reasons, so that `explain` can replay it."""
+
+    inputs: dict[str, Any]
+    verdict: dict[str, Any]
+    reasons: dict[str, Any]
+    action: ClassVar[str] = "jobs.plan"
+
+    def apply(self, tx: Tx) -> jobs.Decision:
+        row = {
+            **tx.born(None, "decision"),
+            "kind": "placement",
+            "inputs": self.inputs,
+            "verdict": self.verdict,
+            "reasons": self.reasons,
+        }
+        add(tx.conn, tables.decisions, [row])
+        tx.enter("decision", "create", row["id"], 1, None, "made")
+        found = jobs.decision(tx.conn, tx.tenant, row["id"])
+        assert found is not None
+        return found
+
+
+class Planner:
+    """Makes decisions; holds no state of its own."""
+
+    def __init__(
+        self,
+        door: Door,
+        providers: Mapping[str, Provider],
+        shelf: ModelShelf,
+        rules: PlanRules,
+    ) -> None:
+        self._door = door
+        self._providers = providers
+        self._shelf = shelf
+        self.rules = rules
+
+    def decide(self, wish: Wish, actor: Actor, now: datetime) -> jobs.Decision:
+        """Plan a job. Raises Problem `unknown-profile`, `models-missing`, `nothing-to-analyse`,
+        `unknown-provider`; a plan without an offer is a decision whose `chosen` is null."""
+        work = self.work(wish, now)
+        offers, silent = self.offers(work.want, wish.provider)
+        placement = self.placement(offers, work, wish.due_at, now)
+        inputs = self._inputs(wish, work)
+        verdict = self._verdict(placement, work, now)
+        reasons = _reasons(placement, silent)
+        left = self._door.database.read(lambda conn: self._left(self._door.look(now, conn)))
+        verdict["budget_left_eur"] = left
+        return self._door.run(RecordDecision(inputs, verdict, reasons), actor, now)
+
+    def work(self, wish: Wish, now: datetime) -> Work:
+        """What the media and the profile come to."""
+        pipelines_of = check(wish.profile)
+
+        def read(tx: Tx) -> tuple[Case, list[tuple[Medium, set[str]]]]:
+            found = {m.id: m for m in media.find(tx.conn, tx.tenant, wish.media_ids)}
+            listed = []
+            for medium_id in wish.media_ids:
+                medium = found.get(medium_id)
+                if medium is None or medium.case_id != wish.case_id:
+                    raise Problem("unknown-medium", Exit.USAGE, medium=medium_id)
+                streams = media.segments_of(tx.conn, tx.tenant, medium_id)
+                listed.append((medium, {pipeline_of(s.stream) for s in streams}))
+            return tx.case(wish.case_id), listed
+
+        case, listed = self._door.database.read(lambda c: read(self._door.look(now, c)))
+        ready = [(m, found & set(pipelines_of)) for m, found in listed if m.state == "ready"]
+        pipelines = tuple(sorted({name for _, found in ready for name in found}))
+        if not pipelines:
+            raise Problem("nothing-to-analyse", Exit.USAGE, profile=wish.profile)
+        models, missing = self._models(wish.profile, pipelines, case, now)
+        wants = {name: self._want(name, models, case) for name in (*pipelines, FUSE)}
+        seconds = sum(_work_seconds(m, found) for m, found in ready)
+        want = combined([wants[name] for name in pipelines])
+        return Work(case, pipelines, models, missing, wants, want, seconds)
+
+    def _models(
+        self, profile: str, pipelines: Sequence[str], case: Case, now: datetime
+    ) -> tuple[tuple[ModelVersion, ...], tuple[tuple[str, str], ...]]:
+        chosen: dict[str, ModelVersion] = {}
+        missing: list[tuple[str, str]] = []
+        required: list[str] = []
+        for name in pipelines:
+            for use in check(profile)[name]:
+                if not gate.permitted(use.capability, case, now):
+                    raise Problem("gated", Exit.REFUSED, capability=use.capability)
+                version = self._shelf.best(use.family)
+                if version is not None:
+                    chosen[use.family] = version
+                elif use.required:
+                    required.append(use.family)
+                elif (use.family, use.capability) not in missing:
+                    missing.append((use.family, use.capability))
+        if required:
+            raise Problem("models-missing", Exit.USAGE, families=", ".join(sorted(set(required))))
+        return tuple(chosen[family] for family in sorted(chosen)), tuple(missing)
+
+    def _want(self, pipeline: str, models: Sequence[ModelVersion], case: Case) -> Requirements:
+        measured = [m.vram_gib for m in models]
+        vram = self.rules.vram_gib[pipeline]
+        if pipeline != FUSE and measured and all(value is not None for value in measured):
+            vram = sum(value or 0.0 for value in measured) * 1.2
+        ram = RAM_GIB[pipeline]
+        if pipeline != FUSE:
+            ram += sum(m.ram_gib or 0.0 for m in models) * 1.2
+        return Requirements(
+            accelerator="any",
+            vram_gib=round(vram, 2),
+            cuda_min=self.rules.cuda_min,
+            disk_gib=self.rules.disk_gib_min,
+            ram_gib=round(ram, 2),
+            tier_min="L" if pipeline == FUSE else tier_min(case.data_class),
+        )
+
+    def offers(
+        self, want: Requirements, only: str | None = None
+    ) -> tuple[list[Offer], dict[str, str]]:
+        """Offers of every configured provider, asked in parallel, and who did not answer."""
+        if only is not None and only not in self._providers:
+            known = ", ".join(sorted(self._providers))
+            raise Problem("unknown-provider", Exit.USAGE, provider=only, known=known)
+        asked = [only] if only is not None else sorted(self._providers)
+        found: list[Offer] = []
+        silent: dict[str, str] = {}
+        with ThreadPoolExecutor(max_workers=max(1, len(asked))) as pool:
+            futures = {name: pool.submit(_listed, self._providers[name], want) for name in asked}
+            for name, future in futures.items():
+                try:
+                    found += future.result(timeout=OFFER_SECONDS_MAX)
+                except (ProviderError, TimeoutError) as error:
+                    silent[name] = type(error).__name__
+        return found, silent
+
+    def placement(
+        self, offers: Sequence[Offer], work: Work, due_at: datetime | None, now: datetime
+    ) -> Placement:
+        """Rank offers for this work; each provider has its own longest term."""
+        ranked: list[Ranked] = []
+        rejected: list[tuple[Offer, Rejection]] = []
+        for name in sorted({offer.provider for offer in offers}):
+            hours = self.rules.end_by_hours_max.get(name, 24.0)
+            end_by = now + timedelta(hours=hours)
+            want = _with(work.want, due_at or end_by, self.rules.price_max.get(name))
+            mine = [offer for offer in offers if offer.provider == name]
+            placed = place(mine, want, now, lambda o: _offer_seconds(o, work.seconds))
+            ranked += placed.ranked
+            rejected += placed.rejected
+        ranked.sort(key=lambda r: (r.expected_eur, r.finish_at, r.offer.offer_id))
+        return Placement(tuple(ranked), tuple(rejected))
+
+    def end_by(self, offer: Offer, now: datetime) -> datetime:
+        """When an instance of this offer must be gone."""
+        hours = self.rules.end_by_hours_max.get(offer.provider, 24.0)
+        return now + timedelta(hours=hours)
+
+    def _inputs(self, wish: Wish, work: Work) -> dict[str, Any]:
+        return {
+            "case": wish.case_id,
+            "media": list(wish.media_ids),
+            "profile": wish.profile,
+            "lang": wish.lang,
+            "provider": wish.provider,
+            "budget_cap_eur": None if wish.max_cost_eur is None else str(wish.max_cost_eur),
+            "due_at": None if wish.due_at is None else wish.due_at.isoformat(),
+            "budgets": dict(self.rules.budgets),
+            "tier_min": tier_min(work.case.data_class),
+            "requirements": {name: plain(want) for name, want in work.wants.items()},
+            "models": [asdict(model) for model in work.models],
+            "missing": [{"family": f, "capability": c} for f, c in work.missing],
+            "work_seconds": round(work.seconds, 1),
+        }
+
+    def _verdict(self, placement: Placement, work: Work, now: datetime) -> dict[str, Any]:
+        chosen = placement.chosen
+        shown = [_ranked(ranked) for ranked in placement.ranked[:20]]
+        return {
+            "offers_seen": len(placement.ranked) + len(placement.rejected),
+            "chosen": None if chosen is None else _ranked(chosen),
+            "end_by": None if chosen is None else self.end_by(chosen.offer, now).isoformat(),
+            "ranked": shown,
+        }
+
+    def _left(self, tx: Tx) -> str | None:
+        lefts = [b.left() for b in money.budgets(tx, None, dict(self.rules.budgets))]
+        known = [left for left in lefts if left is not None]
+        return str(min(known)) if known else None
+
+
+def document(decision: jobs.Decision) -> dict[str, Any]:
+    """A decision as `leitstand.decision/1` (`docs/cli.md`)."""
+    verdict = decision.verdict
+    chosen = verdict["chosen"]
+    return {
+        "schema": "leitstand.decision/1",
+        "id": decision.id,
+        "made_at": decision.created_at.isoformat(),
+        "offers_seen": verdict["offers_seen"],
+        "chosen": chosen,
+        "ranked": verdict["ranked"],
+        "rejected": decision.reasons["rejected"],
+        "silent": decision.reasons["silent"],
+        "would_change": [],
+        "reservation_eur": None if chosen is None else chosen["worst_eur"],
+        "budget_left_eur": verdict.get("budget_left_eur"),
+        "profile": decision.inputs["profile"],
+        "case": decision.inputs["case"],
+        "media": decision.inputs["media"],
+        "models": [
+            {"family": m["family"], "name": m["name"], "version": m["version"]}
+            for m in decision.inputs["models"]
+        ],
+        "missing": decision.inputs["missing"],
+    }
+
+
+def plain(value: Any) -> dict[str, Any]:
+    """A core dataclass as JSON: decimals and times as text."""
+    out = {}
+    for key, item in asdict(value).items():
+        if isinstance(item, Decimal):
+            item = str(item)
+        elif isinstance(item, datetime):
+            item = item.isoformat()
+        elif isinstance(item, tuple):
+            item = list(item)
+        out[key] = item
+    return out
+
+
+def _listed(provider: Provider, want: Requirements) -> list[Offer]:
+    return list(provider.offers(want))
+
+
+def _ranked(ranked: Ranked) -> dict[str, Any]:
+    return {
+        "offer": plain(ranked.offer),
+        "price_eur_per_hour": str(ranked.offer.price_eur_per_hour),
+        "expected_eur": str(ranked.expected_eur),
+        "worst_eur": str(ranked.worst_eur),
+        "finish_at": ranked.finish_at.isoformat(),
+    }
+
+
+def _reasons(placement: Placement, silent: Mapping[str, str]) -> dict[str, Any]:
+    by_rule: dict[str, list[tuple[Offer, Rejection]]] = {}
+    for offer, rejection in placement.rejected:
+        by_rule.setdefault(rejection.rule, []).append((offer, rejection))
+    rejected = []
+    for rule, fallen in by_rule.items():
+        offer, why = min(fallen, key=lambda pair: pair[0].price_eur_per_hour)
+        rejected.append(
+            {
+                "rule": rule,
+                "count": len(fallen),
+                "example": {"provider": offer.provider, "gpu": offer.gpu, "region": offer.region},
+                "price_eur_per_hour": str(offer.price_eur_per_hour),
+                "has": why.has,
+                "needs": why.needs,
+                "short_by": why.short_by,
+                "remedy": None,
+            }
+        )
+    return {"rejected": rejected, "silent": dict(silent)}
+
+
+def _with(want: Requirements, end_by: datetime, price_max: Decimal | None) -> Requirements:
+    return replace(want, end_by=end_by, price_max_eur_per_hour=price_max)
+
+
+def _work_seconds(medium: Medium, pipelines: set[str]) -> float:
+    seconds = 0.0
+    for name in pipelines:
+        if name == "image":
+            seconds += WORK_PER_IMAGE
+        else:
+            seconds += WORK_PER_SECOND.get(name, 1.0) * (medium.duration_s or 0.0)
+    return seconds
+
+
+def _offer_seconds(offer: Offer, work_seconds: float) -> float:
+    boot = BOOT_SECONDS.get(offer.tier, BOOT_SECONDS_RENTED)
+    factor = GPU_FACTOR if offer.accelerator == "cuda" else 1.0
+    return boot + work_seconds * factor

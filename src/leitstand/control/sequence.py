@@ -1,0 +1,69 @@
+"""The sequencer: committed entries get their positions in batches, the tree grows, a head is signed.
+
+Writers never queue behind the tree; an entry without position after 5 s is an alarm.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import ClassVar
+
+from leitstand.control.commands import Command, Door
+from leitstand.control.transaction import Tx
+from leitstand.core import limits
+from leitstand.core.access import SYSTEM
+from leitstand.core.ledger import Tree
+from leitstand.ports import HeadSigner
+from leitstand.store import ledger, tables
+from leitstand.store.rows import add
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence(Command[int]):
+    """Extend the ledger by what was committed; returns how many entries got a position."""
+
+    origin: str
+    signer: HeadSigner = field(repr=False)
+    action: ClassVar[str] = "ledger.sequence"
+
+    def apply(self, tx: Tx) -> int:
+        entries = ledger.unsequenced(tx.conn, limits.SEQUENCE_BATCH_MAX)
+        if not entries:
+            return 0
+        head = ledger.head(tx.conn)
+        tree = Tree() if head is None else Tree.from_state(head.size, head.frontier)
+        positions = []
+        for entry in entries:
+            positions.append((entry.id, tree.size))
+            tree.append(entry.leaf_hash)
+        ledger.place(tx.conn, positions)
+        root = tree.root()
+        row = {
+            "size": tree.size,
+            "created_at": tx.now,
+            "root": root.hex(),
+            "frontier": tree.to_state(),
+            "note": self.signer.sign_head(self.origin, tree.size, root),
+        }
+        add(tx.conn, tables.heads, [row])
+        return len(entries)
+
+
+class Sequencer:
+    """The step that holds the lock `sequence`."""
+
+    def __init__(self, door: Door, signer: HeadSigner, origin: str) -> None:
+        self._door = door
+        self._signer = signer
+        self._origin = origin
+
+    def step(self, now: datetime) -> bool:
+        """Sequence one batch; True when there may be more."""
+        if not self._door.database.read(ledger.waiting):
+            return False
+        with self._door.database.named_lock("sequence") as held:
+            if not held:
+                return False
+            done = self._door.run(Sequence(self._origin, self._signer), SYSTEM, now)
+        return done == limits.SEQUENCE_BATCH_MAX

@@ -1,0 +1,69 @@
+"""Whether an instance may work: what it measured against what was offered and what the work needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from leitstand.core import limits
+
+SANDBOX = ("no_new_privs", "rlimits", "seccomp")
+"""Abilities without which media of class 2 and up are not decoded on a rented instance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One check that failed, with what was measured and what was needed."""
+
+    check: str
+    has: str
+    needs: str
+
+
+def faults(
+    offer: Mapping[str, Any],
+    measured: Mapping[str, Any],
+    *,
+    data_class: int,
+    own: bool,
+    clock_skew_seconds: float,
+) -> tuple[Fault, ...]:
+    """Every check that fails; an empty tuple admits.
+
+    `measured` is the body of the admission call: facts, sandbox, self_test.
+    """
+    found: list[Fault] = []
+    facts = measured.get("facts", {})
+    sandbox = measured.get("sandbox", {})
+    test = measured.get("self_test", {})
+    for name in ("inference", "decode"):
+        if test.get(name) is not True:
+            found.append(Fault(f"self-test-{name}", "failed", "passed"))
+    if data_class >= 2:
+        for ability in SANDBOX:
+            if sandbox.get(ability) is not True and (ability != "seccomp" or not own):
+                found.append(Fault(f"sandbox-{ability}", "absent", "present"))
+        if not own and float(facts.get("swap_gib", 0.0)) > 0:
+            found.append(Fault("swap", f"{facts['swap_gib']} GiB", "none"))
+    skew_max = limits.CLOCK_SKEW_MAX.total_seconds()
+    if abs(clock_skew_seconds) > skew_max:
+        found.append(Fault("clock", f"{clock_skew_seconds:.0f} s off", f"within {skew_max:.0f} s"))
+    if offer.get("accelerator") == "cuda":
+        found += _gpu(offer, facts)
+    return tuple(found)
+
+
+def _gpu(offer: Mapping[str, Any], facts: Mapping[str, Any]) -> list[Fault]:
+    gpus = facts.get("gpus") or []
+    if not gpus:
+        return [Fault("gpu", "none seen", str(offer.get("gpu")))]
+    found = []
+    first = gpus[0]
+    if offer.get("gpu") and str(offer["gpu"]).lower() not in str(first.get("name", "")).lower():
+        found.append(Fault("gpu-model", str(first.get("name")), str(offer["gpu"])))
+    promised = float(offer.get("vram_gib") or 0.0)
+    total = float(first.get("vram_gib") or 0.0)
+    if total < promised * 0.9:
+        found.append(Fault("vram", f"{total:.1f} GiB", f"{promised:.1f} GiB"))
+    return found

@@ -1,0 +1,48 @@
+"""Money as pure functions: worst case, accrual, what a budget has left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import ROUND_UP, Decimal
+
+MILLIONTH = Decimal("0.000001")
+_SECONDS_PER_HOUR = Decimal(3600)
+
+
+def accrued(price_eur_per_hour: Decimal, from_at: datetime, to_at: datetime) -> Decimal:
+    """Cost of a period by the second, rounded up to a millionth of a euro."""
+    seconds = Decimal(max(0.0, (to_at - from_at).total_seconds()))
+    return (price_eur_per_hour * seconds / _SECONDS_PER_HOUR).quantize(MILLIONTH, ROUND_UP)
+
+
+def worst_case(
+    rate_eur_per_hour: Decimal, minimum_eur: Decimal, now: datetime, end_by: datetime
+) -> Decimal:
+    """What an instance can cost at most: its rate (price and storage) until `end_by`, or the minimum."""
+    return max(accrued(rate_eur_per_hour, now, end_by), minimum_eur.quantize(MILLIONTH, ROUND_UP))
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """One envelope: its limit (None: not limited), and what is spent and reserved in it."""
+
+    scope: str
+    limit_eur: Decimal | None
+    spent_eur: Decimal
+    reserved_eur: Decimal
+
+    def left(self) -> Decimal | None:
+        """What may still be reserved; None where nothing limits it."""
+        if self.limit_eur is None:
+            return None
+        return self.limit_eur - self.spent_eur - self.reserved_eur
+
+
+def covering(budgets: list[Budget], amount: Decimal) -> Budget | None:
+    """The first budget that does not cover `amount`; None when all do."""
+    for budget in budgets:
+        left = budget.left()
+        if left is not None and amount > left:
+            return budget
+    return None

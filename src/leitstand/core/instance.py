@@ -1,0 +1,233 @@
+"""Instances: their states, and what to do about each one given what its provider lists.
+
+The table is `docs/contracts.md`; `decide` is the pure half of the reconciler. `terminated` means
+seen absent in two complete listings one listing lag apart, never merely asked to end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, assert_never
+
+from leitstand.core import limits
+from leitstand.core.machine import Machine
+
+_LIVE = (
+    "intended",
+    "launching",
+    "booting",
+    "admitting",
+    "ready",
+    "draining",
+    "terminating",
+    "pausing",
+    "paused",
+    "resuming",
+)
+
+INSTANCE = Machine(
+    "instance",
+    "intended",
+    frozenset({"terminated"}),
+    {
+        ("intended", "launch"): "launching",
+        ("intended", "unwanted"): "terminated",
+        ("launching", "launched"): "booting",
+        ("launching", "never_created"): "terminated",
+        ("launching", "refused"): "terminated",
+        ("booting", "enrol"): "admitting",
+        ("booting", "end"): "terminating",
+        ("launching", "end"): "terminating",
+        ("admitting", "admit"): "ready",
+        ("admitting", "end"): "terminating",
+        ("ready", "drain"): "draining",
+        ("ready", "end"): "terminating",
+        ("draining", "end"): "terminating",
+        ("draining", "pause"): "pausing",
+        ("ready", "stopped"): "paused",
+        ("draining", "stopped"): "paused",
+        ("pausing", "stopped"): "paused",
+        ("paused", "resume"): "resuming",
+        ("paused", "end"): "terminating",
+        ("resuming", "running"): "admitting",
+        ("resuming", "end"): "terminating",
+        **{(state, "absent"): "terminated" for state in _LIVE if state != "intended"},
+    },
+)
+
+BILLING = frozenset(_LIVE) - {"intended"}
+"""States in which money may flow and a reservation stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """What we rent, or the worker on an own machine."""
+
+    id: str
+    tenant_id: str
+    provider: str
+    provider_id: str | None
+    label: str
+    offer: dict[str, Any]
+    price: Decimal
+    state: str
+    reason: dict[str, Any] | None
+    end_by: datetime
+    ready_by: datetime
+    ready_at: datetime | None
+    token_hash: str | None
+    certificate_serial: str | None
+    hpke_public: bytes | None
+    tier: str
+    region: str | None
+    facts: dict[str, Any] | None
+    absent_since: datetime | None
+    last_seen_at: datetime | None
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What the rest of the system says about one instance."""
+
+    wanted: bool
+    """A job that has a reservation here still has, or will have, work."""
+    live_attempts: int
+    launch: str
+    """State of the launch effect: none, intended, unknown, done."""
+    launch_asked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One complete answer of a provider about everything under our label."""
+
+    at: datetime
+    lag: timedelta
+    provider_id: str | None
+    """None: the instance is not in the listing."""
+    status: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Send `event` to the instance's state machine, with the reason as a catalogue code."""
+
+    event: str
+    code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """Found by label after a lost reply: take the provider's id."""
+
+    provider_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoteAbsent:
+    """First complete listing without it; the second, one lag later, proves absence."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotePresent:
+    """Seen again: the absence is no longer proven."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskEnd:
+    """Ask (again) for the end; the effect is idempotent."""
+
+
+Action = Move | Adopt | NoteAbsent | NotePresent | AskEnd
+
+
+def decide(
+    instance: Instance, need: Need, listing: Listing | None, now: datetime
+) -> tuple[Action, ...]:
+    """Actions for one instance. `listing` is None when its provider could not be asked."""
+    if listing is not None and instance.state not in ("intended", "terminated"):
+        observed = _observe(instance, need, listing)
+        if observed:
+            return observed
+    match instance.state:
+        case "intended":
+            if not need.wanted and need.launch == "intended":
+                return (Move("unwanted", "unwanted"),)
+        case "booting" | "admitting":
+            if not need.wanted:
+                return (Move("end", "unwanted"),)
+            if now >= instance.ready_by:
+                return (Move("end", "never-ready"),)
+        case "ready":
+            if now >= instance.end_by:
+                return (Move("drain", "end-by"),)
+            if not need.wanted and need.live_attempts == 0:
+                return (Move("drain", "idle"),)
+        case "draining":
+            grace_over = now - instance.updated_at >= limits.DRAIN_GRACE
+            if need.live_attempts == 0 or grace_over:
+                return (Move("end"),)
+        case "terminating":
+            if listing is not None and listing.provider_id is not None:
+                return (AskEnd(),)
+        case "launching" | "pausing" | "paused" | "resuming" | "terminated":
+            pass
+        case _:
+            raise ValueError(f"unknown state {instance.state}")
+    return ()
+
+
+def _observe(instance: Instance, need: Need, listing: Listing) -> tuple[Action, ...]:
+    if listing.provider_id is not None:
+        if instance.state == "launching" and need.launch in ("unknown", "done"):
+            return (Adopt(listing.provider_id),)
+        if listing.status == "stopped" and instance.state in ("ready", "draining"):
+            return (Move("stopped", "stopped-by-host"),)
+        if instance.absent_since is not None:
+            return (NotePresent(),)
+        return ()
+    if instance.state == "launching":
+        return _never_created(need, listing)
+    if instance.absent_since is None:
+        return (NoteAbsent(),)
+    if listing.at - instance.absent_since > listing.lag:
+        asked = instance.state in ("terminating", "pausing")
+        return (Move("absent", None if asked else "gone-by-itself"),)
+    return ()
+
+
+def _never_created(need: Need, listing: Listing) -> tuple[Action, ...]:
+    if need.launch != "unknown" or need.launch_asked_at is None:
+        return ()
+    if listing.at - need.launch_asked_at > 2 * listing.lag:
+        return (Move("never_created", "never-created"),)
+    return ()
+
+
+def label(installation: str, instance_id: str, end_by: datetime) -> str:
+    """`ls1-<installation>-<ULID>-<end_by in epoch minutes>`, 48 characters: what `reap` reads."""
+    minutes = int(end_by.timestamp()) // 60
+    return f"ls1-{installation}-{instance_id.split('_', 1)[1]}-{minutes}"
+
+
+def describe(action: Action) -> str:
+    """A word for logs and tests."""
+    match action:
+        case Move(event, code):
+            return f"{event} ({code})" if code else event
+        case Adopt(provider_id):
+            return f"adopt {provider_id}"
+        case NoteAbsent():
+            return "absent once"
+        case NotePresent():
+            return "present again"
+        case AskEnd():
+            return "ask end"
+        case _ as never:
+            assert_never(never)

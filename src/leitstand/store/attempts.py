@@ -1,0 +1,110 @@
+"""Queries on attempts and the results they committed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, func, select
+
+from leitstand.core.job import Attempt
+from leitstand.store.rows import chunks, columns, fetch
+from leitstand.store.tables import attempts, results, tasks
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The committed result of one segment of one task."""
+
+    id: str
+    task_id: str
+    attempt_id: str
+    segment: int
+    fence: int
+    object_id: str
+    created_at: datetime
+
+
+def find(conn: Connection, tenant: str, ids: Sequence[str]) -> list[Attempt]:
+    """Attempts by id, locked against a second decision."""
+    found: list[Attempt] = []
+    for some in chunks(ids):
+        query = (
+            columns(Attempt, attempts)
+            .where(attempts.c.id.in_(some), attempts.c.tenant_id == tenant)
+            .with_for_update()
+        )
+        found += fetch(conn, Attempt, query)
+    return found
+
+
+def live_of_instance(conn: Connection, instance_id: str) -> list[Attempt]:
+    """Live attempts on one instance."""
+    query = columns(Attempt, attempts).where(
+        attempts.c.instance_id == instance_id, attempts.c.state == "live"
+    )
+    return fetch(conn, Attempt, query)
+
+
+def live_by_instance(conn: Connection) -> dict[str, int]:
+    """Number of live attempts by instance."""
+    query = (
+        select(attempts.c.instance_id, func.count().label("live"))
+        .where(attempts.c.state == "live")
+        .group_by(attempts.c.instance_id)
+    )
+    return {row.instance_id: row.live for row in conn.execute(query)}
+
+
+def expired(conn: Connection, now: datetime, limit: int) -> list[tuple[str, str]]:
+    """Tenant and id of live attempts whose lease ran out."""
+    query = (
+        select(attempts.c.tenant_id, attempts.c.id)
+        .where(attempts.c.state == "live", attempts.c.expires_at <= now)
+        .order_by(attempts.c.expires_at)
+        .limit(limit)
+    )
+    return [(row.tenant_id, row.id) for row in conn.execute(query)]
+
+
+def of_task(conn: Connection, task_id: str) -> list[Attempt]:
+    """All attempts of a task, oldest first."""
+    query = columns(Attempt, attempts).where(attempts.c.task_id == task_id)
+    return fetch(conn, Attempt, query.order_by(attempts.c.fence))
+
+
+def of_job(conn: Connection, tenant: str, job_id: str) -> list[Attempt]:
+    """All attempts of a job, oldest first."""
+    query = (
+        columns(Attempt, attempts)
+        .join(tasks, tasks.c.id == attempts.c.task_id)
+        .where(tasks.c.job_id == job_id, attempts.c.tenant_id == tenant)
+        .order_by(attempts.c.id)
+    )
+    return fetch(conn, Attempt, query)
+
+
+def used(conn: Connection, task_id: str) -> int:
+    """How many attempts a task has had."""
+    query = select(func.count()).select_from(attempts).where(attempts.c.task_id == task_id)
+    return conn.execute(query).scalar_one()
+
+
+def result(conn: Connection, task_id: str, segment: int) -> Result | None:
+    """The committed result of one segment."""
+    query = columns(Result, results).where(
+        results.c.task_id == task_id, results.c.segment == segment
+    )
+    return next(iter(fetch(conn, Result, query)), None)
+
+
+def results_of_job(conn: Connection, tenant: str, job_id: str) -> list[Result]:
+    """Committed results of a job by task and segment."""
+    query = (
+        columns(Result, results)
+        .join(tasks, tasks.c.id == results.c.task_id)
+        .where(tasks.c.job_id == job_id, results.c.tenant_id == tenant)
+        .order_by(results.c.task_id, results.c.segment)
+    )
+    return fetch(conn, Result, query)

@@ -1,0 +1,97 @@
+"""Queries on instances and the reservations that stand on them."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, func, select, update
+
+from leitstand.core.instance import Instance
+from leitstand.store.rows import columns, fetch
+from leitstand.store.tables import instances, jobs, reservations, tasks
+
+
+def find(conn: Connection, tenant: str, instance_id: str) -> Instance | None:
+    """One instance by id, locked against a second decision."""
+    query = (
+        columns(Instance, instances)
+        .where(instances.c.id == instance_id, instances.c.tenant_id == tenant)
+        .with_for_update()
+    )
+    return next(iter(fetch(conn, Instance, query)), None)
+
+
+def by_id(conn: Connection, instance_id: str) -> Instance | None:
+    """One instance whose tenant is not known yet: a worker names only itself."""
+    query = columns(Instance, instances).where(instances.c.id == instance_id).with_for_update()
+    return next(iter(fetch(conn, Instance, query)), None)
+
+
+def by_token(conn: Connection, token_hash: str) -> Instance | None:
+    """The instance that a one-time token belongs to, while it is unused."""
+    query = columns(Instance, instances).where(instances.c.token_hash == token_hash)
+    return next(iter(fetch(conn, Instance, query.with_for_update())), None)
+
+
+def alive(conn: Connection) -> list[Instance]:
+    """Every instance that is not observed absent, oldest first."""
+    query = columns(Instance, instances).where(instances.c.state != "terminated")
+    return fetch(conn, Instance, query.order_by(instances.c.id))
+
+
+def page(conn: Connection, tenant: str, after: str | None, limit: int) -> list[Instance]:
+    """Newest first, older than `after`."""
+    query = columns(Instance, instances).where(instances.c.tenant_id == tenant)
+    if after is not None:
+        query = query.where(instances.c.id < after)
+    return fetch(conn, Instance, query.order_by(instances.c.id.desc()).limit(limit))
+
+
+def of_job(conn: Connection, tenant: str, job_id: str) -> list[Instance]:
+    """Every instance that was ever reserved for a job, oldest first."""
+    query = (
+        columns(Instance, instances)
+        .join(reservations, reservations.c.instance_id == instances.c.id)
+        .where(reservations.c.job_id == job_id, instances.c.tenant_id == tenant)
+        .order_by(instances.c.id)
+    )
+    return fetch(conn, Instance, query)
+
+
+def wanted(conn: Connection) -> set[str]:
+    """Instances with a reservation of an open job that still has work for them."""
+    query = (
+        select(reservations.c.instance_id)
+        .join(jobs, jobs.c.id == reservations.c.job_id)
+        .join(tasks, tasks.c.job_id == jobs.c.id)
+        .where(
+            reservations.c.state == "held",
+            jobs.c.state.in_(("waiting", "running")),
+            tasks.c.state.in_(("blocked", "queued", "leased")),
+        )
+        .distinct()
+    )
+    return set(conn.execute(query).scalars())
+
+
+def serving(conn: Connection, job_id: str) -> list[Instance]:
+    """Instances that a job may still count on: reserved for it and not on their way out."""
+    query = (
+        columns(Instance, instances)
+        .join(reservations, reservations.c.instance_id == instances.c.id)
+        .where(
+            reservations.c.job_id == job_id,
+            reservations.c.state == "held",
+            instances.c.state.in_(("intended", "launching", "booting", "admitting", "ready")),
+        )
+    )
+    return fetch(conn, Instance, query)
+
+
+def launches_of(conn: Connection, job_id: str) -> int:
+    """How many instances were ever intended for a job."""
+    query = select(func.count()).select_from(reservations).where(reservations.c.job_id == job_id)
+    return conn.execute(query).scalar_one()
+
+
+def note(conn: Connection, instance_id: str, **values: object) -> None:
+    """Change what was observed of an instance; no state."""
+    conn.execute(update(instances).where(instances.c.id == instance_id).values(**values))

@@ -1,0 +1,208 @@
+"""Queries on media, their segments, objects and uploads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, func, select
+
+from leitstand.core.medium import Medium, Segment, StoredObject
+from leitstand.store.rows import chunks, columns, fetch
+from leitstand.store.tables import (
+    attempts,
+    job_media,
+    jobs,
+    media,
+    objects,
+    results,
+    segments,
+    tasks,
+    uploads,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A ciphertext on its way in, part by part."""
+
+    id: str
+    medium_id: str
+    size: int
+    sha256: str
+    part_size: int
+    part_sha256: list[str]
+    parts_present: list[int]
+    object_id: str | None
+    expires_at: datetime
+
+    def missing(self) -> list[int]:
+        """Part numbers that have not arrived."""
+        present = set(self.parts_present)
+        return [number for number in range(len(self.part_sha256)) if number not in present]
+
+
+def find(conn: Connection, tenant: str, ids: Sequence[str]) -> list[Medium]:
+    """Media by id, in no particular order."""
+    found: list[Medium] = []
+    for some in chunks(ids):
+        query = columns(Medium, media).where(media.c.id.in_(some), media.c.tenant_id == tenant)
+        found += fetch(conn, Medium, query)
+    return found
+
+
+def of_case(conn: Connection, tenant: str, case_id: str) -> list[Medium]:
+    """All media of a case, oldest first."""
+    query = (
+        columns(Medium, media)
+        .where(media.c.case_id == case_id, media.c.tenant_id == tenant)
+        .order_by(media.c.id)
+    )
+    return fetch(conn, Medium, query)
+
+
+def of_job(conn: Connection, tenant: str, job_id: str) -> list[Medium]:
+    """Media of a job in the order they were given."""
+    query = (
+        columns(Medium, media)
+        .join(job_media, job_media.c.medium_id == media.c.id)
+        .where(job_media.c.job_id == job_id, media.c.tenant_id == tenant)
+        .order_by(job_media.c.place)
+    )
+    return fetch(conn, Medium, query)
+
+
+def page(
+    conn: Connection, tenant: str, case_id: str | None, after: str | None, limit: int
+) -> list[Medium]:
+    """Newest first, older than `after`."""
+    query = columns(Medium, media).where(media.c.tenant_id == tenant)
+    if case_id is not None:
+        query = query.where(media.c.case_id == case_id)
+    if after is not None:
+        query = query.where(media.c.id < after)
+    return fetch(conn, Medium, query.order_by(media.c.id.desc()).limit(limit))
+
+
+def overdue(conn: Connection, now: datetime, limit: int) -> list[tuple[str, Medium]]:
+    """Tenant and medium of what should have been erased by now."""
+    query = (
+        columns(Medium, media)
+        .add_columns(media.c.tenant_id)
+        .where(media.c.erase_after <= now, media.c.state.in_(("receiving", "failed", "ready")))
+        .order_by(media.c.erase_after)
+        .limit(limit)
+    )
+    rows = conn.execute(query).all()
+    return [
+        (row.tenant_id, Medium(**{k: v for k, v in row._mapping.items() if k != "tenant_id"}))
+        for row in rows
+    ]
+
+
+def erasing(conn: Connection, limit: int) -> list[tuple[str, str]]:
+    """Tenant and id of media whose objects still have to go."""
+    query = select(media.c.tenant_id, media.c.id).where(media.c.state == "erasing").limit(limit)
+    return [(row.tenant_id, row.id) for row in conn.execute(query)]
+
+
+def jobs_open_on(conn: Connection, tenant: str, medium_id: str) -> int:
+    """How many jobs still need this medium."""
+    query = (
+        select(func.count())
+        .select_from(job_media.join(jobs, jobs.c.id == job_media.c.job_id))
+        .where(
+            job_media.c.medium_id == medium_id,
+            jobs.c.tenant_id == tenant,
+            jobs.c.state.in_(("planned", "waiting", "running", "held")),
+        )
+    )
+    return conn.execute(query).scalar_one()
+
+
+def segments_of(
+    conn: Connection, tenant: str, medium_id: str, stream: str | None = None
+) -> list[Segment]:
+    """Segments of a medium by stream and number."""
+    query = columns(Segment, segments).where(
+        segments.c.medium_id == medium_id, segments.c.tenant_id == tenant
+    )
+    if stream is not None:
+        query = query.where(segments.c.stream == stream)
+    return fetch(conn, Segment, query.order_by(segments.c.stream, segments.c.number))
+
+
+def objects_by_id(conn: Connection, tenant: str, ids: Sequence[str]) -> dict[str, StoredObject]:
+    """Objects by id."""
+    found: dict[str, StoredObject] = {}
+    for some in chunks(ids):
+        query = columns(StoredObject, objects).where(
+            objects.c.id.in_(some), objects.c.tenant_id == tenant
+        )
+        found |= {stored.id: stored for stored in fetch(conn, StoredObject, query)}
+    return found
+
+
+def objects_of_key(conn: Connection, tenant: str, key_id: str) -> list[str]:
+    """Ids of all objects that one key opens."""
+    query = select(objects.c.id).where(objects.c.key_id == key_id, objects.c.tenant_id == tenant)
+    return list(conn.execute(query).scalars())
+
+
+def forget_segments(conn: Connection, tenant: str, medium_id: str) -> None:
+    """Remove segment rows of an erased medium and the object rows they name."""
+    ids = [segment.object_id for segment in segments_of(conn, tenant, medium_id)]
+    conn.execute(
+        delete(segments).where(segments.c.medium_id == medium_id, segments.c.tenant_id == tenant)
+    )
+    conn.execute(
+        delete(uploads).where(uploads.c.medium_id == medium_id, uploads.c.tenant_id == tenant)
+    )
+    for some in chunks(ids):
+        conn.execute(delete(objects).where(objects.c.id.in_(some)))
+
+
+def upload(conn: Connection, tenant: str, upload_id: str) -> Upload | None:
+    """One upload by id."""
+    query = columns(Upload, uploads).where(uploads.c.id == upload_id, uploads.c.tenant_id == tenant)
+    return next(iter(fetch(conn, Upload, query)), None)
+
+
+def uploads_of(conn: Connection, tenant: str, medium_id: str) -> list[Upload]:
+    """All uploads of a medium."""
+    query = columns(Upload, uploads).where(
+        uploads.c.medium_id == medium_id, uploads.c.tenant_id == tenant
+    )
+    return fetch(conn, Upload, query)
+
+
+def may_read(conn: Connection, tenant: str, instance_id: str, object_id: str) -> bool:
+    """Whether a live attempt of this instance names the object: a segment of its task, or for
+    `fuse` the inputs and results of its job."""
+    live = (
+        select(tasks.c.id, tasks.c.medium_id, tasks.c.stream, tasks.c.job_id, tasks.c.pipeline)
+        .add_columns(tasks.c.input_object_id)
+        .join(attempts, attempts.c.task_id == tasks.c.id)
+        .where(
+            attempts.c.instance_id == instance_id,
+            attempts.c.state == "live",
+            attempts.c.tenant_id == tenant,
+        )
+    )
+    for task in conn.execute(live).all():
+        if task.pipeline == "fuse":
+            query = (
+                select(results.c.id)
+                .join(tasks, tasks.c.id == results.c.task_id)
+                .where(results.c.object_id == object_id, tasks.c.job_id == task.job_id)
+            )
+            if task.input_object_id == object_id or conn.execute(query).first():
+                return True
+            continue
+        query = select(segments.c.id).where(
+            segments.c.object_id == object_id, segments.c.medium_id == task.medium_id
+        )
+        if conn.execute(query).first():
+            return True
+    return False

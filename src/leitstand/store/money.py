@@ -1,0 +1,114 @@
+"""Queries on reservations and charges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import Connection, func, select, update
+
+from leitstand.store.rows import columns, fetch
+from leitstand.store.tables import charges, instances, reservations
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """Money for a period of one instance."""
+
+    id: str
+    instance_id: str
+    job_id: str | None
+    from_at: datetime
+    to_at: datetime
+    amount: Decimal
+    currency: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """The worst case of one instance, held for one job until it is observed absent."""
+
+    id: str
+    job_id: str
+    instance_id: str
+    amount: Decimal
+    state: str
+
+
+def held(conn: Connection, tenant: str, job_id: str | None = None) -> Decimal:
+    """What is reserved, in all or for one job."""
+    query = select(func.sum(reservations.c.amount)).where(
+        reservations.c.state == "held", reservations.c.tenant_id == tenant
+    )
+    if job_id is not None:
+        query = query.where(reservations.c.job_id == job_id)
+    return _total(conn.execute(query).scalar())
+
+
+def spent(
+    conn: Connection, tenant: str, job_id: str | None = None, since: datetime | None = None
+) -> Decimal:
+    """What was charged, in all, for one job, or since a moment."""
+    query = select(func.sum(charges.c.amount)).where(charges.c.tenant_id == tenant)
+    if job_id is not None:
+        query = query.where(charges.c.job_id == job_id)
+    if since is not None:
+        query = query.where(charges.c.from_at >= since)
+    return _total(conn.execute(query).scalar())
+
+
+def spent_on(conn: Connection, tenant: str, instance_id: str) -> Decimal:
+    """What one instance was charged."""
+    query = select(func.sum(charges.c.amount)).where(
+        charges.c.tenant_id == tenant, charges.c.instance_id == instance_id
+    )
+    return _total(conn.execute(query).scalar())
+
+
+def reservation_of(conn: Connection, instance_id: str) -> Reservation | None:
+    """The reservation that stands on an instance."""
+    query = columns(Reservation, reservations).where(reservations.c.instance_id == instance_id)
+    return next(iter(fetch(conn, Reservation, query)), None)
+
+
+def charges_of_job(conn: Connection, tenant: str, job_id: str) -> list[Charge]:
+    """Charges of a job, oldest first."""
+    query = (
+        columns(Charge, charges)
+        .where(charges.c.job_id == job_id, charges.c.tenant_id == tenant)
+        .order_by(charges.c.from_at, charges.c.id)
+    )
+    return fetch(conn, Charge, query)
+
+
+def last_charge_end(conn: Connection, instance_id: str) -> datetime | None:
+    """Until when an instance is accrued."""
+    query = select(func.max(charges.c.to_at)).where(charges.c.instance_id == instance_id)
+    return conn.execute(query).scalar()
+
+
+def accruing(conn: Connection) -> list[str]:
+    """Instances whose time costs, or would cost, money now."""
+    query = select(instances.c.id).where(instances.c.state.notin_(("intended", "terminated")))
+    return list(conn.execute(query).scalars())
+
+
+def shrink(conn: Connection, reservation_id: str, by: Decimal, now: datetime) -> None:
+    """A reservation shrinks as accrual grows; never below zero."""
+    row = conn.execute(
+        select(reservations.c.amount).where(
+            reservations.c.id == reservation_id, reservations.c.state == "held"
+        )
+    ).first()
+    if row is not None:
+        conn.execute(
+            update(reservations)
+            .where(reservations.c.id == reservation_id)
+            .values(amount=max(Decimal(0), row.amount - by), updated_at=now)
+        )
+
+
+def _total(value: Decimal | None) -> Decimal:
+    return Decimal(0) if value is None else value
