@@ -1,4 +1,4 @@
-"""The tree agrees with published vectors and with another implementation, and catches each change."""
+"""The tree agrees with published vectors and another implementation, and catches each change."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -233,6 +234,14 @@ def test_an_address_of_another_kind_is_a_usage_error(url: str) -> None:
     with pytest.raises(Problem) as raised:
         Database.open(url)
     assert (raised.value.code, raised.value.exit) == ("store-url", Exit.USAGE)
+
+
+def test_postgresql_without_its_driver_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(Problem) as raised:
+        Database.open("postgresql://app@/nowhere")
+    assert (raised.value.code, raised.value.exit) == ("missing-extra", Exit.USAGE)
+    assert raised.value.params["extra"] == "postgres"
 
 
 def test_nobody_at_the_address_is_a_problem_without_the_password(tmp_path: Path) -> None:

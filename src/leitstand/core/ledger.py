@@ -81,7 +81,7 @@ def _node(left: bytes, right: bytes) -> bytes:
 
 
 class Tree:
-    """A growing tree as its compact range: one hash per bit set in its size, largest subtree first."""
+    """A growing tree as its compact range: one hash for each bit set in its size, largest first."""
 
     def __init__(self) -> None:
         self._size = 0

@@ -97,7 +97,7 @@ class Signer:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """From `PRIVATE+KEY+name+key id+base64`. Raises NoteError unless all of it fits together."""
+        """From `PRIVATE+KEY+name+key id+base64`. Raises NoteError unless it fits together."""
         if not text.startswith(_SECRET_PREFIX):
             raise NoteError("not a private key")
         name, key_id, secret = _parse_key(text.removeprefix(_SECRET_PREFIX))
