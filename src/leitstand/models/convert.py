@@ -62,5 +62,12 @@ def _tfjs(inputs: Sequence[bytes], options: Mapping[str, Any]) -> bytes:
     return tfjs.convert(topology, weights, batch=bool(options.get("batch", False)))
 
 
-STEPS: Mapping[str, Step] = {"copy": _copy, "join": _join, "tfjs": _tfjs}
-_CONVERSIONS = frozenset({"tfjs"})
+def _tflite(inputs: Sequence[bytes], options: Mapping[str, Any]) -> bytes:
+    from leitstand.models import tflite
+
+    (data,) = inputs
+    return tflite.convert(data, batch=bool(options.get("batch", False)))
+
+
+STEPS: Mapping[str, Step] = {"copy": _copy, "join": _join, "tfjs": _tfjs, "tflite": _tflite}
+_CONVERSIONS = frozenset({"tfjs", "tflite"})

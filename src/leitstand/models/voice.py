@@ -2,8 +2,8 @@
 
 Silero VAD 6 (snakers4/silero-vad, `sequence_vad.py` describes the signature): frames of 512
 samples, each led by the last 64 samples before it, and an LSTM state carried through; many frames
-are one run. Turning frame probabilities into speech uses two thresholds, as the authors advise: speech
-begins at the upper and ends below the lower.
+are one run. Turning frame probabilities into speech uses two thresholds, as the authors advise:
+speech begins at the upper and ends below the lower.
 """
 
 from __future__ import annotations
