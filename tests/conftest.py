@@ -19,7 +19,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import hypothesis
 import pytest
@@ -132,10 +132,16 @@ def _start_postgresql(folder: Path) -> subprocess.Popen[str]:
     for line in itertools.islice(process.stderr, READY_LINES_MAX):
         seen.append(line)
         if "ready to accept connections" in line:
-            threading.Thread(target=process.stderr.read, daemon=True).start()
+            threading.Thread(target=_drain, args=(process.stderr,), daemon=True).start()
             return process
     process.kill()
     raise RuntimeError("PostgreSQL did not start: " + "".join(seen))
+
+
+def _drain(stream: IO[str]) -> None:
+    with stream:
+        for _ in stream:
+            pass
 
 
 def _reachable(programs: Path, folder: Path, options: dict[str, Any]) -> Path:

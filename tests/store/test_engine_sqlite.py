@@ -218,8 +218,7 @@ def killed_run(path: Path, lines: int) -> list[int]:
     assert process.stdout is not None
     told = [process.stdout.readline() for _ in range(lines)]
     os.kill(process.pid, signal.SIGKILL)
-    told += process.stdout.readlines()
-    process.wait()
+    told += process.communicate()[0].splitlines(keepends=True)
     return [int(line) for line in told if line.endswith("\n")]
 
 

@@ -51,15 +51,19 @@ def s3_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             if "Starting s3 server" in line or len(seen) == LINES_MAX:
                 break
         assert "Starting s3 server" in seen[-1], "".join(seen)
-        threading.Thread(target=process.stderr.read, daemon=True).start()
+        log = threading.Thread(target=process.stderr.read, daemon=True)
+        log.start()
         server = ThreadingHTTPServer(("127.0.0.1", 0), _front_of(address))
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
         server.server_close()
-    finally:
         process.terminate()
+        log.join(timeout=30)
+    finally:
+        process.kill()
         process.wait(timeout=30)
+        process.stderr.close()
 
 
 def _front_of(address: str) -> type[BaseHTTPRequestHandler]:
