@@ -63,7 +63,7 @@ def measure(folder: Path, gpus: Gpus) -> Facts:
 
 
 def cores() -> int:
-    """Whole cores this process may use at once: affinity, then the quota of its groups; at least 1."""
+    """Whole cores this process may use at once, by affinity and group quota; at least 1."""
     allowed = len(os.sched_getaffinity(0))
     quota = share().cores
     return max(1, min(allowed, math.floor(quota)) if quota is not None else allowed)

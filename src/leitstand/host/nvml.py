@@ -20,7 +20,7 @@ NO_LIBRARY = "no NVML library"
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """One GPU. `ecc_errors` counts uncorrected ones since boot; None is "the driver did not say"."""
+    """One GPU. `ecc_errors` counts uncorrected ones since boot. None: the driver did not say."""
 
     ordinal: int
     name: str | None = None
@@ -34,7 +34,7 @@ class Gpu:
     busy_percent: int | None = None
     power_w: float | None = None
     not_visible: tuple[str, ...] = ()
-    """Facts the driver refused, each with its reason, such as `temperature_c: Function Not Found`."""
+    """Facts the driver refused, each with its reason: `power_w: Function Not Found`."""
 
 
 class Gpus:

@@ -7,11 +7,12 @@ a recycled pid is never taken for ours.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from importlib import metadata
@@ -22,7 +23,7 @@ import psutil
 from leitstand import launch as launching
 from leitstand.core.placement import Offer, Requirements
 from leitstand.host.facts import Facts, measure
-from leitstand.host.nvml import Gpus
+from leitstand.host.nvml import Gpu, Gpus
 from leitstand.ports import Capability, LaunchSpec, Rejected, Seen, Status, Unavailable
 
 PROVIDER = "local"
@@ -63,16 +64,18 @@ class Local:
     def offers(self, want: Requirements) -> Iterable[Offer]:
         """This machine as it is now; a GPU counts only with a runtime that can use it."""
         facts = measure(Path(self._cache_folder or "/"), self._gpus)
-        yield self._offer(facts, usable_gpu=bool(facts.gpus) and _has_cuda_runtime())
+        yield self._offer(
+            facts, [gpu for gpu in facts.gpus if gpu.vram_gib and _has_cuda_runtime()]
+        )
 
-    def _offer(self, facts: Facts, *, usable_gpu: bool) -> Offer:
-        gpu = min(facts.gpus, key=lambda one: one.vram_gib or 0.0) if usable_gpu else None
+    def _offer(self, facts: Facts, usable: Sequence[Gpu]) -> Offer:
+        gpu = usable[0] if usable else None
         return Offer(
             provider=PROVIDER,
             offer_id=PROVIDER,
             accelerator="cuda" if gpu else "cpu",
             gpu=gpu.name if gpu else None,
-            gpus=len(facts.gpus) if gpu else 0,
+            gpus=len(usable),
             vram_gib=(gpu.vram_gib or 0.0) if gpu else 0.0,
             cuda=gpu.cuda if gpu else None,
             compute_capability=gpu.compute_capability if gpu else None,
@@ -214,10 +217,8 @@ def _alive(process: psutil.Process) -> bool:
 
 def _reap(pid: int) -> None:
     """Collect the exit of a child of ours; for any other process this is nothing."""
-    try:
+    with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
-        pass
 
 
 def _start_ticks(pid: int) -> str:

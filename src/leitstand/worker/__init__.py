@@ -1,0 +1,1 @@
+"""Work on an instance: lease, decrypt, decode, analyse, hand back findings, forget."""

@@ -1,0 +1,219 @@
+"""One attempt: key, models, then segment by segment to a committed result, and the report of how
+it ended.
+
+Committing a segment is the checkpoint; whoever takes the task next gets only what is missing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import importlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from leitstand.core.finding import Gap, Line, Stats, encode
+from leitstand.core.limits import RESULT_BYTES_MAX
+from leitstand.core.model import ModelVersion
+from leitstand.media.decode import DecodeError, sealed_memfd
+from leitstand.media.zygote import Zygote
+from leitstand.ports import Model, Pipeline
+from leitstand.vault.envelope import Identity, Recipient, encrypt
+from leitstand.vault.release import ReleaseError, ReleaseKey
+from leitstand.worker import fold
+from leitstand.worker.blame import Failure, judge, place
+from leitstand.worker.cache import ModelFiles
+from leitstand.worker.infer import Sessions
+from leitstand.worker.lease import Segment
+from leitstand.worker.link import Fenced, Link, Refused, Unreachable
+from leitstand.worker.live import Ended, LiveAttempt
+from leitstand.worker.source import DecodedSegment, plaintext
+from leitstand.worker.stages import Stages
+
+_log = structlog.get_logger("worker.attempt")
+
+FOLD = "fuse"
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What every attempt of a worker shares."""
+
+    link: Link
+    files: ModelFiles
+    sessions: Sessions
+    zygote: Zygote
+    release_key: ReleaseKey
+
+
+def work(live: LiveAttempt, tools: Tools) -> None:
+    """Run the attempt to its end and say how it ended. Never raises.
+
+    An attempt that lost its right to write ends in silence: somebody else has the task.
+    """
+    lease, stages = live.lease, Stages()
+    log = _log.bind(attempt=lease.attempt, task=lease.task, pipeline=lease.pipeline)
+    try:
+        try:
+            held = _Run(live, tools, stages).all()
+            outcome, failure = "held" if held else "done", None
+        except (Ended, Fenced, Unreachable):
+            raise
+        except Exception as error:
+            live.check()
+            outcome, failure = "failed", judge(error)
+            log.warning("attempt failed", code=failure.code, blame=failure.blame, at=place(error))
+        _finish(live, tools, outcome, failure, stages)
+        log.info("attempt over", outcome=outcome)
+    except (Ended, Fenced, Unreachable, Refused) as error:
+        log.info("attempt left", why=type(error).__name__)
+    except Exception as error:
+        log.error("attempt not reported", error=type(error).__name__, at=place(error))
+
+
+def _finish(
+    live: LiveAttempt, tools: Tools, outcome: str, failure: Failure | None, stages: Stages
+) -> None:
+    document = {
+        "attempt": live.lease.attempt,
+        "fence": live.lease.fence,
+        "outcome": outcome,
+        "reason": {"code": failure.code, "params": failure.params} if failure else None,
+        "blame": failure.blame if failure else None,
+        "stage_seconds": stages.seconds(),
+    }
+    tools.link.patiently(lambda: tools.link.finish(document), live.alive)
+
+
+class _Run:
+    """The steps of one attempt, in order."""
+
+    def __init__(self, live: LiveAttempt, tools: Tools, stages: Stages) -> None:
+        self._live = live
+        self._lease = live.lease
+        self._tools = tools
+        self._stages = stages
+
+    def all(self) -> bool:
+        """Every segment of the lease; True when a hold ended it early."""
+        self._live.keep(self._key())
+        if self._lease.pipeline == FOLD:
+            return self._each(lambda segment: fold.fold(self._live, self._tools.link, segment))
+        pipeline: Pipeline = importlib.import_module(f"leitstand.analysis.{self._lease.pipeline}")
+        with contextlib.ExitStack() as stack:
+            with self._stages.measure("load"):
+                models = {
+                    version.family: self._model(version, stack) for version in self._lease.models
+                }
+            return self._each(lambda segment: self._analyse(pipeline, models, segment))
+
+    def _key(self) -> Identity:
+        """The identity that opens what the lease names. The context must name this attempt, so a
+        key meant for another one is refused even if it opens."""
+        lease, link = self._lease, self._tools.link
+        try:
+            blob, info = link.patiently(
+                lambda: link.key(lease.attempt, lease.fence), self._live.alive
+            )
+        except Refused as error:
+            raise Failure("key-refused", "us", reason=error.code) from error
+        try:
+            context = json.loads(info)
+            named = (context["attempt"], context["fence"], context["medium"] or None)
+        except (ValueError, KeyError, TypeError) as error:
+            raise Failure("key-context-wrong", "us") from error
+        if named != (lease.attempt, lease.fence, lease.medium or None):
+            raise Failure("key-context-wrong", "us")
+        try:
+            return Identity.from_secret(self._tools.release_key.open(info, blob))
+        except ReleaseError as error:
+            raise Failure("key-context-wrong", "us") from error
+
+    def _model(self, version: ModelVersion, stack: contextlib.ExitStack) -> Model:
+        tools, live = self._tools, self._live
+        loaded = tools.sessions.use(version, lambda: tools.files.read(version, live))
+        return _TimedModel(stack.enter_context(loaded), live, self._stages)
+
+    def _each(self, result: Callable[[Segment], bytes]) -> bool:
+        for segment in self._lease.segments:
+            self._live.segment = segment.number
+            self._commit(segment, result(segment))
+            if self._live.held:
+                return True
+        return False
+
+    def _commit(self, segment: Segment, body: bytes) -> None:
+        if len(body) > RESULT_BYTES_MAX:
+            raise Failure("result-too-large", "us", segment=segment.number)
+        lease, link = self._lease, self._tools.link
+        with self._stages.measure("write"):
+            sealed = b"".join(encrypt([Recipient.parse(lease.result_recipient)], [body]))
+            self._live.check()
+            link.patiently(
+                lambda: link.put_result(lease.attempt, lease.fence, segment.number, sealed),
+                self._live.alive,
+            )
+
+    # --- one segment of media --------------------------------------------------------------------
+
+    def _analyse(self, pipeline: Pipeline, models: Mapping[str, Model], segment: Segment) -> bytes:
+        before = self._stages.seconds()
+        with self._decoded(segment) as source:
+            try:
+                lines = list(pipeline.run(self._lease.profile, source, models, self._live.advance))
+            except DecodeError as error:
+                lines = self._unreadable(segment, error)
+            else:
+                lines += _missing(lines, source.gaps())
+        spent = self._stages.seconds(since=before)
+        return encode(
+            dataclasses.replace(line, seconds=spent | line.seconds)
+            if isinstance(line, Stats)
+            else line
+            for line in lines
+        )
+
+    @contextlib.contextmanager
+    def _decoded(self, segment: Segment) -> Iterator[DecodedSegment]:
+        with self._stages.measure("fetch"):
+            descriptor = sealed_memfd(plaintext(self._live, self._tools.link, segment))
+        source = DecodedSegment(self._live, self._tools.zygote, segment, descriptor, self._stages)
+        try:
+            yield source
+        finally:
+            source.close()
+
+    def _unreadable(self, segment: Segment, error: DecodeError) -> list[Line]:
+        """A segment that cannot be read is a gap and the rest goes on; where it was all there is,
+        the medium has failed."""
+        if self._lease.segments == (segment,) and segment.number == 0:
+            raise Failure("medium-unreadable", "item", reason=error.code) from error
+        _log.warning("segment unreadable", task=self._lease.task, segment=segment.number)
+        return [Gap(segment.from_us, segment.to_us, error.code)]
+
+
+class _TimedModel:
+    """A model whose time is counted and whose use ends with the attempt."""
+
+    def __init__(self, model: Model, live: LiveAttempt, stages: Stages) -> None:
+        self.name = model.name
+        self.version = model.version
+        self._model = model
+        self._live = live
+        self._stages = stages
+
+    def __call__(self, items: Sequence[Any]) -> Sequence[Any]:
+        with self._stages.measure("infer"):
+            results = self._model(items)
+        self._live.check()
+        return results
+
+
+def _missing(lines: Sequence[Line], gaps: Sequence[tuple[int, int, str]]) -> list[Line]:
+    """Gaps of the decoder that the pipeline did not report itself."""
+    said = {(line.from_us, line.to_us) for line in lines if isinstance(line, Gap)}
+    return [Gap(*gap) for gap in gaps if gap[:2] not in said]

@@ -1,0 +1,80 @@
+"""Model files on this worker: from the cache, or from the control plane, always checked."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable
+from urllib.parse import quote
+
+from leitstand.core.limits import MIB
+from leitstand.core.model import ModelFile, ModelVersion, digest_of
+from leitstand.core.problem import Problem
+from leitstand.models.cache import ModelCache
+from leitstand.worker.blame import Failure
+from leitstand.worker.link import Link, Refused
+from leitstand.worker.live import LiveAttempt
+
+CACHED_NAMED_MAX = 1_000
+"""Digests a claim names at most; they help placement and nothing depends on them."""
+
+
+class ModelFiles:
+    """Safe to use from several threads; one file is downloaded once."""
+
+    def __init__(self, cache: ModelCache, link: Link) -> None:
+        self._cache = cache
+        self._link = link
+        self._lock = threading.Lock()
+        self._downloads: dict[str, threading.Lock] = {}
+
+    def cached(self) -> list[str]:
+        """Digests of the files in the cache."""
+        folder = self._cache.path("0" * 64).parent
+        try:
+            names = sorted(entry.name for entry in folder.iterdir())
+        except OSError:
+            return []
+        return names[:CACHED_NAMED_MAX]
+
+    def read(self, version: ModelVersion, live: LiveAttempt) -> dict[str, bytes]:
+        """All files of a version by name. Raises Failure with code `model-digest-wrong` when they
+        are not what the job pinned; downloading counts as progress of the attempt."""
+        if digest_of(version.files) != version.digest:
+            raise _wrong(version)
+        return {file.name: self._file(version, file, live) for file in version.files}
+
+    def _file(self, version: ModelVersion, file: ModelFile, live: LiveAttempt) -> bytes:
+        with self._lock:
+            alone = self._downloads.setdefault(file.sha256, threading.Lock())
+        with alone:
+            if self._cache.has(file.sha256):
+                try:
+                    return self._cache.read(file.sha256)
+                except Problem:
+                    self._cache.remove(file.sha256)
+            return self._download(version, file, live)
+
+    def _download(self, version: ModelVersion, file: ModelFile, live: LiveAttempt) -> bytes:
+        whole = bytearray()
+        path = f"/w/1/models/{quote(file.sha256, safe='')}"
+        try:
+            for part in self._link.download(path, file.bytes, live.alive):
+                whole += part
+                live.advance(max(1, len(part) // MIB))
+        except Refused as error:
+            raise Failure(
+                "model-unavailable", "us", name=version.name, reason=error.code
+            ) from error
+        data = bytes(whole)
+        if hashlib.sha256(data).hexdigest() != file.sha256:
+            raise _wrong(version)
+        try:
+            self._cache.add(data)
+        except OSError:
+            pass  # a full disk costs the next attempt a download, not this one its model
+        return data
+
+
+def _wrong(version: ModelVersion) -> Failure:
+    return Failure("model-digest-wrong", "model", name=version.name, version=version.version)

@@ -1,0 +1,237 @@
+"""What every provider promises (`ports.Provider`), proved against each implementation.
+
+Providers are found by their file; one that is not under test here fails the first test.
+"""
+
+import os
+import pkgutil
+import signal
+import subprocess
+import sys
+import threading
+from datetime import UTC, datetime, timedelta
+
+import psutil
+import pytest
+
+import leitstand.providers
+from leitstand.core.placement import TIERS, Requirements
+from leitstand.ports import Capability, LaunchSpec, Rejected, Status
+from leitstand.providers import local
+
+NOBODY_LISTENS = "https://127.0.0.1:1"
+ENDED_WITHIN_SECONDS = 30
+
+
+class LocalWorld:
+    """How the suite sets up this machine as a provider, and ends by force what a test left."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.settings = {"log_folder": str(folder / "logs"), "cache_folder": str(folder / "cache")}
+
+    def connect(self, **settings):
+        return local.connect(self.settings | settings)
+
+    def wait_gone(self, seen):
+        """Until the process is over; the operating system reports it to whoever holds a pidfd."""
+        pid = int(seen.provider_id.split(":")[0])
+        if psutil.pid_exists(pid):
+            psutil.wait_procs([psutil.Process(pid)], timeout=ENDED_WITHIN_SECONDS)
+
+    def clean(self, prefix):
+        for seen in self.connect().list():
+            if seen.label.startswith(prefix):
+                os.kill(int(seen.provider_id.split(":")[0]), signal.SIGKILL)
+                self.wait_gone(seen)
+
+
+WORLDS = {"local": LocalWorld}
+
+
+@pytest.fixture
+def prefix():
+    """A label prefix of this test's own, as an installation has one."""
+    return f"ls1-{os.urandom(4).hex()}"
+
+
+@pytest.fixture(params=WORLDS)
+def world(request, tmp_path, prefix):
+    made = WORLDS[request.param](tmp_path)
+    yield made
+    made.clean(prefix)
+
+
+@pytest.fixture
+def provider(world):
+    return world.connect()
+
+
+def spec(**environment):
+    return LaunchSpec(
+        url=NOBODY_LISTENS,
+        ca_sha256="00" * 32,
+        instance_id="inst_01J00000000000000000000000",
+        token="one-time-token-of-a-test",
+        end_by=datetime.now(UTC) + timedelta(minutes=5),
+        slots=1,
+        environment=environment,
+    )
+
+
+def launch(provider, label):
+    offer = next(iter(provider.offers(Requirements())))
+    return provider.launch(offer, spec(), label)
+
+
+def ours(provider, prefix):
+    return [seen for seen in provider.list() if seen.label.startswith(prefix)]
+
+
+def test_every_provider_is_under_test():
+    assert {module.name for module in pkgutil.iter_modules(leitstand.providers.__path__)} == set(
+        WORLDS
+    )
+
+
+def test_offers_carry_the_facts_that_placement_reads(provider):
+    offers = list(provider.offers(Requirements()))
+    assert offers
+    for offer in offers:
+        assert offer.tier in TIERS
+        assert offer.region
+        assert offer.accelerator in {"cpu", "cuda"}
+        assert offer.cores >= 1
+        assert offer.ram_gib > 0
+        assert offer.disk_gib > 0
+        assert offer.price_eur_per_hour >= 0
+        assert (offer.gpu is not None) == (offer.accelerator == "cuda")
+
+
+def test_what_is_launched_is_listed_under_its_label(provider, prefix):
+    launched = launch(provider, f"{prefix}-A-1")
+    assert launched.label == f"{prefix}-A-1"
+    assert launched.status in {Status.STARTING, Status.RUNNING}
+    assert [seen.provider_id for seen in ours(provider, prefix)] == [launched.provider_id]
+
+
+def test_the_listing_is_complete_without_anything_remembered(world, provider, prefix):
+    launched = {launch(provider, f"{prefix}-{name}-1").provider_id for name in "AB"}
+    assert {seen.provider_id for seen in ours(world.connect(), prefix)} == launched
+
+
+def test_a_terminated_instance_becomes_absent(world, provider, prefix):
+    launched = launch(provider, f"{prefix}-A-1")
+    provider.terminate(launched.provider_id)
+    world.wait_gone(launched)
+    assert ours(provider, prefix) == []
+
+
+def test_an_instance_can_be_ended_by_another_process_than_the_one_that_launched_it(
+    world, provider, prefix
+):
+    launched = launch(provider, f"{prefix}-A-1")
+    world.connect().terminate(launched.provider_id)
+    world.wait_gone(launched)
+    assert ours(provider, prefix) == []
+
+
+def test_ending_only_one_leaves_the_other(world, provider, prefix):
+    first, second = (launch(provider, f"{prefix}-{name}-1") for name in "AB")
+    provider.terminate(first.provider_id)
+    world.wait_gone(first)
+    assert [seen.provider_id for seen in ours(provider, prefix)] == [second.provider_id]
+
+
+def test_ending_what_is_absent_succeeds(world, provider, prefix):
+    launched = launch(provider, f"{prefix}-A-1")
+    provider.terminate(launched.provider_id)
+    world.wait_gone(launched)
+    provider.terminate(launched.provider_id)
+
+
+def test_a_label_without_our_prefix_is_refused_before_anything_runs(provider):
+    with pytest.raises(Rejected):
+        launch(provider, "somebody-elses")
+
+
+def test_what_is_not_offered_as_a_capability_is_refused(provider, prefix):
+    launched = launch(provider, f"{prefix}-A-1")
+    if Capability.PAUSE not in provider.capabilities:
+        with pytest.raises(Rejected):
+            provider.pause(launched.provider_id)
+        with pytest.raises(Rejected):
+            provider.resume(launched.provider_id)
+
+
+# --- this machine --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stranger():
+    """A process of this user that is not a worker."""
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_a_recycled_pid_is_never_ended(provider, stranger):
+    provider.terminate(f"{stranger.pid}:1")
+    start = local._start_ticks(stranger.pid)
+    provider.terminate(f"{stranger.pid}:{start}")
+    assert stranger.poll() is None
+
+
+def test_the_price_is_a_setting(world):
+    offer = next(iter(world.connect(price_eur_per_hour="0.12").offers(Requirements())))
+    assert str(offer.price_eur_per_hour) == "0.12"
+    with pytest.raises(Rejected):
+        world.connect(price_eur_per_hour="cheap")
+
+
+def test_the_token_is_in_no_command_line_and_the_log_is_private(world, provider, prefix):
+    launched = launch(provider, f"{prefix}-A-1")
+    pid = int(launched.provider_id.split(":")[0])
+    assert not any("token" in part for part in psutil.Process(pid).cmdline())
+    log = world.folder / "logs" / f"{prefix}-A-1.log"
+    assert log.stat().st_mode & 0o777 == 0o600
+    assert log.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_worker_does_not_inherit_what_the_control_plane_knows(provider, prefix, monkeypatch):
+    monkeypatch.setenv("LEITSTAND_TEST_SECRET", "s3cret")
+    launched = launch(provider, f"{prefix}-A-1")
+    pid = int(launched.provider_id.split(":")[0])
+    assert "LEITSTAND_TEST_SECRET" not in psutil.Process(pid).environ()
+
+
+def test_a_worker_that_does_not_end_when_asked_is_killed_when_asked_again(
+    world, provider, prefix, monkeypatch
+):
+    launched = launch(provider, f"{prefix}-A-1")
+    pid = int(launched.provider_id.split(":")[0])
+    os.kill(pid, signal.SIGSTOP)
+    os.waitpid(pid, os.WUNTRACED)
+    provider.terminate(launched.provider_id)
+    assert [seen.provider_id for seen in ours(provider, prefix)] == [launched.provider_id]
+    monkeypatch.setattr(local, "GRACE", timedelta(0))
+    provider.terminate(launched.provider_id)
+    world.wait_gone(launched)
+    assert ours(provider, prefix) == []
+
+
+def test_several_threads_may_list_while_others_launch(provider, prefix):
+    launched = []
+    threads = [
+        threading.Thread(target=lambda name=name: launched.append(launch(provider, name)))
+        for name in (f"{prefix}-A-1", f"{prefix}-B-1")
+    ]
+    for thread in threads:
+        thread.start()
+    ours(provider, prefix)
+    for thread in threads:
+        thread.join()
+    assert {seen.provider_id for seen in ours(provider, prefix)} == {
+        seen.provider_id for seen in launched
+    }
