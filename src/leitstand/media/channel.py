@@ -34,6 +34,15 @@ class ChannelTimeout(Exception):
     """Nothing came within the time allowed."""
 
 
+class Refused(Exception):
+    """What a role raises for input it does not take; reaches the parent as `ChildError(code)`."""
+
+    def __init__(self, code: str, **params: Any) -> None:
+        super().__init__(code)
+        self.code = code
+        self.params = params
+
+
 class Message(NamedTuple):
     """One message as received."""
 

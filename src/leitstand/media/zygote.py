@@ -51,6 +51,7 @@ _ENVIRONMENT = {
     "MALLOC_ARENA_MAX": "2",
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
+    "ORT_DISABLE_TELEMETRY": "1",
 }
 _BOOTSTRAP = (
     "import sys, json; sys.path[:] = json.loads(sys.argv[1]);"
