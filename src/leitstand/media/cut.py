@@ -16,7 +16,16 @@ from dataclasses import dataclass
 
 from leitstand.core import limits
 from leitstand.media import matroska
-from leitstand.media.index import HIDDEN, KEY, US, Clock, Index, end_us, packets
+from leitstand.media.index import (
+    HIDDEN,
+    KEY,
+    US,
+    Clock,
+    Index,
+    end_us,
+    nearest,
+    packets,
+)
 from leitstand.media.source import Source, open_container
 
 SEGMENT_OVERHEAD_BYTES = 64 * 1024
@@ -123,10 +132,7 @@ def plan_video(
     """Segments of about `seconds`, none above `bytes_max`. Raises `TooLarge`."""
     count = len(index.pts)
     total = _running_sizes(index)
-    first_exact = min(
-        (clock.exact(p) for p, f in zip(index.pts, index.flags, strict=True) if not f & HIDDEN),
-        default=0,
-    )
+    first_exact = clock.exact(index.first_shown_pts() or 0)
     start = clock.floor_us(min(first_exact, clock.ticks(first_exact) * clock.tick))
     ends = [*places, Border(count, end_us(index, clock), count)]
     parts: list[Part] = []
@@ -168,7 +174,7 @@ def plan_audio(
     """Segments of exactly `seconds` (the last one what is left), shorter where sound is so dense
     that margins and all would exceed `bytes_max`. Raises `TooLarge`."""
     starts = list(itertools.accumulate(map(clock.exact, index.pts), max))
-    begin = clock.floor_us(starts[0] + clock.unit * index.hidden // max(1, index.rate))
+    begin = clock.floor_us(clock.exact(index.first_shown_pts() or 0))
     end = max(end_us(index, clock), begin + 1)
     total = _running_sizes(index)
     while True:
@@ -220,6 +226,15 @@ def _running_sizes(index: Index) -> list[int]:
     return [0, *itertools.accumulate(size + PACKET_OVERHEAD_BYTES for size in index.sizes)]
 
 
+def _tick(index: Index, clock: Clock, position: int) -> int:
+    """When a packet is shown. The first of a sound with priming lies exactly its hidden samples
+    before the first one heard, which coarse container clocks cannot say."""
+    if position == 0 and index.hidden:
+        heard = clock.ticks(clock.exact(index.first_shown_pts() or 0))
+        return heard - nearest(index.hidden * matroska.NS, index.rate * index.tick_ns)
+    return clock.ticks(clock.exact(index.pts[position]))
+
+
 def bodies(
     source: Source, format: str, index: Index, clock: Clock, parts: Sequence[Part]
 ) -> Iterator[tuple[Part, bytes]]:
@@ -232,7 +247,7 @@ def bodies(
                 break
             while waiting and waiting[0].first <= position:
                 open_parts.append((waiting.pop(0), []))
-            timed = matroska.Timed(clock.ticks(clock.exact(index.pts[position])), packet)
+            timed = matroska.Timed(_tick(index, clock, position), packet)
             for part, held in open_parts:
                 hidden = index.flags[position] & HIDDEN and position >= part.own_stop
                 if position < part.stop and not hidden:

@@ -1,7 +1,7 @@
 """The look at one medium, from its first byte to the last segment; runs in a sandboxed child.
 
 `examine` is a generator of messages: one `head` with everything known, then one `segment` per file
-of the cut, then `end`. It opens nothing but the bytes it was given and needs constant memory: at
+of the cut. It opens nothing but the bytes it was given and needs constant memory: at
 most the packets of one segment, its file and a few frames.
 """
 
@@ -69,7 +69,6 @@ def examine(source: Source, limits: IntakeLimits) -> Iterator[Message]:
         yield from examine_image(source, found, limits)
     else:
         yield from _media(source, found, limits)
-    yield Message({"type": "end"})
 
 
 def _media(source: Source, found: Identified, limits: IntakeLimits) -> Iterator[Message]:
@@ -95,7 +94,6 @@ def _media(source: Source, found: Identified, limits: IntakeLimits) -> Iterator[
             "type": "head",
             "kind": kind,
             "mime": _mime(found.mime, kind),
-            "sha256": source.sha256(),
             "technical": metadata.capped(technical, limits.metadata_bytes_max // 2),
             "exif": exif,
             "gaps": gaps,

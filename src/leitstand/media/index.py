@@ -64,12 +64,23 @@ class Index:
 
     def first_shown(self) -> Fraction | None:
         """Seconds on the container's clock of the first picture or sample that is shown."""
+        pts = self.first_shown_pts()
+        return None if pts is None else pts * self.time_base
+
+    def first_shown_pts(self) -> int | None:
+        """The same in `time_base`, rounded as libavcodec rounds when it drops hidden samples."""
         if self.is_video:
-            shown = [p for p, f in zip(self.pts, self.flags, strict=True) if not f & HIDDEN]
-            return min(shown) * self.time_base if shown else None
+            shown = (p for p, f in zip(self.pts, self.flags, strict=True) if not f & HIDDEN)
+            return min(shown, default=None)
         if not self.pts:
             return None
-        return self.pts[0] * self.time_base + Fraction(self.hidden, self.rate)
+        per_unit = self.time_base * self.rate
+        return self.pts[0] + nearest(self.hidden * per_unit.denominator, per_unit.numerator)
+
+
+def nearest(value: int, unit: int) -> int:
+    """`value / unit`, rounded to the nearest integer, halves up."""
+    return (2 * value + unit) // (2 * unit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +103,7 @@ class Clock:
 
     def ticks(self, exact: int) -> int:
         """The nearest tick: the time stamp in the segment file."""
-        return (2 * exact + self.tick) // (2 * self.tick)
+        return nearest(exact, self.tick)
 
     def floor_us(self, exact: int) -> int:
         return exact * US // self.unit

@@ -47,7 +47,6 @@ def examine_image(source: Source, found: Identified, limits: IntakeLimits) -> It
             "type": "head",
             "kind": "image",
             "mime": found.mime,
-            "sha256": source.sha256(),
             "technical": metadata.capped(technical, limits.metadata_bytes_max // 2),
             "exif": exif,
             "gaps": gaps,

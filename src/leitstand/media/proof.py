@@ -6,9 +6,10 @@ container and once from the segment files, and compared by count and SHA-256 of 
 around `limits.PROOF_JOINS` joins, the original having been decoded from at least two key frames
 earlier.
 
-Sound is compared sample by sample. Decoders that carry state without end (noise substitution of
-AC-3 and HE-AAC, prediction in Opus) never agree to the bit after a jump; where the bits differ, the
-same number of samples with a difference below `DIFFERENCE_MAX` is a proof, and is recorded as such.
+Sound is compared sample by sample. Decoders that make noise of their own (AAC and AC-3 substitute
+it for what was not coded) or predict without end never agree to the bit after a jump. Where bits
+differ, the same number of samples with a difference below `DIFFERENCE_MAX`, or with the same course
+of loudness within `LEVEL_DB_MAX`, is a proof, and its record says `exact: false`.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import numpy.typing as npt
 
 from leitstand.core import limits
 from leitstand.media.cut import Border, Part, bodies
-from leitstand.media.index import KEY, US, Clock, Index, packets
+from leitstand.media.index import KEY, US, Clock, Index, nearest, packets
 from leitstand.media.source import Source, open_container
 
 WINDOW_US = 4 * US
@@ -34,6 +35,10 @@ DIFFERENCE_MAX = 0.05
 """Root mean square of the difference, as a share of the sound's own."""
 DIFFERENCE_FLOOR = 1e-3
 """What the difference may be at least, as a share of full scale."""
+
+LEVEL_DB_MAX = 1.0
+"""Mean difference of loudness between pieces of `LEVEL_SECONDS`."""
+LEVEL_SECONDS = 0.1
 
 Samples = npt.NDArray[Any]
 
@@ -156,12 +161,12 @@ def _compare(
         return Verdict(same and all(a.times == b.times for a, b in pairs), facts)
     if same:
         return Verdict(True, facts)
-    differences = [_difference(a, b) for a, b in pairs]
+    differences = [_difference(a, b, index.rate) for a, b in pairs]
     facts["difference"] = round(max(differences), 6) if max(differences) < 1e9 else None
     return Verdict(max(differences) <= 1.0, facts)
 
 
-def _difference(a: Tally, b: Tally) -> float:
+def _difference(a: Tally, b: Tally, rate: int) -> float:
     """How far two pieces of sound are apart, 1.0 being as far as they may."""
     try:
         one, two = (
@@ -175,9 +180,23 @@ def _difference(a: Tally, b: Tally) -> float:
     if not one.size:
         return 0.0
     full = float(np.iinfo(one.dtype).max) if one.dtype.kind in "iu" else 1.0
-    gap = np.sqrt(np.mean((one.astype(np.float64) - two) ** 2)) / full
-    level = np.sqrt(np.mean(one.astype(np.float64) ** 2)) / full
-    return float(gap / max(DIFFERENCE_MAX * level, DIFFERENCE_FLOOR))
+    one, two = one.astype(np.float64) / full, two.astype(np.float64) / full
+    gap, level = _loudness(one - two), _loudness(one)
+    by_sample = gap / max(DIFFERENCE_MAX * level, DIFFERENCE_FLOOR)
+    return float(min(by_sample, _course(one, two, rate) / LEVEL_DB_MAX))
+
+
+def _loudness(sound: Samples) -> float:
+    return float(np.sqrt(np.mean(np.square(sound))))
+
+
+def _course(one: Samples, two: Samples, rate: int) -> float:
+    """Mean difference in decibels between the levels of short pieces; silence counts as silence."""
+    size = max(1, round(LEVEL_SECONDS * rate))
+    starts = np.arange(0, len(one), size)
+    power = [np.add.reduceat(np.square(sound).mean(axis=1), starts) / size for sound in (one, two)]
+    decibels = [10 * np.log10(values + DIFFERENCE_FLOOR**2) for values in power]
+    return float(np.mean(np.abs(decibels[0] - decibels[1])))
 
 
 def _original(source: Source, format: str, index: Index, window: Window) -> Iterator[Any]:
@@ -244,9 +263,9 @@ def _count(
 def _hear(frame: Any, index: Index, clock: Clock | None, window: Window, tally: Tally) -> None:
     rate = frame.sample_rate or index.rate
     if clock is None:
-        start = _nearest(frame.pts * index.tick_ns * rate, 1_000_000_000)
+        start = nearest(frame.pts * index.tick_ns * rate, 1_000_000_000)
     else:
-        start = _nearest(clock.exact(frame.pts) * rate, clock.unit)
+        start = nearest(clock.exact(frame.pts) * rate, clock.unit)
     low = -(-window.from_us * rate // US) - start
     high = -(-window.to_us * rate // US) - start
     if low >= frame.samples or high <= 0:
@@ -258,10 +277,6 @@ def _hear(frame: Any, index: Index, clock: Clock | None, window: Window, tally: 
     tally.count += len(sound)
     tally.digest.update(sound.tobytes())
     tally.sound.append(sound)
-
-
-def _nearest(value: int, unit: int) -> int:
-    return (2 * value + unit) // (2 * unit)
 
 
 def _hash_picture(frame: Any, digest: Any) -> None:
