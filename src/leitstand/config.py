@@ -166,9 +166,12 @@ class VramSettings(_Section):
 
 
 class PlacementSettings(_Section):
-    """`tiers`: the worst trust tier that may see media of each data class."""
+    """`tiers`: the worst trust tier that may see media of each data class. `instances_max`: what one
+    job may use at once. `segments_per_task`: how many segments one attempt covers at most."""
 
     disk_gib_min: Annotated[float, Field(ge=0)] = 4.0
+    instances_max: Annotated[int, Field(ge=1, le=64)] = 1
+    segments_per_task: Annotated[int, Field(ge=1, le=1000)] = limits.SEGMENTS_PER_TASK
     vram_gib: VramSettings = VramSettings()
     cuda_min: str = "11.8"
     tiers: Annotated[dict[DataClass, Tier], AfterValidator(_all_tiers)] = Field(
@@ -241,19 +244,26 @@ class Settings(BaseSettings):
     @classmethod
     def load(cls, folders: Folders | None = None) -> Self:
         """File and environment of this user. Raises Problem with exit 2 that names the place:
-        setting-unknown, setting-wrong, settings-syntax, settings-unreadable."""
+        unknown-setting, bad-setting, unknown-variable, bad-variable, unreadable-path."""
         path = (folders or Folders.find()).settings_file
         try:
             text = path.read_text("utf-8")
         except FileNotFoundError:
             text = ""
         except (OSError, UnicodeDecodeError) as error:
-            raise Problem("settings-unreadable", Exit.USAGE, file=str(path)) from error
+            raise Problem(
+                "unreadable-path", Exit.USAGE, path=str(path), detail=str(error)
+            ) from error
         try:
             written = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
+            line = re.search(r"line (\d+)", str(error))
             raise Problem(
-                "settings-syntax", Exit.USAGE, file=str(path), reason=str(error)
+                "bad-setting",
+                Exit.USAGE,
+                file=str(path),
+                line=int(line[1]) if line else len(text.splitlines()),
+                detail=str(error),
             ) from error
         _check_variables(os.environ, cls)
         env = EnvSettingsSource(cls, env_prefix="LEITSTAND_", env_nested_delimiter="__")()
@@ -273,9 +283,7 @@ def _check_variables(environ: Mapping[str, str], settings: type[BaseSettings]) -
         if not (name.startswith("LEITSTAND_") and nested) or name in _OTHER_VARIABLES:
             continue
         if section.removeprefix("LEITSTAND_").lower() not in settings.model_fields:
-            raise Problem(
-                "setting-unknown", Exit.USAGE, key=name, place="environment", suggestion=None
-            )
+            raise Problem("unknown-variable", Exit.USAGE, given=name)
 
 
 def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -290,17 +298,22 @@ def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
 def _problem(error: ValidationError, env: Mapping[str, Any], path: Path, text: str) -> Problem:
     first = error.errors()[0]
     keys = tuple(str(key) for key in first["loc"])
+    detail = first["msg"].removeprefix("Value error, ")
+    unknown = first["type"] == "extra_forbidden"
     if _present(env, keys):
-        key, place = "LEITSTAND_" + "__".join(keys).upper(), "environment"
-    else:
-        line = line_of(text, keys)
-        key, place = ".".join(keys), f"{path}:{line}" if line else str(path)
-    if first["type"] == "extra_forbidden":
+        name = "LEITSTAND_" + "__".join(keys).upper()
+        if unknown:
+            return Problem("unknown-variable", Exit.USAGE, given=name)
+        return Problem("bad-variable", Exit.USAGE, name=name, detail=detail)
+    dotted, line = ".".join(keys), line_of(text, keys) or 1
+    if unknown:
+        near = _similar(keys) or "none"
         return Problem(
-            "setting-unknown", Exit.USAGE, key=key, place=place, suggestion=_similar(keys)
+            "unknown-setting", Exit.USAGE, file=str(path), line=line, given=dotted, near=near
         )
-    reason = first["msg"].removeprefix("Value error, ")
-    return Problem("setting-wrong", Exit.USAGE, key=key, place=place, reason=reason)
+    return Problem(
+        "bad-setting", Exit.USAGE, file=str(path), line=line, detail=f"{dotted}: {detail}"
+    )
 
 
 def _present(env: Mapping[str, Any], keys: tuple[str, ...]) -> bool:

@@ -13,7 +13,7 @@ from typing import Self
 
 import platformdirs
 
-from leitstand.core.problem import Exit, Problem
+from leitstand.core.problem import Problem
 
 SOCKET_PATH_BYTES_MAX = 100
 """Linux allows 107 bytes for the path of a Unix socket; the rest is room for a suffix."""
@@ -93,16 +93,11 @@ class Folders:
 
     def create(self) -> None:
         """Make all folders, readable by this user alone. Raises Problem("folder-unusable")."""
-        for folder in (
-            self.config,
-            self.state,
-            self.data,
-            self.cache,
-            self.run,
-            self.logs,
-            self.socket.parent.parent,
-            self.socket.parent,
-        ):
+        for folder in (self.config, self.state, self.data, self.cache, self.logs):
+            _make(folder)
+        if self.socket.parent != self.run:
+            _make_private(self.socket.parent.parent)
+        for folder in (self.run, self.socket.parent):
             _make_private(folder)
 
 
@@ -110,18 +105,19 @@ def _private_temp() -> Path:
     return Path(tempfile.gettempdir()) / f"leitstand-{os.getuid()}"
 
 
-def _make_private(folder: Path) -> None:
+def _make(folder: Path) -> os.stat_result:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = folder.stat()
+        return folder.stat()
     except OSError as error:
-        raise Problem(
-            "folder-unusable", Exit.FAILED, folder=str(folder), reason=error.strerror or str(error)
-        ) from error
-    inside_temp = folder.parent == Path(tempfile.gettempdir()) or folder.name == "run"
-    if inside_temp and (found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o077):
-        if found.st_uid != os.getuid():
-            raise Problem(
-                "folder-unusable", Exit.FAILED, folder=str(folder), reason="belongs to someone else"
-            )
+        detail = error.strerror or str(error)
+        raise Problem("folder-unusable", folder=str(folder), detail=detail) from error
+
+
+def _make_private(folder: Path) -> None:
+    """The socket's folder is the login, so it must belong to this user and to nobody else."""
+    found = _make(folder)
+    if found.st_uid != os.getuid() or folder.is_symlink():
+        raise Problem("folder-unusable", folder=str(folder), detail="it belongs to someone else")
+    if stat.S_IMODE(found.st_mode) & 0o077:
         folder.chmod(0o700)

@@ -77,19 +77,23 @@ def test_an_unknown_key_is_an_error_that_names_its_line(
 ) -> None:
     folders.settings_file.write_text(text)
     problem = _problem(folders)
-    assert problem.code == "setting-unknown"
-    assert problem.params["key"] == key
-    assert problem.params["place"] == f"{folders.settings_file}:{line}"
-    assert problem.params["suggestion"] == suggestion
+    assert problem.code == "unknown-setting"
+    assert problem.params["given"] == key
+    assert (problem.params["file"], problem.params["line"]) == (str(folders.settings_file), line)
+    assert problem.params["near"] == (suggestion or "none")
 
 
 def test_an_unknown_variable_is_named(folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LEITSTAND_BUDGET__TOTAL_EUR", "4")
-    assert _problem(folders).params["key"] == "LEITSTAND_BUDGET__TOTAL_EUR"
+    assert _problem(folders).params["given"] == "LEITSTAND_BUDGET__TOTAL_EUR"
     monkeypatch.delenv("LEITSTAND_BUDGET__TOTAL_EUR")
     monkeypatch.setenv("LEITSTAND_BUDGETS__TOTAL", "4")
     problem = _problem(folders)
-    assert (problem.code, problem.params["key"]) == ("setting-unknown", "LEITSTAND_BUDGETS__TOTAL")
+    assert problem.code == "unknown-variable"
+    assert problem.params["given"] == "LEITSTAND_BUDGETS__TOTAL"
+    monkeypatch.delenv("LEITSTAND_BUDGETS__TOTAL")
+    monkeypatch.setenv("LEITSTAND_WORKER__SLOTS", "many")
+    assert _problem(folders).params["name"] == "LEITSTAND_WORKER__SLOTS"
 
 
 @pytest.mark.parametrize(
@@ -107,8 +111,8 @@ def test_an_unknown_variable_is_named(folders: Folders, monkeypatch: pytest.Monk
 def test_a_wrong_value_names_its_line(folders: Folders, text: str) -> None:
     folders.settings_file.write_text(text)
     problem = _problem(folders)
-    assert problem.code == "setting-wrong"
-    assert str(problem.params["place"]).endswith("leitstand.toml:2")
+    assert problem.code == "bad-setting"
+    assert problem.params["line"] == 2
 
 
 def test_plain_http_is_accepted_for_loopback(folders: Folders) -> None:
@@ -119,8 +123,8 @@ def test_plain_http_is_accepted_for_loopback(folders: Folders) -> None:
 def test_broken_toml_says_where(folders: Folders) -> None:
     folders.settings_file.write_text("[server\n")
     problem = _problem(folders)
-    assert problem.code == "settings-syntax"
-    assert "line 1" in str(problem.params["reason"])
+    assert problem.code == "bad-setting"
+    assert problem.params["line"] == 1
 
 
 def test_settings_cannot_be_changed_after_loading(folders: Folders) -> None:

@@ -1,0 +1,62 @@
+"""The command line. `main` is the only place where a failure becomes words and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from leitstand.core.problem import Problem
+    from leitstand.output import Choice
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command and leave with its exit code (`docs/cli.md`)."""
+    sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command; its exit code. A traceback only with `LEITSTAND_DEBUG=1`."""
+    from leitstand.cli.app import call, choice_of
+    from leitstand.core.problem import Exit, Problem
+
+    debug = os.environ.get("LEITSTAND_DEBUG") == "1"
+    try:
+        try:
+            return call(arguments)
+        finally:
+            sys.stdout.flush()
+    except Problem as problem:
+        if debug:
+            raise
+        return _tell(problem, choice_of(arguments))
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        _silence_stdout()
+        return Exit.FAILED
+    except Exception as error:
+        if debug:
+            raise
+        import errno
+
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            told = Problem("disk-full", path=str(error.filename or "none"))
+        else:
+            told = Problem("unexpected", kind=type(error).__name__)
+        return _tell(told, choice_of(arguments))
+
+
+def _tell(problem: Problem, choice: Choice) -> int:
+    from leitstand.output import Output
+
+    Output(choice).problem(problem)
+    return problem.exit
+
+
+def _silence_stdout() -> None:
+    """The reader of the pipe left; what the interpreter flushes at its end goes nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())

@@ -1,0 +1,320 @@
+"""`leitstand analyze` and `leitstand plan`: the main path as a person drives it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from leitstand.cli import batch, plans, reports, values
+from leitstand.cli.conclude import conclude
+from leitstand.cli.follow import Watch
+from leitstand.cli.options import DEFAULT, Options, Session, session
+from leitstand.core.medium import INBOX
+from leitstand.core.problem import Exit, Problem
+from leitstand.core.profile import DEFAULT as AUTO
+from leitstand.output import Output, full, short
+from leitstand.upload import Medium, Uploads
+
+Case = Annotated[str, Parameter(name="--case")]
+DataClass = Annotated[int | None, Parameter(name="--class")]
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What was asked for, checked before anything is read or sent."""
+
+    case: str
+    data_class: int | None
+    profile: str
+    provider: str | None
+    max_cost_eur: Decimal | None
+    by: datetime | None
+
+    @classmethod
+    def parse(
+        cls,
+        case: str,
+        data_class: int | None,
+        profile: str,
+        provider: str | None,
+        max_cost: str | None,
+        by: str | None,
+    ) -> Wish:
+        """Raises Problem: bad-class, unknown-profile, bad-amount, bad-time."""
+        now = datetime.now().astimezone()
+        return cls(
+            case=case,
+            data_class=None if data_class is None else values.data_class("--class", data_class),
+            profile=values.profile(profile),
+            provider=provider,
+            max_cost_eur=None if max_cost is None else values.amount("--max-cost", max_cost),
+            by=None if by is None else values.instant("--by", by, now),
+        )
+
+    def plan(self, case_id: str, media: list[str], lang: str) -> dict[str, Any]:
+        """The body of `POST /plans`."""
+        body: dict[str, Any] = {
+            "case": case_id,
+            "media": media,
+            "profile": self.profile,
+            "lang": lang,
+        }
+        if self.provider is not None:
+            body["provider"] = self.provider
+        if self.max_cost_eur is not None:
+            body["max_cost_eur"] = str(self.max_cost_eur)
+        if self.by is not None:
+            body["by"] = self.by.astimezone(UTC).isoformat()
+        return body
+
+
+def analyze(
+    *paths: str,
+    case: Case = INBOX,
+    data_class: DataClass = None,
+    profile: str = AUTO,
+    provider: str | None = None,
+    max_cost: str | None = None,
+    by: str | None = None,
+    plan: str | None = None,
+    out: str | None = None,
+    yes: bool = False,
+    options: Options = DEFAULT,
+) -> int:
+    """Analyse images, videos and audio, and write a report.
+
+    Parameters
+    ----------
+    paths
+        Files, or folders to be searched; write -- before names that begin with a dash.
+    case
+        The case they belong to; inbox erases the media when the job ends.
+    data_class
+        0 synthetic, 1 no persons, 2 persons, 3 biometric, minors, intimate or privileged.
+    profile
+        What to look for: people, people+speech, faces, scene, audio, auto.
+    provider
+        Only where this provider offers it.
+    max_cost
+        At most so many euros.
+    by
+        Finished by then: 18:00, tomorrow 6:00, in 3h, 2026-11-24T06:00.
+    plan
+        Start this decision of `leitstand plan` instead of making one.
+    out
+        Folder of the report; else leitstand-out/<job>/.
+    yes
+        Answer yes to every question.
+    """
+    wish = Wish.parse(case, data_class, profile, provider, max_cost, by)
+    reports.check_out(out)
+    if plan is not None:
+        if paths:
+            raise Problem("plan-or-paths", Exit.USAGE)
+        return _start_plan(full(plan), out, yes, options)
+    with ExitStack() as stack:
+        take = stack.enter_context(batch.intake())
+        here = stack.enter_context(session(options))
+        return Analysis(here, wish, take, out, yes).run(paths)
+
+
+def plan(
+    *paths: str,
+    case: Case = INBOX,
+    data_class: DataClass = None,
+    profile: str = AUTO,
+    provider: str | None = None,
+    max_cost: str | None = None,
+    by: str | None = None,
+    options: Options = DEFAULT,
+) -> int:
+    """Show where it would run, at what price, and why; start nothing.
+
+    The files are encrypted and stored for it, as for an analysis; nothing is rented or reserved.
+
+    Parameters
+    ----------
+    paths
+        Files, or folders to be searched; write -- before names that begin with a dash.
+    case
+        The case they belong to.
+    data_class
+        0 synthetic, 1 no persons, 2 persons, 3 biometric, minors, intimate or privileged.
+    profile
+        What to look for: people, people+speech, faces, scene, audio, auto.
+    provider
+        Only where this provider offers it.
+    max_cost
+        At most so many euros.
+    by
+        Finished by then: 18:00, tomorrow 6:00, in 3h, 2026-11-24T06:00.
+    """
+    wish = Wish.parse(case, data_class, profile, provider, max_cost, by)
+    with ExitStack() as stack:
+        take = stack.enter_context(batch.intake())
+        here = stack.enter_context(session(options))
+        return Analysis(here, wish, take, None, yes=False).show(paths)
+
+
+class Analysis:
+    """One run of `analyze`, from the files to the report."""
+
+    def __init__(self, session: Session, wish: Wish, take: Any, out: str | None, yes: bool) -> None:
+        self._session = session
+        self._output = session.output
+        self._client = session.client
+        self._wish = wish
+        self._take = take
+        self._out = out
+        self._yes = yes
+        self._local = bool(self._client.get("/health").get("embedded"))
+
+    def run(self, paths: tuple[str, ...]) -> int:
+        """The exit code. Until the job exists everything that was sent is taken back on any way
+        out; from then on the control plane owns it."""
+        case = self._case()
+        uploads = self._uploads(case)
+        try:
+            found = batch.send(self._session, paths, uploads)
+            if not found.media:
+                return self._nothing(found)
+            decision = self._decide(case, found.media)
+            self._head(found.media, decision, uploads)
+            plans.check(decision)
+            self._agree(decision)
+            job = self._client.post("/jobs", {"decision": decision["id"]})
+        except KeyboardInterrupt:
+            self._give_up(uploads)
+            return Exit.INTERRUPTED
+        except Problem:
+            uploads.erase()
+            raise
+        ending = Watch(self._client, self._output, job).run()
+        return conclude(self._session, ending, self._out, found)
+
+    def show(self, paths: tuple[str, ...]) -> int:
+        """`plan`: the decision, and what it rests on."""
+        case = self._case()
+        uploads = self._uploads(case)
+        try:
+            found = batch.send(self._session, paths, uploads)
+            if not found.media:
+                return self._nothing(found)
+            decision = self._decide(case, found.media)
+        except KeyboardInterrupt:
+            self._give_up(uploads)
+            return Exit.INTERRUPTED
+        output = self._output
+        self._head(found.media, decision, uploads)
+        plans.ranking(output, decision)
+        plans.why_not(output, decision)
+        output.document("decision", {k: v for k, v in decision.items() if k != "schema"})
+        plans.check(decision)
+        output.note(output.say("cli-nothing-rented"))
+        output.commands(
+            (output.say("cli-start-it"), f"leitstand analyze --plan {plans.id_of(decision)}")
+        )
+        return Exit.FAILED if found.failed else Exit.DONE
+
+    def _nothing(self, found: batch.Batch) -> int:
+        output = self._output
+        output.note(output.say("cli-none-taken"))
+        media = {"done": 0, "failed": len(found.failed)}
+        output.event("done", job=None, report=None, media=media)
+        return found.exit()
+
+    def _case(self) -> Mapping[str, Any]:
+        body: dict[str, Any] = {"name": self._wish.case}
+        if self._wish.data_class is not None:
+            body["data_class"] = self._wish.data_class
+        found: Mapping[str, Any] = self._client.post("/cases", body)
+        return found
+
+    def _uploads(self, case: Mapping[str, Any]) -> Uploads:
+        shown = batch.progress(self._output)
+        return Uploads(self._client, str(case["id"]), self._take, shown)
+
+    def _decide(self, case: Mapping[str, Any], media: list[Medium]) -> Mapping[str, Any]:
+        from leitstand.cli import wanted
+
+        if self._local:
+            pipelines = {name for medium in media for name in medium.pipelines}
+            wanted.provide(self._session, self._wish.profile, pipelines, self._yes)
+        ids = [medium.id for medium in media]
+        lang = self._session.settings.report.lang or self._output.lang
+        made: Mapping[str, Any] = self._client.post(
+            "/plans", self._wish.plan(str(case["id"]), ids, lang)
+        )
+        self._output.event("plan", decision=made)
+        return made
+
+    def _head(self, media: list[Medium], decision: Mapping[str, Any], uploads: Uploads) -> None:
+        output = self._output
+        what = batch.described(output, media)
+        if self._local and not plans.flows(decision):
+            output.line(output.say("cli-batch-here", case=self._wish.case, what=what))
+        else:
+            stored = output.texts.size(sum(medium.stored_bytes for medium in media))
+            output.line(
+                output.say("cli-batch-away", case=self._wish.case, what=what, stored=stored)
+            )
+
+    def _agree(self, decision: Mapping[str, Any]) -> None:
+        """One question where money flows; none where it does not. Raises Problem("declined")."""
+        agree(self._output, decision, self._wish.case, self._local, self._yes)
+
+    def _give_up(self, uploads: Uploads) -> None:
+        output = self._output
+        output.done_live()
+        output.note(output.say("cli-given-up"))
+        try:
+            uploads.erase()
+        except KeyboardInterrupt:
+            return
+        output.event("done", job=None, report=None, interrupted=True)
+
+
+def agree(output: Output, decision: Mapping[str, Any], case: str, here: bool, yes: bool) -> None:
+    """Show what was chosen; where money flows, ask. Raises Problem: declined, not-asked."""
+    offer = plans.offer_of(decision["chosen"])
+    text = plans.sentence(output, decision, here and offer.get("tier") == "L")
+    output.step("✓", output.say("cli-head-step-plan"), text)
+    reserves = plans.reservation(output, decision, case)
+    if reserves is None:
+        return
+    plans.ranking(output, decision)
+    output.note(reserves)
+    output.event("question", ask="rent", decision=decision["id"])
+    while not yes:
+        from leitstand.cli.wanted import is_yes
+
+        answer = output.ask(output.say("cli-rent-ask"))
+        if answer == "?":
+            plans.why_not(output, decision)
+        elif is_yes(output, answer):
+            return
+        else:
+            raise Problem("declined", Exit.USAGE)
+
+
+def _start_plan(decision_id: str, out: str | None, yes: bool, options: Options) -> int:
+    with session(options) as here:
+        decision = here.client.get(f"/decisions/{decision_id}")
+        plans.check(decision)
+        local = bool(here.client.get("/health").get("embedded"))
+        agree(
+            here.output,
+            decision,
+            str(decision.get("case_name") or short(decision.get("case"))),
+            local,
+            yes,
+        )
+        job = here.client.post("/jobs", {"decision": decision["id"]})
+        ending = Watch(here.client, here.output, job).run()
+        return conclude(here, ending, out)

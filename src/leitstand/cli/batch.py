@@ -1,0 +1,128 @@
+"""From paths to media at the control plane: the first half of `analyze` and `plan`."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from leitstand.cli.files import gather
+from leitstand.cli.options import Session
+from leitstand.core.problem import Exit, Problem
+from leitstand.output import Output, cut, pad
+from leitstand.upload import Medium, Repeated, Take, Uploads
+
+_ORDER = (Exit.REFUSED, Exit.NO_CAPACITY, Exit.UNREACHABLE, Exit.USAGE, Exit.FAILED)
+"""Where nothing was done, the first of these that applies is the exit code."""
+_NOT_MEANT = frozenset({"not-media"})
+"""What a file found in a folder, not typed, is simply left out for."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """What became of the files of one command. `total` counts files given, each once."""
+
+    media: list[Medium] = field(default_factory=list)
+    failed: list[tuple[str, Problem]] = field(default_factory=list)
+    total: int = 0
+
+    def exit(self) -> int:
+        """The exit code where none of the files could be taken."""
+        codes = {problem.exit for _, problem in self.failed}
+        return next((code for code in _ORDER if code in codes), Exit.FAILED)
+
+
+@contextmanager
+def intake() -> Iterator[Take]:
+    """The sandboxed look at files. Raises Problem("missing-extra") without the extra `[media]`.
+
+    Its process is started here, before this one has connections or keys to inherit.
+    """
+    try:
+        importlib.import_module("av")
+        importlib.import_module("magika")
+        take = importlib.import_module("leitstand.media.intake")
+        zygote = importlib.import_module("leitstand.media.zygote")
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("leitstand"):
+            raise
+        raise Problem(
+            "missing-extra", Exit.USAGE, extra="media", missing=error.name or "a library"
+        ) from error
+    root = zygote.Zygote.start()
+    try:
+        yield lambda descriptor, size: take.take(root, descriptor, size, take.IntakeLimits())
+    finally:
+        close = getattr(root, "close", None)
+        if close is not None:
+            close()
+
+
+def send(session: Session, paths: Sequence[str], uploads: Uploads) -> Batch:
+    """Take every file; what goes wrong with one is said and the rest goes on."""
+    output, batch = session.output, Batch()
+    gathered = gather(paths)
+    batch.total = len(gathered.files) + len(gathered.problems)
+    for name, problem in gathered.problems:
+        _fail(output, batch, name, problem)
+    left_out = 0
+    for given in gathered.files:
+        output.event("file", name=given.name)
+        output.live(f"  {pad(cut(given.name, 24), 11)} {output.say('cli-reading')}")
+        try:
+            batch.media.append(uploads.send(given.path, given.name))
+        except Repeated as repeated:
+            batch.total -= 1
+            output.warn(output.say("cli-same-file", name=given.name, first=repeated.first))
+        except Problem as problem:
+            if problem.exit is Exit.UNREACHABLE:
+                raise
+            if problem.code in _NOT_MEANT and not given.named:
+                left_out += 1
+                batch.total -= 1
+                output.detail(output.texts.problem(problem.code, problem.params).what)
+                continue
+            _fail(output, batch, given.name, problem)
+    output.done_live()
+    if left_out:
+        output.warn(output.say("cli-left-out", count=left_out))
+    return _not_empty(batch, paths)
+
+
+def progress(output: Output) -> Any:
+    """A live line while a file is encrypted and sent."""
+
+    def told(name: str, sent: int) -> None:
+        size = output.texts.size(sent)
+        output.live(f"  {pad(cut(name, 24), 11)} {output.say('cli-sending', size=size)}")
+
+    return told
+
+
+def described(output: Output, media: Sequence[Medium]) -> str:
+    """`1 image, 1 video (1:19.5), 1 audio`."""
+    parts = []
+    for kind in ("image", "video", "audio"):
+        of_kind = [medium for medium in media if medium.kind == kind]
+        if not of_kind:
+            continue
+        seconds = sum(medium.duration_s or 0.0 for medium in of_kind)
+        long = "none"
+        if kind != "image" and seconds:
+            clock, words = output.texts.clock(seconds), output.texts.duration(seconds)
+            long = words if seconds >= 3600 else clock
+        parts.append(output.say(f"cli-kind-{kind}", count=len(of_kind), long=long))
+    return ", ".join(parts)
+
+
+def _fail(output: Output, batch: Batch, name: str, problem: Problem) -> None:
+    batch.failed.append((name, problem))
+    output.problem(problem)
+
+
+def _not_empty(batch: Batch, paths: Sequence[str]) -> Batch:
+    if not batch.media and not batch.failed:
+        raise Problem("no-files", Exit.USAGE, path=", ".join(paths))
+    return batch

@@ -1,0 +1,187 @@
+"""How a followed job ends for the person who waited: what happened, and what to type next."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from leitstand.cli import reports
+from leitstand.cli.batch import Batch
+from leitstand.cli.follow import (
+    GONE,
+    Ending,
+    instances_of,
+    kept_until,
+    problem_of_medium,
+)
+from leitstand.cli.options import Session
+from leitstand.core.problem import Exit, Problem
+from leitstand.core.report import headline
+from leitstand.output import cut, pad, short
+
+NAMES_MAX = 5
+
+
+def conclude(session: Session, ending: Ending, out: str | None, found: Batch | None = None) -> int:
+    """Print the end, write the report, and say the exit code."""
+    state = str(ending.job.get("state"))
+    if state == "done":
+        return _done(session, ending, out, found or Batch())
+    if state == "held":
+        return _held(session, ending)
+    if state == "cancelled":
+        return _cancelled(session, ending)
+    return _failed(session, ending)
+
+
+def _done(session: Session, ending: Ending, out: str | None, found: Batch) -> int:
+    output, job = session.output, ending.job
+    media = list(job.get("media") or ())
+    failed = [medium for medium in media if medium.get("state") == "failed"]
+    partial = [medium for medium in media if _partial(medium)]
+    report = reports.fetch(session.client, str(job["id"]), reports.folder_of(out, str(job["id"])))
+    found_in = _headlines(session, report.with_suffix(".json"))
+    for medium in media:
+        if medium in failed:
+            output.problem(problem_of_medium(medium))
+        else:
+            text = found_in.get(str(medium["id"]), "")
+            output.line(("✓", "green"), f" {pad(cut(str(medium.get('name')), 40), 13)} {text}")
+    _released(session, ending)
+    lost = [str(m.get("name")) for m in failed] + [name for name, _ in found.failed]
+    done, total = len(media) - len(failed), len(media) + len(found.failed)
+    gaps = int((job.get("segments") or {}).get("gap") or 0)
+    seconds = ending.seconds
+    output.line(
+        output.say(
+            "cli-done",
+            time=output.texts.duration(seconds),
+            cost=output.texts.euros(str(job.get("cost_eur") or "0")),
+            done=done,
+            total=total,
+            gaps=gaps,
+        )
+    )
+    if lost:
+        output.line(output.say("cli-some-failed", count=len(lost), names=_names(lost), done=done))
+    if partial:
+        names = _names([str(medium.get("name")) for medium in partial])
+        output.line(output.say("cli-some-partial", count=len(partial), names=names))
+    output.commands(
+        (output.say("cli-report"), str(report)),
+        (output.say("cli-next"), _next(job)),
+    )
+    output.event(
+        "done",
+        job=job["id"],
+        report=str(report.with_suffix(".json")),
+        media={"done": done, "failed": len(lost)},
+        gaps=gaps,
+        cost_eur=job.get("cost_eur"),
+        seconds=round(seconds, 1),
+        receipts=list(job.get("receipts") or ()),
+    )
+    return Exit.FAILED if lost or partial else Exit.DONE
+
+
+def _headlines(session: Session, report: Path) -> dict[str, str]:
+    """What was found in each medium, in one line, from the report just written."""
+    document = json.loads(report.read_text("utf-8"))
+    texts = session.output.texts
+    return {
+        str(medium["id"]): headline(medium["headline"], texts)
+        for medium in document["media"]
+        if medium.get("headline")
+    }
+
+
+def _held(session: Session, ending: Ending) -> int:
+    output, job = session.output, ending.job
+    segments = job.get("segments") or {}
+    until = kept_until(output, session.client, job)
+    _seen(
+        session,
+        ending,
+        output.say(
+            "cli-kept-segments",
+            done=int(segments.get("done") or 0),
+            total=int(segments.get("total") or 0),
+            until=until,
+        ),
+    )
+    name = short(job["id"])
+    output.line(output.say("cli-held"))
+    output.commands(
+        (output.say("cli-go-on"), f"leitstand jobs resume {name}"),
+        (output.say("cli-drop-it"), f"leitstand jobs cancel {name}"),
+    )
+    output.event("done", job=job["id"], state="held", report=None, segments=segments)
+    return Exit.INTERRUPTED if ending.presses else Exit.FAILED
+
+
+def _cancelled(session: Session, ending: Ending) -> int:
+    output, job = session.output, ending.job
+    left = {id: state for id, state in instances_of(session.client, job).items() if state != GONE}
+    if left:
+        names = ", ".join(short(id) for id in left)
+        output.warn(output.say("cli-not-yet-gone", instances=names, count=len(left)))
+        output.commands((output.say("cli-check-with"), "leitstand instances"))
+    else:
+        _released(session, ending)
+        output.line(output.say("cli-cancelled", job=short(job["id"])))
+    output.event("done", job=job["id"], state="cancelled", report=None, left=sorted(left))
+    return Exit.INTERRUPTED if ending.presses else Exit.FAILED
+
+
+def _failed(session: Session, ending: Ending) -> int:
+    output, job = session.output, ending.job
+    media = list(job.get("media") or ())
+    told = [medium for medium in media if medium.get("reason")]
+    for medium in told:
+        output.problem(problem_of_medium(medium))
+    _released(session, ending)
+    reason = job.get("reason") or {}
+    params = {**(reason.get("params") or {}), "job": short(job["id"])}
+    output.event("done", job=job["id"], state="failed", report=None, reason=reason)
+    exit = Exit.INTERRUPTED if ending.presses else Exit.FAILED
+    raise Problem(str(reason.get("code") or "job-failed"), exit, **params)
+
+
+def _released(session: Session, ending: Ending) -> None:
+    """`✓ Released    i-01 seen absent, media erased (receipt 3)`."""
+    output, job = session.output, ending.job
+    media = list(job.get("media") or ())
+    receipts = ", ".join(str(number) for number in job.get("receipts") or ())
+    if media and all(medium.get("medium_state") == "erased" for medium in media):
+        after = output.say("cli-media-erased", receipts=receipts or "none")
+    else:
+        after = output.say("cli-media-held", until=kept_until(output, session.client, job))
+    _seen(session, ending, after)
+
+
+def _seen(session: Session, ending: Ending, after: str) -> None:
+    output = session.output
+    found = instances_of(session.client, ending.job)
+    gone = [short(id) for id, state in found.items() if state == GONE]
+    left = [short(id) for id, state in found.items() if state != GONE]
+    head = output.say("cli-head-step-released")
+    if left:
+        output.step("!", head, output.say("cli-not-seen", instances=", ".join(left), after=after))
+    elif gone:
+        output.step("✓", head, output.say("cli-seen", instances=", ".join(gone), after=after))
+
+
+def _partial(medium: Mapping[str, Any]) -> bool:
+    return bool(medium.get("state") == "partial")
+
+
+def _names(names: Sequence[str]) -> str:
+    shown = [cut(name, 40) for name in names[:NAMES_MAX]]
+    return ", ".join(shown) + (", …" if len(names) > NAMES_MAX else "")
+
+
+def _next(job: Mapping[str, Any]) -> str:
+    local = float(str(job.get("cost_eur") or "0")) == 0
+    return "leitstand audit verify" if local else f"leitstand jobs show {short(job['id'])}"

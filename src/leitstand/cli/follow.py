@@ -1,0 +1,357 @@
+"""Follow a job to its end: the live strip, what a person would retell, and Ctrl-C.
+
+The view is rebuilt from the job's document whenever the stream is (re)opened, so nothing depends on
+having seen every event. Ctrl-C once holds the job, twice cancels it now, a third time leaves.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from leitstand.cli.plans import clock
+from leitstand.cli.strip import percent, strip
+from leitstand.client import Client, Event
+from leitstand.core.medium import INBOX
+from leitstand.core.problem import Exit, Problem
+from leitstand.output import Output, cut, pad, short
+
+ENDED = frozenset({"done", "failed", "cancelled", "held"})
+GONE = "terminated"
+FORGOTTEN = ("erased", None)
+LINE_SECONDS = 30.0
+"""Without a terminal: one line per committed segment, or after so long."""
+RELEASE_SECONDS_MAX = 30.0
+STOP_SECONDS_MAX = 5.0
+LOOK_SECONDS = 0.1
+NAME_CELLS = 11
+
+
+@dataclass(slots=True)
+class Progress:
+    """Segments of a medium or of the whole job, and the last beats."""
+
+    done: int = 0
+    total: int = 0
+    gap: int = 0
+    units_per_s: float | None = None
+    cost_eur: str = "0.00"
+
+
+@dataclass(slots=True)
+class Ending:
+    """How it ended: the job's document, and how often Ctrl-C was pressed."""
+
+    job: Mapping[str, Any]
+    presses: int
+    seconds: float
+
+
+class Watch:
+    """One job on its way. `after`: the event row to begin after; None: the present."""
+
+    def __init__(
+        self, client: Client, output: Output, job: Mapping[str, Any], after: str | None = "0"
+    ) -> None:
+        self._client = client
+        self._output = output
+        self._id = str(job["id"])
+        self._job: Mapping[str, Any] = job
+        self._all = Progress()
+        self._media: dict[str, Progress] = {}
+        self._names: dict[str, str] = {}
+        self._current: str | None = None
+        self._instances: dict[str, str] = {}
+        self._told: set[str] = set()
+        self._leased: dict[str, str] = {}
+        self._committed: set[tuple[Any, ...]] = set()
+        self._began = time.monotonic()
+        self._line_at = self._began
+        self._presses = 0
+        self._pending: str | None = None
+        self._last = after
+
+    def run(self) -> Ending:
+        """Follow until the job is done, failed, cancelled or held, and its instances are gone."""
+        while True:
+            try:
+                self._act()
+                self._follow()
+                self._wait_for_release()
+                break
+            except KeyboardInterrupt:
+                self._presses += 1
+                if self._presses > 2:
+                    raise
+                self._pending = "hold" if self._presses == 1 else "cancel"
+        self._output.done_live()
+        seconds = time.monotonic() - self._began
+        return Ending(self._job, self._presses, seconds)
+
+    # --- Ctrl-C ----------------------------------------------------------------------------------
+
+    def _act(self) -> None:
+        """Do what the last Ctrl-C asked for; pressed again in between, the next round does more."""
+        wish, self._pending = self._pending, None
+        if wish is None:
+            return
+        self._output.done_live()
+        if wish == "hold":
+            self._say_hold()
+            with ended_is_fine():
+                self._client.post(f"/jobs/{self._id}/hold")
+        else:
+            self._output.note(self._output.say("cli-stopping"))
+            self._output.event("stopping", job=self._id)
+            with ended_is_fine():
+                self._client.post(f"/jobs/{self._id}/cancel", {"now": True})
+
+    def _say_hold(self) -> None:
+        self._output.event("holding", job=self._id)
+        now = self._media.get(self._current or "")
+        if now is None or now.total <= now.done:
+            self._output.note(self._output.say("cli-holding"))
+            return
+        name = self._names.get(self._current or "", "")
+        self._output.note(self._output.say("cli-holding-at", segment=now.done + 1, name=name))
+
+    # --- the stream ------------------------------------------------------------------------------
+
+    def _follow(self) -> None:
+        if self._job.get("state") in ENDED and self._presses:
+            self._refresh()
+        for event in self._client.follow(self._id, self._last):
+            self._last = event.id or self._last
+            self._take(event)
+            if self._job.get("state") in ENDED:
+                self._refresh()
+                return
+
+    def _take(self, event: Event) -> None:
+        data = event.data
+        match event.kind:
+            case "connected":
+                self._refresh()
+            case "job":
+                self._job = {**self._job, "state": data.get("state"), "reason": data.get("reason")}
+                self._output.event("job", state=data.get("state"), reason=data.get("reason"))
+            case "instance":
+                self._instance(data)
+            case "segment":
+                self._segment(data)
+            case "task":
+                self._task(data)
+            case "progress":
+                self._progress(data)
+
+    def _refresh(self) -> None:
+        self._job = self._client.get(f"/jobs/{self._id}")
+        segments = self._job.get("segments") or {}
+        self._all.done = int(segments.get("done") or 0)
+        self._all.total = int(segments.get("total") or 0)
+        self._all.gap = int(segments.get("gap") or 0)
+        self._all.cost_eur = str(self._job.get("cost_eur") or "0.00")
+        for medium in self._job.get("media") or ():
+            self._names[str(medium["id"])] = str(medium.get("name") or "")
+            counted = medium.get("segments") or {}
+            seen = self._media.setdefault(str(medium["id"]), Progress())
+            seen.done = max(seen.done, int(counted.get("done") or 0))
+            seen.total = int(counted.get("total") or 0)
+
+    def _segment(self, data: Mapping[str, Any]) -> None:
+        medium = data.get("medium")
+        key = (medium, data.get("pipeline"), data.get("stream"), data.get("number"))
+        if medium is None or key in self._committed:
+            return
+        self._committed.add(key)
+        self._current = str(medium)
+        seen = self._media.setdefault(self._current, Progress())
+        seen.done = max(seen.done, sum(1 for other in self._committed if other[0] == medium))
+        self._all.done = max(self._all.done, len(self._committed))
+        self._tell_models()
+        self._output.event("segment", **data)
+        self._line(force=True)
+        self._live()
+
+    def _task(self, data: Mapping[str, Any]) -> None:
+        if data.get("state") == "leased" and data.get("medium"):
+            self._leased[str(data.get("id"))] = str(data.get("pipeline"))
+            self._current = str(data["medium"])
+        else:
+            self._leased.pop(str(data.get("id")), None)
+
+    def _progress(self, data: Mapping[str, Any]) -> None:
+        segments = data.get("segments") or {}
+        self._all.done = max(self._all.done, int(segments.get("done") or 0))
+        self._all.total = int(segments.get("total") or self._all.total)
+        self._all.gap = int(segments.get("gap") or 0)
+        self._all.units_per_s = data.get("units_per_s")
+        self._all.cost_eur = str(data.get("cost_eur") or self._all.cost_eur)
+        for medium, counted in (data.get("media") or {}).items():
+            seen = self._media.setdefault(str(medium), Progress())
+            seen.done = max(seen.done, int(counted.get("done") or 0))
+            seen.total = int(counted.get("total") or seen.total)
+            if seen.done < seen.total and self._current is None:
+                self._current = str(medium)
+        self._output.event("progress", job=self._id, **data)
+        self._line(force=False)
+        self._live()
+
+    # --- what is printed -------------------------------------------------------------------------
+
+    def _instance(self, data: Mapping[str, Any]) -> None:
+        id, state = str(data.get("id")), str(data.get("state"))
+        before = self._instances.get(id)
+        if state == before:
+            return
+        self._instances[id] = state
+        self._output.event("instance", **data)
+        output, name = self._output, short(id)
+        reason = data.get("reason") or {}
+        if state == "ready" and before != "draining":
+            seconds = data.get("seconds")
+            took = "none" if seconds is None else output.texts.duration(float(seconds))
+            output.step(
+                "✓",
+                output.say("cli-head-step-instance"),
+                output.say("cli-admitted", instance=name, took=took),
+            )
+        elif state in ("terminating", "terminated") and reason.get("code") and id not in self._told:
+            self._told.add(id)
+            params = dict(reason.get("params") or {})
+            told = output.texts.problem(str(reason["code"]), params).what
+            if self._presses == 0 and self._job.get("state") not in ENDED:
+                output.warn(output.say("cli-instance-ended", instance=name, why=told))
+
+    def _tell_models(self) -> None:
+        """Once the first segment is committed, the worker has compared every digest."""
+        models = self._job.get("models") or ()
+        if models and "models" not in self._told:
+            self._told.add("models")
+            names = ", ".join(f"{model['name']} {model['version']}" for model in models)
+            self._output.step(
+                "✓",
+                self._output.say("cli-head-step-models"),
+                self._output.say("cli-models-match", names=names),
+            )
+
+    def _shown(self) -> tuple[str, Progress]:
+        """One medium by its name; of many, the whole."""
+        if len(self._media) <= 3 and self._current in self._media:
+            seen = self._media[self._current]
+            if seen.total:
+                return self._names.get(self._current) or short(self._current), seen
+        files = self._output.say("cli-files", count=len(self._media) or 1)
+        return files, self._all
+
+    def _rate(self) -> str:
+        """Frames a second; audio counts samples, and those say nothing to a person."""
+        rate = None if "audio" in self._leased.values() else self._all.units_per_s
+        return "none" if not rate else self._output.texts.number(rate, 0 if rate >= 10 else 1)
+
+    def _live(self) -> None:
+        name, seen = self._shown()
+        if not seen.total:
+            return
+        output = self._output
+        elapsed = time.monotonic() - self._began
+        left = "none"
+        settled = self._all.done + self._all.gap
+        if 0 < settled < self._all.total:
+            seconds = elapsed * (self._all.total - settled) / settled
+            left = output.texts.clock(seconds, 0)
+        text = output.say(
+            "cli-live",
+            strip=strip(seen.done, seen.total, seen.gap),
+            percent=percent(seen.done, seen.total, seen.gap),
+            rate=self._rate(),
+            cost=output.texts.euros(self._all.cost_eur),
+            left=left,
+        )
+        output.live(f"  {pad(cut(name, 24), NAME_CELLS)} {text}")
+
+    def _line(self, *, force: bool) -> None:
+        """Progress where no line can be replaced."""
+        output = self._output
+        now = time.monotonic()
+        if output.bars or output.json or not (force or now - self._line_at >= LINE_SECONDS):
+            return
+        self._line_at = now
+        name, seen = self._shown()
+        output.note(
+            output.say(
+                "cli-progress-line",
+                name=name,
+                done=seen.done,
+                total=seen.total,
+                rate=self._rate(),
+                cost=output.texts.euros(self._all.cost_eur),
+            )
+        )
+
+    # --- the end ---------------------------------------------------------------------------------
+
+    def _wait_for_release(self) -> None:
+        """Until every instance of the job was seen absent, within bounds."""
+        stopped = self._presses > 1
+        bound = STOP_SECONDS_MAX if stopped else RELEASE_SECONDS_MAX
+        until = time.monotonic() + bound
+        while time.monotonic() < until:
+            if all(state == GONE for state in self.instances().values()) and self._settled():
+                return
+            time.sleep(LOOK_SECONDS)
+            self._job = self._client.get(f"/jobs/{self._id}")
+
+    def _settled(self) -> bool:
+        """Media that are erased when their job ends are erased, so the receipt can be named."""
+        if self._job.get("case_name") != INBOX or self._job.get("state") == "held":
+            return True
+        media = self._job.get("media") or ()
+        return all(medium.get("medium_state") in FORGOTTEN for medium in media)
+
+    def instances(self) -> dict[str, str]:
+        """Instances of the job and their last known state."""
+        return instances_of(self._client, self._job)
+
+
+def instances_of(client: Client, job: Mapping[str, Any]) -> dict[str, str]:
+    """Id and state of a job's instances, whether its document holds ids or whole instances."""
+    found: dict[str, str] = {}
+    for instance in job.get("instances") or ():
+        if isinstance(instance, Mapping):
+            found[str(instance["id"])] = str(instance.get("state"))
+        else:
+            with suppress(Problem):
+                found[str(instance)] = str(client.get(f"/instances/{instance}").get("state"))
+    return found
+
+
+def problem_of_medium(medium: Mapping[str, Any]) -> Problem:
+    """Why a medium failed, as the error its file would have given."""
+    reason = medium.get("reason") or {}
+    params = {**(reason.get("params") or {}), "name": medium.get("name") or short(medium.get("id"))}
+    exit = Exit.USAGE if reason.get("exit") == Exit.USAGE else Exit.FAILED
+    return Problem(str(reason.get("code") or "medium-failed"), exit, **params)
+
+
+def kept_until(output: Output, client: Client, job: Mapping[str, Any]) -> str:
+    """When the media of a job are erased; `none` where that is not known."""
+    for medium in job.get("media") or ():
+        with suppress(Problem):
+            found = client.get(f"/media/{medium['id']}")
+            if at := found.get("held_until"):
+                return clock(output, str(at))
+    return "none"
+
+
+@contextmanager
+def ended_is_fine() -> Iterator[None]:
+    """A job that ended in the meantime cannot be held or cancelled, and need not be."""
+    try:
+        yield
+    except Problem as problem:
+        if problem.exit is Exit.UNREACHABLE:
+            raise

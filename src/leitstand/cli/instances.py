@@ -1,0 +1,139 @@
+"""`leitstand instances`: what is rented or runs here, and why it lives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from leitstand.cli.app import group
+from leitstand.cli.options import DEFAULT, Options, session
+from leitstand.cli.plans import clock, euros, machine, where
+from leitstand.cli.tables import Column, table
+from leitstand.core.problem import Exit
+from leitstand.output import Output, full, short
+
+app = group("instances", "List instances; show or drain one.", "leitstand instances --all")
+
+_GONE = "terminated"
+_STYLES = {"terminating": "yellow", "paused": "yellow"}
+
+
+@app.default
+def list_instances(
+    *,
+    all_: Annotated[bool, Parameter(name="--all")] = False,
+    limit: Annotated[int | None, Parameter(name="--limit")] = None,
+    options: Options = DEFAULT,
+) -> int:
+    """List instances that live.
+
+    Parameters
+    ----------
+    all_
+        Those that are gone, too.
+    limit
+        At most so many, newest first.
+    """
+    with session(options) as here:
+        output = here.output
+        items = list(here.client.pages("/instances", limit))
+        if not all_:
+            items = [item for item in items if item["state"] != _GONE]
+        output.listing("instances", items)
+        show_table(output, items)
+        if output.terminal and not items:
+            output.line(output.say("cli-no-instances"))
+    return Exit.DONE
+
+
+def show_table(output: Output, items: list[Any]) -> None:
+    """Instances with state, reason and price."""
+    ids = [item["id"] for item in items]
+    table(
+        output,
+        [
+            Column("instance", lambda i: short(i["id"], ids), lambda i: i["id"]),
+            Column("gpu", lambda i: machine(output, i), lambda i: i.get("gpu") or "cpu"),
+            Column("where", lambda i: where(output, i), _place, name=True, drop=3),
+            Column("tier", lambda i: str(i.get("tier") or "–"), lambda i: i.get("tier"), drop=2),
+            Column(
+                "state",
+                lambda i: output.say(f"cli-instance-{i['state']}"),
+                lambda i: i["state"],
+                style=lambda i: _STYLES.get(i["state"], ""),
+            ),
+            Column("why", lambda i: why(output, i), lambda i: why(output, i), name=True),
+            Column(
+                "per-hour",
+                lambda i: euros(output, i.get("price_eur_per_hour")),
+                lambda i: i.get("price_eur_per_hour"),
+                right=True,
+                drop=1,
+            ),
+            Column(
+                "so-far",
+                lambda i: euros(output, i.get("cost_eur")),
+                lambda i: i.get("cost_eur"),
+                right=True,
+            ),
+        ],
+        items,
+    )
+
+
+def why(output: Output, instance: Mapping[str, Any]) -> str:
+    """Why it lives, or why it ended."""
+    if instance.get("why"):
+        return str(instance["why"])
+    reason = instance.get("reason") or {}
+    if reason.get("code"):
+        return output.texts.problem(str(reason["code"]), dict(reason.get("params") or {})).what
+    return "–"
+
+
+def _place(instance: Mapping[str, Any]) -> str:
+    return "/".join(str(instance[key]) for key in ("provider", "region") if instance.get(key))
+
+
+@app.command
+def show(instance: str, /, *, options: Options = DEFAULT) -> int:
+    """Show one instance: state and how it is known, why it lives, what it cost.
+
+    Example: leitstand instances show i-60aa
+    """
+    with session(options) as here:
+        output = here.output
+        found = here.client.get(f"/instances/{full(instance)}")
+        output.document("instance", found)
+        if output.json:
+            return Exit.DONE
+        show_table(output, [found])
+        proof = found.get("state_proof") or {}
+        if proof.get("kind"):
+            output.line(
+                output.say(
+                    "cli-state-proof", kind=str(proof["kind"]), at=clock(output, proof.get("at"))
+                )
+            )
+        if found["state"] in ("ready", "admitting"):
+            command = f"leitstand instances drain {short(found['id'])}"
+            output.commands((output.say("cli-next"), command))
+    return Exit.DONE
+
+
+@app.command
+def drain(instance: str, /, *, options: Options = DEFAULT) -> int:
+    """Let an instance finish what it has, give it nothing new, and end it.
+
+    Example: leitstand instances drain i-60aa
+    """
+    with session(options) as here:
+        output = here.output
+        found = here.client.post(f"/instances/{full(instance)}/drain")
+        output.document("instance", found)
+        name = short(found["id"])
+        output.line(output.say("cli-draining", instance=name))
+        output.commands((output.say("cli-next"), f"leitstand instances show {name}"))
+    return Exit.DONE

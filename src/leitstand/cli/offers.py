@@ -1,0 +1,109 @@
+"""`leitstand offers` and `leitstand explain`: what could be taken, and why one was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Literal
+
+from leitstand.cli import plans
+from leitstand.cli.options import DEFAULT, Options, session
+from leitstand.cli.tables import Column, table
+from leitstand.core.problem import Exit
+from leitstand.output import full
+
+
+def offers(
+    *,
+    vram: float | None = None,
+    tier: Literal["L", "A", "B", "C", "D"] | None = None,
+    modality: Literal["video", "image", "audio"] | None = None,
+    provider: str | None = None,
+    options: Options = DEFAULT,
+) -> int:
+    """List what could be rented now, own machines included.
+
+    Parameters
+    ----------
+    vram
+        At least so many GiB of GPU memory.
+    tier
+        At least this trust tier: L own machine, A and B vouched for, C and D not.
+    modality
+        What it must be able to do.
+    provider
+        Only of this provider.
+    """
+    wish = {"vram_gib": vram, "tier": tier, "modality": modality, "provider": provider}
+    body = {name: value for name, value in wish.items() if value is not None}
+    with session(options) as here:
+        output = here.output
+        answer = here.client.post("/offers", body)
+        items = answer["items"] if isinstance(answer, Mapping) else answer
+        items = [plans.offer_of(item) for item in items]
+        output.listing("offers", items)
+
+        def price(item: Mapping[str, Any]) -> str:
+            return output.texts.number(Decimal(item.get("price_eur_per_hour") or 0), 2)
+
+        table(
+            output,
+            [
+                Column("gpu", lambda i: plans.machine(output, i), lambda i: i.get("gpu") or "cpu"),
+                Column("vram", _gib(output), lambda i: i.get("vram_gib"), right=True, drop=2),
+                Column("where", lambda i: plans.where(output, i), _place, name=True),
+                Column("tier", lambda i: str(i.get("tier") or "–"), lambda i: i.get("tier")),
+                Column("per-hour", price, lambda i: i.get("price_eur_per_hour"), right=True),
+                Column(
+                    "rejected",
+                    lambda i: _rejected(i) or "–",
+                    _rejected,
+                    name=True,
+                    drop=1,
+                ),
+            ],
+            items,
+        )
+        if output.terminal:
+            output.line(output.say("cli-offers", count=len(items)))
+    return Exit.DONE if items else Exit.NO_CAPACITY
+
+
+def _gib(output: Any) -> Any:
+    def show(item: Mapping[str, Any]) -> str:
+        size = item.get("vram_gib")
+        return str(output.texts.number(round(float(size)))) if size and item.get("gpu") else "–"
+
+    return show
+
+
+def _place(item: Mapping[str, Any]) -> str:
+    return "/".join(str(item[key]) for key in ("provider", "region") if item.get(key))
+
+
+def _rejected(item: Mapping[str, Any]) -> str:
+    found = item.get("rejected")
+    if isinstance(found, Mapping):
+        parts = (found.get("rule"), found.get("short_by") or found.get("needs"))
+        return ": ".join(str(part) for part in parts if part)
+    return str(found or "")
+
+
+def explain(decision: str, /, *, options: Options = DEFAULT) -> int:
+    """Show a decision again: what was chosen, and why not the rest."""
+    with session(options) as here:
+        output = here.output
+        found = here.client.get(f"/decisions/{full(decision)}")
+        output.document("decision", {key: found[key] for key in found if key != "schema"})
+        if output.json:
+            return Exit.DONE
+        if found.get("chosen"):
+            output.step("✓", output.say("cli-chosen-head"), plans.sentence(output, found, False))
+        else:
+            seen = int(found.get("offers_seen") or 0)
+            output.step("×", output.say("cli-chosen-head"), output.say("cli-none", seen=seen))
+        plans.ranking(output, found)
+        plans.why_not(output, found)
+        for name, error in (found.get("silent") or {}).items():
+            output.warn(output.say("cli-silent", provider=str(name), error=str(error)))
+    return Exit.DONE

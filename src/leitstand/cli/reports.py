@@ -1,0 +1,66 @@
+"""The report on disk: whole or not at all, readable by its owner alone."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from leitstand.client import Client
+from leitstand.core.problem import Exit, Problem
+from leitstand.output import short
+
+FILES = ("report.json", "report.html")
+
+
+def folder_of(out: str | None, job: str) -> Path:
+    """`--out`, else `leitstand-out/<job>/`."""
+    return Path(out) if out else Path("leitstand-out") / short(job)
+
+
+def check_out(out: str | None) -> None:
+    """Find out before the work whether the folder can be written. Raises Problem."""
+    if out is not None:
+        _make(Path(out))
+
+
+def fetch(client: Client, job: str, folder: Path) -> Path:
+    """Write the report's files into `folder`; the path of `report.html`.
+
+    Raises Problem: unwritable-path, disk-full. A file that stands there is replaced as a whole.
+    """
+    _make(folder)
+    for name in FILES:
+        write(folder / name, client.text(f"/jobs/{job}/{name}"))
+    return folder / "report.html"
+
+
+def write(path: Path, data: bytes) -> None:
+    """Put `data` under a name in one step, so that nobody ever sees half of it."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise unwritable(path, error) from error
+
+
+def unwritable(path: Path, error: OSError) -> Problem:
+    """What a failed write means to the person who named the path."""
+    detail = error.strerror or str(error)
+    return Problem("unwritable-path", Exit.FAILED, path=str(path), detail=detail)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise Problem(
+            "unwritable-path", Exit.USAGE, path=str(folder), detail=error.strerror or str(error)
+        ) from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise Problem("unwritable-path", Exit.USAGE, path=str(folder), detail=os.strerror(13))

@@ -1,0 +1,256 @@
+"""The client of the operator API: over the Unix socket of this user, or over TLS to a server.
+
+Every failure that a person can act on comes out as a `Problem`: the server's own by its code, a
+control plane that does not answer as `unreachable`. A call is repeated after the embedded control
+plane was started again; writes carry an `Idempotency-Key`, so a repeated one is done once.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Self
+
+import httpx
+import httpx_sse
+
+from leitstand.core.problem import Exit, Param, Problem
+
+TRIES = 3
+"""How often a call is made before the control plane counts as unreachable."""
+SILENCE_SECONDS = 40.0
+"""A progress stream without a byte for so long is opened anew; the server pings every 15 s."""
+CALL_SECONDS = 60.0
+PAUSE_SECONDS = 0.5
+PAST_SECONDS = 1.0
+"""What happened so far has been told when the stream is silent for so long."""
+PAGES_MAX = 1_000
+PAGE = 200
+
+_PREFIX = "urn:leitstand:problem:"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One message of a progress stream. `kind` is `connected` each time the stream is open: what
+    happened in between is then best asked for anew."""
+
+    kind: str
+    data: Mapping[str, Any]
+    id: str | None = None
+
+
+class Client:
+    """Calls of the operator API. `revive` makes an embedded control plane answer again; without it
+    a lost connection is tried `TRIES` times."""
+
+    def __init__(
+        self, http: httpx.Client, where: str, revive: Callable[[], None] | None = None
+    ) -> None:
+        self._http = http
+        self._revive = revive
+        self.where = where
+
+    @classmethod
+    def over_socket(cls, path: Path, revive: Callable[[], None] | None = None) -> Self:
+        """The control plane that listens on this Unix socket."""
+        transport = httpx.HTTPTransport(uds=str(path))
+        http = httpx.Client(
+            transport=transport, base_url="http://leitstand", timeout=CALL_SECONDS, trust_env=False
+        )
+        return cls(http, str(path), revive)
+
+    @classmethod
+    def over_url(cls, url: str) -> Self:
+        """A control plane elsewhere; its certificate is verified against the system's roots."""
+        return cls(httpx.Client(base_url=url, timeout=CALL_SECONDS), url)
+
+    def close(self) -> None:
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # --- calls -----------------------------------------------------------------------------------
+
+    def get(self, path: str, **params: str | int | None) -> Any:
+        """The JSON answer of a GET below `/api/v1`."""
+        query = {name: value for name, value in params.items() if value is not None}
+        return self._call("GET", path, params=query).json()
+
+    def post(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """The JSON answer of a POST, None where it has no body. Done once, however often sent."""
+        answer = self._call(
+            "POST",
+            path,
+            content=json.dumps({} if body is None else body).encode(),
+            headers={"Content-Type": "application/json", "Idempotency-Key": uuid.uuid4().hex},
+        )
+        return answer.json() if answer.content else None
+
+    def delete(self, path: str) -> Any:
+        answer = self._call("DELETE", path)
+        return answer.json() if answer.content else None
+
+    def put(self, path: str, data: bytes | memoryview) -> None:
+        """Bytes with their digest; the same bytes again are the same bytes."""
+        digest = base64.b64encode(hashlib.sha256(data).digest()).decode()
+        self._call(
+            "PUT",
+            path,
+            content=bytes(data),
+            headers={
+                "Content-Type": "application/octet-stream",
+                "Content-Digest": f"sha-256=:{digest}:",
+            },
+        )
+
+    def text(self, path: str) -> bytes:
+        """The body of a GET as it is: a report."""
+        return self._call("GET", path).content
+
+    def download(self, path: str, into: IO[bytes]) -> int:
+        """Write the body of a GET into a file; the number of bytes."""
+        size = 0
+        try:
+            with self._http.stream("GET", f"/api/v1{path}") as answer:
+                if answer.is_error:
+                    answer.read()
+                    raise problem_of(answer)
+                for chunk in answer.iter_bytes():
+                    size += into.write(chunk)
+        except httpx.TransportError as error:
+            raise self._unreachable(error, 1) from error
+        return size
+
+    def pages(self, path: str, limit: int | None = None, **params: str | None) -> Iterator[Any]:
+        """The items of a list, newest first, over all its pages or up to `limit`."""
+        after: str | None = None
+        given = 0
+        for _ in range(PAGES_MAX):
+            page = self.get(path, after=after, limit=min(limit or PAGE, PAGE), **params)
+            for item in page["items"]:
+                yield item
+                given += 1
+                if limit is not None and given >= limit:
+                    return
+            after = page.get("next")
+            if after is None:
+                return
+
+    # --- progress --------------------------------------------------------------------------------
+
+    def follow(self, subject: str | None = None, after: str | None = "0") -> Iterator[Event]:
+        """What happens to `subject` (all, if None), from event row `after` on and without an end.
+
+        `after` None begins with the present. A stream that breaks is resumed after the last row
+        seen. Raises Problem("unreachable") after `TRIES` attempts without one message.
+        """
+        last, failures = after, 0
+        while True:
+            headers = {"Last-Event-ID": last} if last is not None else {}
+            try:
+                for event in self._stream(subject, headers):
+                    failures = 0
+                    last = event.id or last
+                    yield event
+            except httpx.ReadTimeout:
+                continue
+            except httpx.TransportError as error:
+                failures += 1
+                if failures >= TRIES:
+                    raise self._unreachable(error, failures) from error
+                self._again()
+
+    def past(self, subject: str | None = None) -> Iterator[Event]:
+        """What happened so far, oldest first; ends when nothing more comes at once."""
+        try:
+            for event in self._stream(subject, {"Last-Event-ID": "0"}, PAST_SECONDS):
+                if event.kind == "progress":
+                    return
+                if event.kind != "connected":
+                    yield event
+        except httpx.ReadTimeout:
+            return
+        except httpx.TransportError as error:
+            raise self._unreachable(error, 1) from error
+
+    def _stream(
+        self, subject: str | None, headers: Mapping[str, str], silence: float = SILENCE_SECONDS
+    ) -> Iterator[Event]:
+        timeout = httpx.Timeout(CALL_SECONDS, read=silence)
+        params = {"subject": subject} if subject else {}
+        with httpx_sse.connect_sse(
+            self._http,
+            "GET",
+            "/api/v1/events",
+            params=params,
+            headers=dict(headers),
+            timeout=timeout,
+        ) as source:
+            if source.response.is_error:
+                source.response.read()
+                raise problem_of(source.response)
+            yield Event("connected", {})
+            for message in source.iter_sse():
+                if message.data:
+                    yield Event(message.event, json.loads(message.data), message.id or None)
+        raise httpx.RemoteProtocolError("the stream ended")
+
+    # --- failures --------------------------------------------------------------------------------
+
+    def _call(self, method: str, path: str, **rest: Any) -> httpx.Response:
+        for number in range(1, TRIES + 1):
+            try:
+                answer = self._http.request(method, f"/api/v1{path}", **rest)
+                break
+            except httpx.TransportError as error:
+                if number == TRIES:
+                    raise self._unreachable(error, number) from error
+                self._again()
+        if answer.is_error:
+            raise problem_of(answer)
+        return answer
+
+    def _again(self) -> None:
+        if self._revive is not None:
+            self._revive()
+        else:
+            time.sleep(PAUSE_SECONDS)
+
+    def _unreachable(self, error: Exception, tries: int) -> Problem:
+        detail = str(error) or type(error).__name__
+        return Problem(
+            "unreachable", Exit.UNREACHABLE, where=self.where, tries=tries, detail=detail
+        )
+
+
+def problem_of(answer: httpx.Response) -> Problem:
+    """The problem that an answer carries (RFC 9457), or `bad-answer` where it carries none."""
+    try:
+        body = answer.json()
+        kind = str(body["type"])
+        if not kind.startswith(_PREFIX):
+            raise ValueError(kind)
+        params: dict[str, Param] = {
+            str(name): value if isinstance(value, str | int | float) else None
+            for name, value in dict(body.get("params") or {}).items()
+            if name not in ("code", "exit")
+        }
+        return Problem(kind.removeprefix(_PREFIX), Exit(int(body.get("exit", 1))), **params)
+    except (ValueError, KeyError, TypeError):
+        return Problem(
+            "bad-answer",
+            Exit.FAILED,
+            status=answer.status_code,
+            path=answer.request.url.path,
+        )

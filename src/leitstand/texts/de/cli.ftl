@@ -1,0 +1,390 @@
+# Was die Befehle ausgeben (docs/cli.md).
+
+cli-error = Fehler:
+cli-why = weil
+cli-do = tun
+
+cli-next = Weiter
+cli-report = Auswertung
+cli-go-on = Fortsetzen
+cli-drop-it = Verwerfen
+cli-check-with = Prüfen mit
+cli-start-it = Beginnen
+
+## Schritte
+
+cli-head-step-plan = Plan
+cli-head-step-instance = Instanz
+cli-head-step-models = Modelle
+cli-head-step-released = Beendet
+
+cli-reading = wird angesehen
+cli-sending = verschlüsselt abgelegt, { $size }
+cli-same-file = { $name } ist dieselbe Datei wie { $first } und wird einmal ausgewertet
+cli-left-out = { $count ->
+    [one] 1 Datei ausgelassen: kein Bild, kein Video, kein Ton
+   *[other] { $count } Dateien ausgelassen: kein Bild, kein Video, kein Ton
+}
+
+cli-kind-image = { $count ->
+    [one] 1 Bild
+   *[other] { $count } Bilder
+}
+cli-kind-video = { $count ->
+    [one] 1 Video
+   *[other] { $count } Videos
+}{ $long ->
+    [none] {""}
+   *[other] {" "}({ $long })
+}
+cli-kind-audio = { $count ->
+    [one] 1 Tonaufnahme
+   *[other] { $count } Tonaufnahmen
+}{ $long ->
+    [none] {""}
+   *[other] {" "}({ $long })
+}
+
+cli-batch-here = Fall { $case }, { $what }. Nichts verlässt diesen Rechner, kein Geld fließt.
+cli-batch-away = Fall { $case }, { $what }. Hier verschlüsselt, { $stored } abgelegt.
+
+cli-this-computer = dieser Rechner
+cli-own-machine = eigener Rechner
+cli-cores = { $cores ->
+    [one] 1 Kern, keine GPU
+   *[other] { $cores } Kerne, keine GPU
+}
+cli-no-gpu = keine GPU
+cli-plan-free = { $where }: { $machine }{ $about ->
+    [none] {""}
+   *[other] ; etwa { $about }
+}
+cli-plan-paid = { $machine }, { $where }, Stufe { $tier }; erwartet { $expected }, höchstens { $worst }, fertig { $finish }
+cli-reserves = Merkt { $amount } vor{ $left ->
+    [none] .
+   *[other] ; davor sind { $left } des Budgets frei.
+}
+cli-rent-ask = Mieten und beginnen? [j/N, ? für das Warum]
+cli-yes-words = j ja
+cli-chosen = gewählt
+cli-chosen-head = Gewählt
+cli-none = nichts, von { $seen } Angeboten
+cli-would-change = Anders wäre es, wenn: { $change }
+cli-nothing-rented = Nichts wurde gemietet oder vorgemerkt.
+cli-silent = { $provider } antwortet nicht ({ $error }); die Angebote von dort fehlen
+cli-offers = { $count ->
+    [0] Kein Angebot. Weniger Bedingungen zeigen mehr.
+    [one] 1 Angebot.
+   *[other] { $count } Angebote.
+}
+
+cli-admitted = { $instance } zugelassen{ $took ->
+    [none] {""}
+   *[other] {" "}nach { $took }
+}, alle Prüfungen bestanden
+cli-models-match = { $names }: Prüfsummen stimmen
+cli-instance-ended = { $instance } ist zu Ende: { $why }. Offene Abschnitte beginnen von vorn.
+
+cli-files = { $count ->
+    [one] 1 Datei
+   *[other] { $count } Dateien
+}
+cli-live = { $strip }  { $percent } %{ $rate ->
+    [none] {""}
+   *[other] {"   "}{ $rate } Bilder/s
+}   { $cost }{ $left ->
+    [none] {""}
+   *[other] {"   "}noch etwa { $left }
+}
+cli-progress-line = { $name }: { $done } von { $total } Abschnitten{ $rate ->
+    [none] {""}
+   *[other] , { $rate } Bilder/s
+}, { $cost }
+
+cli-media-erased = { $receipts ->
+    [none] Medien gelöscht
+   *[other] Medien gelöscht (Löschbeleg { $receipts })
+}
+cli-media-held = { $until ->
+    [none] Medien aufbewahrt
+   *[other] Medien aufbewahrt bis { $until }
+}
+cli-kept-segments = Medien und { $done } von { $total } Abschnitten aufbewahrt{ $until ->
+    [none] {""}
+   *[other] {" "}bis { $until }
+}
+cli-seen = { $instances } nachweislich weg; { $after }
+cli-not-seen = { $instances } soll enden, ist noch nicht nachweislich weg; { $after }
+
+cli-done = Fertig nach { $time } für { $cost }. { $done } von { $total } Medien, { $gaps ->
+    [0] keine Lücken
+    [one] 1 Lücke
+   *[other] { $gaps } Lücken
+}.
+cli-some-failed = { $count ->
+    [one] 1 gescheitert ({ $names })
+   *[other] { $count } gescheitert ({ $names })
+}. Die Auswertung enthält { $done ->
+    [0] keines
+    [one] das andere
+   *[other] die anderen { $done }
+}.
+cli-some-partial = { $count ->
+    [one] 1 war nur zum Teil lesbar ({ $names })
+   *[other] { $count } waren nur zum Teil lesbar ({ $names })
+}; die Auswertung markiert, was fehlt.
+cli-none-taken = Keine der Dateien war zu gebrauchen; nichts wurde begonnen.
+
+## Strg-C
+
+cli-given-up = Abgebrochen, bevor etwas begann; was abgelegt war, ist gelöscht.
+cli-holding = Der laufende Abschnitt wird fertig, dann wird beendet. Strg-C noch einmal: sofort.
+cli-holding-at = Abschnitt { $segment } von { $name } wird fertig, dann wird beendet. Strg-C noch einmal: sofort.
+cli-stopping = Wird sofort beendet.
+cli-held = Angehalten.
+cli-cancelled = { $job } ist abgebrochen.
+cli-not-yet-gone = { $instances } { $count ->
+    [one] soll
+   *[other] sollen
+} enden, noch nicht nachweislich weg.
+
+## Modelle
+
+cli-models-needed = Es fehlen Modelle: { $names }, { $size } zu laden.
+cli-models-optional = Nicht hier, also nicht gesucht: { $names } ({ $size }, leitstand models pull).
+cli-models-ask = Jetzt laden? [j/N]
+cli-pulling = Lädt { $names }, { $size }.
+cli-pull-fetch = lädt { $name }, { $done } von { $total }
+cli-pull-make = bereitet { $name } vor
+cli-pulled = geladen, Prüfsumme stimmt
+cli-pull-done = { $fetched ->
+    [0] Nichts zu laden
+    [one] 1 Modell geladen
+   *[other] { $fetched } Modelle geladen
+}, { $present } waren hier.
+cli-verify-ok = Prüfsumme stimmt
+cli-verify-missing = fehlt: { $files }
+cli-verify-wrong = falsche Prüfsumme, entfernt: { $files }
+cli-verified = { $good } geprüft, { $bad } nicht in Ordnung.
+cli-here = hier
+cli-absent = –
+
+## Listen
+
+cli-no-jobs = Noch kein Auftrag.
+cli-no-media = Kein Medium wird aufbewahrt.
+cli-no-cases = Noch kein Fall. leitstand analyze eröffnet einen.
+cli-no-instances = Keine Instanz läuft.
+cli-some-of = { $shown } von { $total }, was einen Menschen braucht zuerst; --all zeigt alle.
+cli-job-is = { $name } ({ $job }): { $state }. { $done } von { $total } Abschnitten, { $cost }, fertig { $finish }.
+cli-because = Denn: { $why }
+cli-job-held = { $job } macht die laufenden Abschnitte fertig und beendet dann die Instanz.
+cli-draining = { $instance } macht fertig, was sie hat, und endet dann.
+cli-state-gaps = { $state }, { $gaps ->
+    [one] 1 Lücke
+   *[other] { $gaps } Lücken
+}
+cli-state-proof = Zustand bekannt durch { $kind }, { $at }.
+cli-erase-ask = { $name } ({ $medium }) endgültig löschen? [j/N]
+cli-erased = { $medium } ist gelöscht: der Schlüssel ist zerstört, keine Kopie lässt sich mehr öffnen.
+cli-identity-secret = Wer diese Identität hat, kann das Medium lesen. Die Ausgabe steht im Protokoll.
+cli-downloaded = { $count ->
+    [one] 1 verschlüsselte Datei
+   *[other] { $count } verschlüsselte Dateien
+} in { $folder }.
+
+cli-state-planned = geplant
+cli-state-waiting = wartet
+cli-state-running = läuft
+cli-state-held = angehalten
+cli-state-done = fertig
+cli-state-failed = gescheitert
+cli-state-cancelled = abgebrochen
+
+cli-medium-receiving = wird empfangen
+cli-medium-intake = wird aufgenommen
+cli-medium-ready = bereit
+cli-medium-erasing = wird gelöscht
+cli-medium-erased = gelöscht
+cli-medium-failed = gescheitert
+cli-medium-partial = zum Teil
+cli-medium-done = fertig
+cli-medium-running = läuft
+cli-medium-waiting = wartet
+
+cli-instance-intended = vorgesehen
+cli-instance-launching = wird angefordert
+cli-instance-booting = startet
+cli-instance-admitting = wird geprüft
+cli-instance-ready = bereit
+cli-instance-draining = läuft aus
+cli-instance-pausing = wird pausiert
+cli-instance-paused = pausiert
+cli-instance-resuming = wird fortgesetzt
+cli-instance-terminating = wird beendet
+cli-instance-terminated = nachweislich weg
+
+cli-word-image = Bild
+cli-word-video = Video
+cli-word-audio = Ton
+
+cli-head-nothing = {""}
+cli-head-act = VORGANG
+cli-head-actor = WER
+cli-head-case = FALL
+cli-head-change = ÄNDERUNG
+cli-head-class = KLASSE
+cli-head-cost = KOSTEN
+cli-head-due = FÄLLIG
+cli-head-entry = EINTRAG
+cli-head-example = ZUM BEISPIEL
+cli-head-expected = ERWARTET
+cli-head-family = FAMILIE
+cli-head-finish = FERTIG
+cli-head-gpu = GPU
+cli-head-has = HAT
+cli-head-held-until = AUFBEWAHRT BIS
+cli-head-here = HIER
+cli-head-instance = INSTANZ
+cli-head-job = AUFTRAG
+cli-head-kind = ART
+cli-head-length = LÄNGE
+cli-head-licence = LIZENZ
+cli-head-media = MEDIEN
+cli-head-medium = MEDIUM
+cli-head-misses = VERFEHLT UM
+cli-head-model = MODELL
+cli-head-name = NAME
+cli-head-offers = ANGEBOTE
+cli-head-opened = ERÖFFNET
+cli-head-per-hour = €/H
+cli-head-progress = FORTSCHRITT
+cli-head-rejected = SCHEITERT AN
+cli-head-remedy = WÜRDE HELFEN
+cli-head-segments = ABSCHNITTE
+cli-head-size = GRÖSSE
+cli-head-so-far = BISHER
+cli-head-state = ZUSTAND
+cli-head-subject = GEGENSTAND
+cli-head-tier = STUFE
+cli-head-time = ZEIT
+cli-head-version = VERSION
+cli-head-vram = VRAM
+cli-head-where = WO
+cli-head-why = WARUM
+cli-head-why-not = WARUM NICHT
+cli-head-worst = HÖCHSTENS
+
+## Vertrauen
+
+cli-ledger-ok = { $entries } Einträge, Wurzel { $root }
+cli-heads-ok = { $heads ->
+    [one] 1 unterschriebener Kopf setzt die Einträge davor fort
+   *[other] { $heads } unterschriebene Köpfe, jeder setzt den vorigen fort
+}
+cli-state-agrees = Der Zustand stimmt: { $subjects }
+cli-verified-in = Geprüft in { $time }.
+cli-ledger-broken = Einträge von dort an sind nicht bewiesen. Das Protokoll aus einer Sicherung zurückholen.
+
+## Doctor
+
+cli-doctor-python = Python
+cli-doctor-machine = Rechner
+cli-doctor-folders = Ordner
+cli-doctor-settings = Einstellung
+cli-doctor-media = Medien
+cli-doctor-sandbox = Abschottung
+cli-doctor-gpu = GPU
+cli-doctor-models = Modelle
+cli-doctor-control = Leitstand
+cli-doctor-python-is = { $version }, { $machine }
+cli-doctor-machine-is = { $cores ->
+    [one] 1 Kern
+   *[other] { $cores } Kerne
+}, { $ram } Speicher frei, { $disk } Platte frei
+cli-doctor-disk-low = nur { $disk } Platte frei. Platz schaffen; eine Auswertung braucht etwa { $needed }.
+cli-doctor-folders-ok = alle beschreibbar, unter { $folder }
+cli-doctor-settings-ok = { $file }, { $present ->
+    [yes] gelesen
+   *[no] nicht vorhanden, also gelten die Vorgaben
+}
+cli-doctor-media-ok = alle da: { $names }
+cli-doctor-media-missing = { $names } fehlt: keine Auswertung auf diesem Rechner. pip install "leitstand[media]"
+cli-doctor-sandbox-ok = { $abilities }: wirksam
+cli-doctor-sandbox-lacks = { $missing } fehlt diesem Kernel; Dekoder lassen sich nicht abschotten. Einen neueren Kernel nehmen.
+cli-doctor-gpu-none = keine gefunden: Auswerten geht, nur langsamer
+cli-doctor-gpu-is = { $names }
+cli-doctor-models-ok = { $count } von { $total } der Grundausstattung sind hier
+cli-doctor-models-some = { $count } von { $total } der Grundausstattung sind hier, { $size } zu laden: leitstand models pull
+cli-doctor-control-up = Version { $version } antwortet an { $where }
+cli-doctor-control-idle = hier läuft keiner; ein Befehl, der einen braucht, startet ihn
+cli-doctor-control-old = Version { $version } antwortet an { $where }, diese ist { $ours }. Auf beiden Seiten dieselbe installieren.
+cli-doctor-sum = { $good } gut, { $improve } zu verbessern, { $broken } kaputt.
+
+## Fehler der Befehlszeile
+
+problem-usage = { $detail }
+    .do = { $command } --help
+problem-unknown-option = keine Option „{ $given }“
+    .do = { $command } --help; ein Dateiname mit Strich am Anfang gehört hinter --
+problem-unknown-command = kein Befehl „{ $given }“
+    .do = { $near ->
+        [none] { $command } --help
+       *[other] leitstand { $near }, oder { $command } --help
+    }
+problem-missing-argument = { $name } fehlt
+    .do = { $command } --help
+problem-bad-value = { $option } „{ $given }“ ist keiner der möglichen Werte
+    .do = { $command } --help
+problem-no-paths = keine Datei wurde genannt
+    .do = leitstand analyze bus.jpg clip.mp4
+problem-plan-or-paths = --plan beginnt eine Entscheidung, die ihre Dateien hat; weitere kommen nicht dazu
+    .do = die Pfade weglassen, oder --plan weglassen
+problem-empty-folder = in { $path } ist nichts zum Auswerten
+    .why = jede Datei darin beginnt mit einem Punkt
+    .do = Dateien übergeben oder einen Ordner, der welche enthält
+problem-not-a-file = { $name } ist keine gewöhnliche Datei
+    .why = eine Pipe oder ein Gerät hat kein Ende, auf das man warten kann
+    .do = vorher in eine Datei schreiben
+problem-unwritable-path = { $path } lässt sich nicht schreiben
+    .why = { $detail }
+    .do = mit --out einen anderen Ordner nennen oder die Rechte prüfen
+problem-folder-unusable = { $folder } ist nicht zu gebrauchen
+    .why = { $detail }
+    .do = Besitzer und Rechte prüfen oder LEITSTAND_HOME auf einen anderen Ordner setzen
+problem-disk-full = kein Platz mehr{ $path ->
+        [none] {""}
+       *[other] {" "}für { $path }
+    }
+    .do = Platz schaffen und denselben Befehl wiederholen
+problem-models-missing = es fehlen Modelle: { $families }
+    .do = leitstand models pull, oder --yes angeben
+problem-declined-models = nichts wurde begonnen: die Modelle wurden nicht geladen
+    .do = leitstand models pull
+problem-no-models = kein Modell ist hier, das sich prüfen ließe
+    .do = leitstand models pull
+problem-no-offer-chosen = kein Angebot darf diese Arbeit übernehmen
+    .why = { $seen ->
+        [0] kein Anbieter bietet gerade etwas an
+       *[other] von { $seen } Angeboten scheiterten: { $why }
+    }
+    .do = { $remedy ->
+        [none] leitstand offers zeigt, was es gibt
+       *[other] { $remedy }
+    }
+problem-no-report = { $job } hat keine Auswertung
+    .why = Zustand: { $state }
+    .do = leitstand jobs show { $job }
+problem-not-erased = nichts wurde gelöscht
+problem-nothing-stored = { $medium } hat keine abgelegten Dateien
+    .do = leitstand media show { $medium }
+problem-medium-failed = { $name } ließ sich nicht auswerten
+    .do = leitstand doctor
+problem-job-failed = { $job } ist gescheitert
+    .do = leitstand jobs show { $job }
+problem-bad-answer = der Leitstand gab eine Antwort ohne Sinn ({ $status } bei { $path })
+    .do = auf beiden Seiten dieselbe Version installieren
+problem-unknown-variable = keine Einstellung heißt „{ $given }“
+    .do = diese Umgebungsvariable berichtigen oder entfernen
+problem-bad-variable = { $name }: { $detail }
+    .do = diese Umgebungsvariable berichtigen oder entfernen

@@ -1,0 +1,391 @@
+# What the commands print (docs/cli.md). Names of heads, states and words are looked up by their
+# value: cli-head-<column>, cli-state-<job state>, cli-instance-<instance state>.
+
+cli-error = error:
+cli-why = why
+cli-do = do
+
+cli-next = Next
+cli-report = Report
+cli-go-on = Go on
+cli-drop-it = Drop it
+cli-check-with = Check with
+cli-start-it = Start it
+
+## Steps of an analysis
+
+cli-head-step-plan = Plan
+cli-head-step-instance = Instance
+cli-head-step-models = Models
+cli-head-step-released = Released
+
+cli-reading = looking at it
+cli-sending = encrypted and stored, { $size }
+cli-same-file = { $name } is the same file as { $first } and is analysed once
+cli-left-out = { $count ->
+    [one] 1 file was left out: it is no picture, video or sound
+   *[other] { $count } files were left out: they are no pictures, videos or sound
+}
+
+cli-kind-image = { $count ->
+    [one] 1 image
+   *[other] { $count } images
+}
+cli-kind-video = { $count ->
+    [one] 1 video
+   *[other] { $count } videos
+}{ $long ->
+    [none] {""}
+   *[other] {" "}({ $long })
+}
+cli-kind-audio = { $count ->
+    [one] 1 audio
+   *[other] { $count } audio files
+}{ $long ->
+    [none] {""}
+   *[other] {" "}({ $long })
+}
+
+cli-batch-here = Case { $case }, { $what }. Nothing leaves this computer, no money flows.
+cli-batch-away = Case { $case }, { $what }. Encrypted here, { $stored } stored.
+
+cli-this-computer = this computer
+cli-own-machine = own machine
+cli-cores = { $cores ->
+    [one] 1 core, no GPU
+   *[other] { $cores } cores, no GPU
+}
+cli-no-gpu = no GPU
+cli-plan-free = { $where }: { $machine }{ $about ->
+    [none] {""}
+   *[other] ; about { $about }
+}
+cli-plan-paid = { $machine }, { $where }, tier { $tier }; expected { $expected }, at most { $worst }, finish { $finish }
+cli-reserves = Reserves { $amount }{ $left ->
+    [none] .
+   *[other] ; { $left } of the budget is free before that.
+}
+cli-rent-ask = Rent it and start? [y/N, ? for why]
+cli-yes-words = y yes
+cli-chosen = chosen
+cli-chosen-head = Chosen
+cli-none = nothing, of { $seen } offers
+cli-would-change = It would change if: { $change }
+cli-nothing-rented = Nothing was rented or reserved.
+cli-silent = { $provider } did not answer ({ $error }); its offers are missing
+cli-offers = { $count ->
+    [0] No offer. Leave out a condition to see more.
+    [one] 1 offer.
+   *[other] { $count } offers.
+}
+
+cli-admitted = { $instance } admitted{ $took ->
+    [none] {""}
+   *[other] {" "}in { $took }
+}, all checks passed
+cli-models-match = { $names }: digests match
+cli-instance-ended = { $instance } ended: { $why }. Its open segments start again.
+
+cli-files = { $count ->
+    [one] 1 file
+   *[other] { $count } files
+}
+cli-live = { $strip }  { $percent } %{ $rate ->
+    [none] {""}
+   *[other] {"   "}{ $rate } frames/s
+}   { $cost }{ $left ->
+    [none] {""}
+   *[other] {"   "}about { $left } left
+}
+cli-progress-line = { $name }: { $done } of { $total } segments{ $rate ->
+    [none] {""}
+   *[other] , { $rate } frames/s
+}, { $cost }
+
+cli-media-erased = { $receipts ->
+    [none] media erased
+   *[other] media erased (receipt { $receipts })
+}
+cli-media-held = { $until ->
+    [none] media kept
+   *[other] media held until { $until }
+}
+cli-kept-segments = media and { $done } of { $total } segments kept{ $until ->
+    [none] {""}
+   *[other] {" "}until { $until }
+}
+cli-seen = { $instances } seen absent; { $after }
+cli-not-seen = { $instances } asked to end, not yet seen absent; { $after }
+
+cli-done = Done in { $time } for { $cost }. { $done } of { $total } media, { $gaps ->
+    [0] no gaps
+    [one] 1 gap
+   *[other] { $gaps } gaps
+}.
+cli-some-failed = { $count ->
+    [one] 1 failed ({ $names })
+   *[other] { $count } failed ({ $names })
+}. The report has { $done ->
+    [0] none
+    [one] the other one
+   *[other] the other { $done }
+}.
+cli-some-partial = { $count ->
+    [one] 1 could be read in part only ({ $names })
+   *[other] { $count } could be read in part only ({ $names })
+}; the report marks what is missing.
+cli-none-taken = None of the files could be taken; nothing was started.
+
+## Ctrl-C
+
+cli-given-up = Stopped before anything was started; what was sent is erased.
+cli-holding = Finishing the segment under way, then releasing. Ctrl-C again stops now.
+cli-holding-at = Finishing segment { $segment } of { $name }, then releasing. Ctrl-C again stops now.
+cli-stopping = Stopping now.
+cli-held = Held.
+cli-cancelled = { $job } is cancelled.
+cli-not-yet-gone = { $instances } { $count ->
+    [one] is
+   *[other] are
+} asked to end, not yet seen absent.
+
+## Models
+
+cli-models-needed = Models are missing: { $names }, { $size } to fetch.
+cli-models-optional = Not here, so not looked for: { $names } ({ $size }, leitstand models pull).
+cli-models-ask = Fetch them now? [y/N]
+cli-pulling = Fetching { $names }, { $size }.
+cli-pull-fetch = fetching { $name }, { $done } of { $total }
+cli-pull-make = preparing { $name }
+cli-pulled = fetched, digest matches
+cli-pull-done = { $fetched ->
+    [0] Nothing to fetch
+    [one] 1 model fetched
+   *[other] { $fetched } models fetched
+}, { $present } were here.
+cli-verify-ok = digest matches
+cli-verify-missing = missing: { $files }
+cli-verify-wrong = wrong digest, removed: { $files }
+cli-verified = { $good } verified, { $bad } not.
+cli-here = here
+cli-absent = –
+
+## Lists and shows
+
+cli-no-jobs = No job yet.
+cli-no-media = No medium is held.
+cli-no-cases = No case yet. leitstand analyze opens one.
+cli-no-instances = No instance lives.
+cli-some-of = { $shown } of { $total }, what needs a person first; --all shows all.
+cli-job-is = { $name } ({ $job }): { $state }. { $done } of { $total } segments, { $cost }, finish { $finish }.
+cli-because = Because { $why }
+cli-job-held = { $job } finishes its segments, then releases its instance.
+cli-draining = { $instance } finishes what it has and then ends.
+cli-state-gaps = { $state }, { $gaps ->
+    [one] 1 gap
+   *[other] { $gaps } gaps
+}
+cli-state-proof = State known by { $kind } at { $at }.
+cli-erase-ask = Erase { $name } ({ $medium }) for good? [y/N]
+cli-erased = { $medium } is erased: its key is destroyed, no copy of it opens again.
+cli-identity-secret = Whoever has this identity can read the medium. The export is in the ledger.
+cli-downloaded = { $count ->
+    [one] 1 encrypted file
+   *[other] { $count } encrypted files
+} in { $folder }.
+
+cli-state-planned = planned
+cli-state-waiting = waiting
+cli-state-running = running
+cli-state-held = held
+cli-state-done = done
+cli-state-failed = failed
+cli-state-cancelled = cancelled
+
+cli-medium-receiving = receiving
+cli-medium-intake = intake
+cli-medium-ready = ready
+cli-medium-erasing = erasing
+cli-medium-erased = erased
+cli-medium-failed = failed
+cli-medium-partial = in part
+cli-medium-done = done
+cli-medium-running = running
+cli-medium-waiting = waiting
+
+cli-instance-intended = intended
+cli-instance-launching = launching
+cli-instance-booting = booting
+cli-instance-admitting = admitting
+cli-instance-ready = ready
+cli-instance-draining = draining
+cli-instance-pausing = pausing
+cli-instance-paused = paused
+cli-instance-resuming = resuming
+cli-instance-terminating = terminating
+cli-instance-terminated = terminated
+
+cli-word-image = image
+cli-word-video = video
+cli-word-audio = audio
+
+cli-head-nothing = {""}
+cli-head-act = ACT
+cli-head-actor = ACTOR
+cli-head-case = CASE
+cli-head-change = CHANGE
+cli-head-class = CLASS
+cli-head-cost = COST
+cli-head-due = DUE
+cli-head-entry = ENTRY
+cli-head-example = FOR EXAMPLE
+cli-head-expected = EXPECTED
+cli-head-family = FAMILY
+cli-head-finish = FINISH
+cli-head-gpu = GPU
+cli-head-has = HAS
+cli-head-held-until = HELD UNTIL
+cli-head-here = HERE
+cli-head-instance = INSTANCE
+cli-head-job = JOB
+cli-head-kind = KIND
+cli-head-length = LENGTH
+cli-head-licence = LICENCE
+cli-head-media = MEDIA
+cli-head-medium = MEDIUM
+cli-head-misses = MISSES BY
+cli-head-model = MODEL
+cli-head-name = NAME
+cli-head-offers = OFFERS
+cli-head-opened = OPENED
+cli-head-per-hour = €/H
+cli-head-progress = PROGRESS
+cli-head-rejected = FALLS ON
+cli-head-remedy = WOULD HELP
+cli-head-segments = SEGMENTS
+cli-head-size = SIZE
+cli-head-so-far = SO FAR
+cli-head-state = STATE
+cli-head-subject = SUBJECT
+cli-head-tier = TIER
+cli-head-time = TIME
+cli-head-version = VERSION
+cli-head-vram = VRAM
+cli-head-where = WHERE
+cli-head-why = WHY
+cli-head-why-not = WHY NOT
+cli-head-worst = AT MOST
+
+## Trust
+
+cli-ledger-ok = { $entries } entries, root { $root }
+cli-heads-ok = { $heads ->
+    [one] 1 signed head extends the entries before it
+   *[other] { $heads } signed heads, every one extends the last
+}
+cli-state-agrees = State agrees: { $subjects }
+cli-verified-in = Verified in { $time }.
+cli-ledger-broken = Entries from there on are not proven. Restore the ledger from a backup.
+
+## Doctor
+
+cli-doctor-python = Python
+cli-doctor-machine = Machine
+cli-doctor-folders = Folders
+cli-doctor-settings = Settings
+cli-doctor-media = Media tools
+cli-doctor-sandbox = Sandbox
+cli-doctor-gpu = GPU
+cli-doctor-models = Models
+cli-doctor-control = Control
+cli-doctor-python-is = { $version }, { $machine }
+cli-doctor-machine-is = { $cores ->
+    [one] 1 core
+   *[other] { $cores } cores
+}, { $ram } of memory free, { $disk } of disk free
+cli-doctor-disk-low = only { $disk } of disk is free. Make room; an analysis needs about { $needed }.
+cli-doctor-folders-ok = all can be written, below { $folder }
+cli-doctor-settings-ok = { $file }, { $present ->
+    [yes] read
+   *[no] not there, so defaults hold
+}
+cli-doctor-media-ok = all here: { $names }
+cli-doctor-media-missing = { $names } missing: no analysis on this computer. pip install "leitstand[media]"
+cli-doctor-sandbox-ok = { $abilities }: on
+cli-doctor-sandbox-lacks = { $missing } is missing on this kernel; decoders cannot be shut in. Use a newer kernel.
+cli-doctor-gpu-none = none found: analysis works, only slower
+cli-doctor-gpu-is = { $names }
+cli-doctor-models-ok = { $count } of { $total } of the default set are here
+cli-doctor-models-some = { $count } of { $total } of the default set are here, { $size } to fetch: leitstand models pull
+cli-doctor-control-up = version { $version } answers at { $where }
+cli-doctor-control-idle = none runs here; a command that needs one starts it
+cli-doctor-control-old = version { $version } answers at { $where }, this one is { $ours }. Install the same on both.
+cli-doctor-sum = { $good } well, { $improve } to improve, { $broken } broken.
+
+## Problems of the command line
+
+problem-usage = { $detail }
+    .do = { $command } --help
+problem-unknown-option = no option "{ $given }"
+    .do = { $command } --help; a file name that begins with a dash goes after --
+problem-unknown-command = no command "{ $given }"
+    .do = { $near ->
+        [none] { $command } --help
+       *[other] leitstand { $near }, or { $command } --help
+    }
+problem-missing-argument = { $name } is missing
+    .do = { $command } --help
+problem-bad-value = { $option } "{ $given }" is not one of its values
+    .do = { $command } --help
+problem-no-paths = no file was named
+    .do = leitstand analyze bus.jpg clip.mp4
+problem-plan-or-paths = --plan starts a decision that has its files; more cannot be added
+    .do = leave out the paths, or leave out --plan
+problem-empty-folder = nothing to analyse in { $path }
+    .why = it holds no file that does not begin with a dot
+    .do = pass files, or a folder that holds some
+problem-not-a-file = { $name } is no regular file
+    .why = a pipe or a device has no end that can be waited for
+    .do = write it into a file first
+problem-unwritable-path = { $path } cannot be written
+    .why = { $detail }
+    .do = name another folder with --out, or check its permissions
+problem-folder-unusable = { $folder } cannot be used
+    .why = { $detail }
+    .do = check its owner and permissions, or set LEITSTAND_HOME to another folder
+problem-disk-full = no space is left{ $path ->
+        [none] {""}
+       *[other] {" "}for { $path }
+    }
+    .do = make room, then run the same command
+problem-models-missing = models are missing: { $families }
+    .do = leitstand models pull, or add --yes
+problem-declined-models = nothing was started: the models were not fetched
+    .do = leitstand models pull
+problem-no-models = no model is here that could be verified
+    .do = leitstand models pull
+problem-no-offer-chosen = no offer may take this work
+    .why = { $seen ->
+        [0] no provider offers anything now
+       *[other] of { $seen } offers fell: { $why }
+    }
+    .do = { $remedy ->
+        [none] leitstand offers shows what there is
+       *[other] { $remedy }
+    }
+problem-no-report = { $job } has no report
+    .why = it is { $state }
+    .do = leitstand jobs show { $job }
+problem-not-erased = nothing was erased
+problem-nothing-stored = { $medium } has no stored files
+    .do = leitstand media show { $medium }
+problem-medium-failed = { $name } could not be analysed
+    .do = leitstand doctor
+problem-job-failed = { $job } failed
+    .do = leitstand jobs show { $job }
+problem-bad-answer = the control plane gave an answer that makes no sense ({ $status } at { $path })
+    .do = install the same version on both sides
+problem-unknown-variable = no setting is called "{ $given }"
+    .do = correct or unset that environment variable
+problem-bad-variable = { $name }: { $detail }
+    .do = correct or unset that environment variable
