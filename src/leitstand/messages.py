@@ -58,7 +58,7 @@ class Texts:
                 "unknown-language", Exit.USAGE, given=self.lang, known=", ".join(LANGUAGES)
             )
 
-    def say(self, id: str, **params: Param) -> str:
+    def say(self, id: str, /, **params: Param) -> str:
         """The message, or with `name.attribute` one of its attributes.
 
         Raises LookupError if there is no such message or a variable it needs was not given.

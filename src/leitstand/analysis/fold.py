@@ -27,7 +27,7 @@ from leitstand.core.finding import (
     Speech,
     Stats,
 )
-from leitstand.core.report import Count, Hole, MediumFacts, Shot, ShotBox, Sighting, Span, Track
+from leitstand.core.facts import Count, Hole, MediumFacts, Shot, ShotBox, Sighting, Span, Track
 
 OBJECT_SCORE_MIN = 0.35
 """Weaker boxes may continue a track but are not told as an object of their own."""

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from leitstand.core.finding import Box, Detection, Frame, Point
-from leitstand.core.report import Pose, Sighting, Span, Track
+from leitstand.core.facts import Pose, Sighting, Span, Track
 
 if TYPE_CHECKING:
     from supervision import Detections

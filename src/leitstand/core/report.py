@@ -1,145 +1,324 @@
-"""What `fuse` learned about each medium, in types, before it becomes a report.
+"""The report `leitstand.report/1`: put together from facts, checked, and compared.
 
-Times are microseconds on the medium's clock, boxes pixels of the original as displayed. A fact
-names what was seen, never who: nothing here carries an identity, an age or a mood.
+`docs/formats/report.md` describes the document, `formats/report.schema.json` is its schema. The
+same inputs give the same document: nothing here reads a clock or draws a number.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
 
-from leitstand.core.finding import Box, Detection, Face, Mask, Point, Scene, Speech
+from leitstand.core.evidence import Evidence, seconds
+from leitstand.core.facts import WORD_SCORE_DOUBTFUL, MediumFacts
+from leitstand.core.inputs import Inputs, MediumInput
+from leitstand.core.profile import pipeline_of
+from leitstand.core.summary import (
+    Say,
+    Summary,
+    doubtful_words,
+    file_time_of,
+    named,
+    prevailing,
+)
 
 SCHEMA = "leitstand.report/1"
+PROMISES = ("n1", "n2", "n3", "n4", "n5", "n6")
+"""What is not promised (`docs/security.md` N1 to N6); every report says it in these words."""
 
-WORD_SCORE_DOUBTFUL = 0.6
-"""Words below are marked in the transcript; the report says so."""
+Report = dict[str, Any]
 
-Span = tuple[int, int]
+_FAMILIES = {
+    "image": ("detector", "face", "pose", "scene", "silhouette"),
+    "video": ("detector", "face", "pose", "scene"),
+    "audio": ("voice", "speech"),
+}
 
 
-@dataclass(frozen=True, slots=True)
-class Sighting:
-    """One tracked box at one time."""
-
-    time_us: int
-    box: Box
-    score: float
-
-    @property
-    def height(self) -> float:
-        return self.box[3] - self.box[1]
+class Words(Say, Protocol):
+    """What of `messages.Texts` a whole report needs."""
 
     @property
-    def centre_x(self) -> float:
-        return (self.box[0] + self.box[2]) / 2
+    def lang(self) -> str: ...
+
+    def problem(
+        self, code: str, params: Mapping[str, Any]
+    ) -> tuple[str, str | None, str | None]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Pose:
-    """The best seen posture of a track (or of an object in an image) and how often one was seen."""
+def assemble(
+    inputs: Inputs, facts: Sequence[MediumFacts], texts: Words, pictures_of: int
+) -> Report:
+    """The report document. `facts` are in the order of `inputs.media` and hold the pictures that
+    are shown; `pictures_of` is how many there were."""
+    models = [_model(model) for model in inputs.models]
+    evidence = Evidence({str(m["family"]): {k: m[k] for k in _MODEL_KEYS} for m in models})
+    summary = Summary(texts)
+    known = {fact.medium: fact for fact in facts}
+    media, gaps, not_known = [], [], _NotKnown(texts, len(inputs.media) == 1)
+    for medium in inputs.media:
+        fact = known.get(medium.id, MediumFacts(medium.id))
+        file_time = file_time_of(medium.exif)
+        found = evidence.medium(fact, file_time)
+        summary.medium(fact, found, file_time)
+        media.append(_medium(medium, fact, texts))
+        gaps += _gaps(medium, fact, texts)
+        not_known.medium(medium, fact)
+    shown = sum(len(fact.shots) for fact in facts)
+    not_known.job(inputs, facts, gaps, shown, pictures_of)
+    return {
+        "schema": SCHEMA,
+        "id": "report_" + str(inputs.job["id"]).partition("_")[2],
+        "made_at": inputs.made_at,
+        "lang": texts.lang,
+        "case": dict(inputs.case),
+        "job": dict(inputs.job),
+        "media": media,
+        "findings": evidence.findings,
+        "steps": [_step(step, models) for step in inputs.steps],
+        "summary": summary.sentences,
+        "not_known": not_known.lines,
+        "costs": dict(inputs.costs),
+        "gaps": gaps,
+        "provenance": {
+            "inputs": {"schema": "leitstand.inputs/1", "sha256": inputs.sha256},
+            "instances": [dict(instance) for instance in inputs.instances],
+            "models": models,
+            "missing": [dict(missing) for missing in inputs.missing],
+            "ledger": dict(inputs.ledger),
+            "pictures": {"shown": shown, "of": pictures_of},
+            "measured": [
+                {"media": fact.medium, "pose_per_second": round(fact.pose_per_second, 1)}
+                for fact in facts
+                if fact.pose_per_second is not None
+            ],
+            "promises": [
+                {"id": id.upper(), "sentence": texts.say(f"promise-{id}")} for id in PROMISES
+            ],
+        },
+    }
 
-    time_us: int
-    points: tuple[Point, ...]
-    score: float
-    frames: int
+
+_MODEL_KEYS = ("name", "version", "sha256")
 
 
-@dataclass(frozen=True, slots=True)
-class Track:
-    """One thing followed through a video. `spans` are stretches without a longer absence.
+def _model(raw: Mapping[str, Any]) -> dict[str, Any]:
+    model = {key: value for key, value in raw.items() if key != "digest"}
+    return {**model, "sha256": raw.get("digest") or raw.get("sha256")}
 
-    `sightings` are thinned where a medium has very many; `first`, `last` and `largest` are always
-    exact. `person` is the person's track a face belongs to.
+
+def _step(step: Mapping[str, Any], models: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    families = _FAMILIES.get(str(step.get("name")), ())
+    used = [{k: m[k] for k in _MODEL_KEYS} for m in models if m["family"] in families]
+    return {**step, "models": used}
+
+
+def _medium(medium: MediumInput, facts: MediumFacts, texts: Words) -> dict[str, Any]:
+    reason = None
+    if medium.reason is not None:
+        params = {"name": medium.name, **medium.reason.params}
+        what, why, do = texts.problem(medium.reason.code, params)
+        reason = {
+            "code": medium.reason.code,
+            "params": dict(medium.reason.params),
+            "what": what,
+            "why": why,
+            "do": do,
+        }
+    length = medium.duration_us
+    return {
+        "id": medium.id,
+        "name": medium.name,
+        "sha256": medium.sha256,
+        "kind": medium.kind,
+        "bytes": medium.bytes,
+        "duration_s": seconds(length) if length and medium.kind != "image" else None,
+        "state": medium.state,
+        "reason": reason,
+        "technical": dict(medium.technical),
+        "exif": dict(medium.exif),
+        "headline": headline_of(facts) if medium.state != "failed" else None,
+    }
+
+
+def headline_of(facts: MediumFacts) -> dict[str, Any]:
+    """The few facts that one line about a medium is made of, without words."""
+    counts: dict[str, int] = {}
+    for seen in facts.objects:
+        counts[seen.label] = counts.get(seen.label, 0) + 1
+    people = [track for track in facts.tracks if track.label == "person"]
+    languages: dict[str, int] = {}
+    for speech in facts.speech:
+        length = speech.to_us - speech.from_us
+        languages[speech.language] = languages.get(speech.language, 0) + length
+    return {
+        "objects": counts,
+        "faces": sum(track.label == "face" for track in facts.tracks) + len(facts.faces),
+        "tracks": len(people) if facts.count is not None else None,
+        "persons_mean": round(facts.count.mean, 2) if facts.count is not None else None,
+        "place": prevailing(facts.scenes, "place"),
+        "light": prevailing(facts.scenes, "light"),
+        "words": sum(len(s.words) or len(s.text.split()) for s in facts.speech)
+        if "audio" in facts.looked
+        else None,
+        "language": max(languages, key=lambda code: (languages[code], code), default=None),
+    }
+
+
+def headline(facts: Mapping[str, Any], texts: Say) -> str:
+    """One line about a medium from `headline_of`: `23 tracks, 6.6 persons on average; no speech`."""
+    parts = []
+    if facts["tracks"] is not None:
+        mean = texts.number(facts["persons_mean"], 1)
+        parts.append(texts.say("head-tracks", tracks=facts["tracks"], mean=mean))
+    elif facts["objects"]:
+        parts.append(", ".join(named(texts, facts["objects"])))
+    if facts["place"] or facts["light"]:
+        surroundings = {"place": facts["place"] or "none", "light": facts["light"] or "none"}
+        parts.append(texts.say("head-surroundings", **surroundings))
+    if facts["words"]:
+        language = texts.language(facts["language"])
+        parts.append(texts.say("head-words", words=facts["words"], language=language))
+    elif facts["words"] is not None:
+        parts.append(texts.say("head-no-speech"))
+    return "; ".join(parts) or texts.say("head-nothing")
+
+
+def _gaps(medium: MediumInput, facts: MediumFacts, texts: Words) -> list[dict[str, Any]]:
+    return [
+        {
+            "media": medium.id,
+            "stream": hole.stream or None,
+            "from_s": seconds(hole.from_us),
+            "to_s": seconds(hole.to_us),
+            "reason": hole.reason,
+            "sentence": gap_words(texts, hole.reason),
+        }
+        for hole in facts.holes
+    ]
+
+
+def gap_words(texts: Say, reason: str) -> str:
+    """Why a stretch is missing, in words; an unknown code is named."""
+    id = f"gap-{reason}"
+    return texts.say(id) if texts.knows(id) else texts.say("gap-other", code=reason)
+
+
+class _NotKnown:
+    """The list of what the report does not know, in the order a reader needs it."""
+
+    def __init__(self, texts: Words, single: bool) -> None:
+        self.lines: list[dict[str, Any]] = []
+        self._texts = texts
+        self._single = single
+
+    def add(self, message: str, medium: str | None = None, **params: Any) -> None:
+        sentence = self._texts.say(message, **params)
+        self.lines.append({"message": message, "media": medium, "sentence": sentence})
+
+    def medium(self, medium: MediumInput, facts: MediumFacts) -> None:
+        """What is missing of one medium."""
+        clock = self._texts.clock
+        name = "none" if self._single else medium.name
+        if medium.state == "failed":
+            reason = medium.reason
+            params = {"name": medium.name, **reason.params} if reason else {}
+            what, _, _ = self._texts.problem(reason.code if reason else "unnamed", params)
+            self.add("unknown-failed", medium.id, name=medium.name, what=what)
+            return
+        for hole in facts.holes:
+            self.add(
+                "unknown-gap",
+                medium.id,
+                name=name,
+                start=clock(hole.from_us / 1e6),
+                end=clock(hole.to_us / 1e6),
+                stream=pipeline_of(hole.stream) if hole.stream else "none",
+                reason=gap_words(self._texts, hole.reason),
+            )
+        streams = {stream for stream, _ in medium.segments}
+        for pipeline in sorted({pipeline_of(stream) for stream in streams} - set(facts.looked)):
+            self.add("unknown-stream", medium.id, name=name, stream=pipeline)
+        doubtful = doubtful_words(facts)
+        if doubtful:
+            limit = self._texts.percent(WORD_SCORE_DOUBTFUL)
+            self.add("unknown-words", medium.id, name=name, count=doubtful, limit=limit)
+
+    def job(
+        self,
+        inputs: Inputs,
+        facts: Sequence[MediumFacts],
+        gaps: Sequence[Mapping[str, Any]],
+        shown: int,
+        of: int,
+    ) -> None:
+        """What holds for all media."""
+        for missing in inputs.missing:
+            family = str(missing.get("family"))
+            id = f"family-{family}"
+            name = self._texts.say(id) if self._texts.knows(id) else family
+            self.add("unknown-model", what=name)
+        if any(fact.objects or fact.tracks or fact.count for fact in facts):
+            self.add("unknown-missed")
+        if any(scene.source == "rule" for fact in facts for scene in fact.scenes):
+            self.add("unknown-rules")
+        if shown < of:
+            self.add("unknown-pictures", shown=shown, of=of)
+        self.add("unknown-never")
+
+
+# --- checking --------------------------------------------------------------------------------------
+
+
+def check(report: Mapping[str, Any]) -> list[str]:
+    """What is wrong with a report, in plain words; empty when every promise about it holds.
+
+    Every sentence cites evidence, every cited id is a finding, every finding and gap belongs to a
+    medium of the report, ids are unique, intervals and scores make sense.
     """
-
-    number: int
-    label: str
-    spans: tuple[Span, ...]
-    frames: int
-    score_mean: float
-    score_low: float
-    score_high: float
-    first: Sighting
-    last: Sighting
-    largest: Sighting
-    sightings: tuple[Sighting, ...]
-    pose: Pose | None = None
-    person: int | None = None
-
-    @property
-    def from_us(self) -> int:
-        return self.first.time_us
-
-    @property
-    def to_us(self) -> int:
-        return self.last.time_us
-
-
-@dataclass(frozen=True, slots=True)
-class ShotBox:
-    """A box drawn into a picture; `track` where it belongs to one."""
-
-    box: Box
-    label: str
-    score: float
-    track: int | None
-    points: tuple[Point, ...] = ()
+    wrong: list[str] = []
+    media = [medium["id"] for medium in report["media"]]
+    ids = [finding["id"] for finding in report["findings"]]
+    for name, listed in (("medium", media), ("finding", ids)):
+        if len(set(listed)) != len(listed):
+            wrong.append(f"a {name} id stands twice")
+    known, owners = set(ids), set(media)
+    for finding in report["findings"]:
+        wrong += _check_finding(finding, known, owners)
+    for sentence in report["summary"]:
+        cited = sentence["evidence"]
+        if not cited:
+            wrong.append(f"{sentence['id']} cites nothing: {sentence['sentence']}")
+        wrong += [
+            f"{sentence['id']} cites {id}, which is not there" for id in cited if id not in known
+        ]
+    for gap in report["gaps"]:
+        if gap["media"] not in owners:
+            wrong.append(f"a gap belongs to {gap['media']}, which is not there")
+    failed = {medium["id"] for medium in report["media"] if medium["state"] == "failed"}
+    wrong += [
+        f"{m['name']} failed without a reason"
+        for m in report["media"]
+        if m["id"] in failed and not m["reason"]
+    ]
+    return wrong
 
 
-@dataclass(frozen=True, slots=True)
-class Shot:
-    """A picture the report may show: where its JPEG lies and what is drawn into it."""
-
-    time_us: int
-    width: int
-    height: int
-    scale: float
-    bytes: int
-    sha256: str
-    object_id: str
-    boxes: tuple[ShotBox, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Hole:
-    """A stretch of a stream that is not in the findings, and the catalogue code of its reason."""
-
-    stream: str
-    from_us: int
-    to_us: int
-    reason: str
+def _check_finding(finding: Mapping[str, Any], known: set[str], owners: set[str]) -> Iterator[str]:
+    id = finding["id"]
+    if finding["media"] not in owners:
+        yield f"{id} belongs to {finding['media']}, which is not there"
+    for cited in finding.get("evidence", ()):
+        if cited not in known:
+            yield f"{id} cites {cited}, which is not there"
+    start, end = finding.get("interval", (0, 0))
+    if start > end:
+        yield f"{id} ends before it begins"
+    if not 0 <= finding.get("score", 0) <= 1:
+        yield f"{id} has the score {finding['score']}"
 
 
-@dataclass(frozen=True, slots=True)
-class Count:
-    """Persons per frame over all frames a detector saw, and a curve of (time, mean) for drawing."""
-
-    low: int
-    high: int
-    mean: float
-    frames: int
-    curve: tuple[tuple[int, float], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class MediumFacts:
-    """All that results say about one medium, linked over segments."""
-
-    medium: str
-    width: int | None = None
-    height: int | None = None
-    duration_us: int | None = None
-    objects: tuple[Detection, ...] = ()
-    faces: tuple[Face, ...] = ()
-    tracks: tuple[Track, ...] = ()
-    count: Count | None = None
-    pose_per_second: float | None = None
-    scenes: tuple[Scene, ...] = ()
-    masks: tuple[Mask, ...] = ()
-    speech: tuple[Speech, ...] = ()
-    shots: tuple[Shot, ...] = ()
-    holes: tuple[Hole, ...] = ()
-    looked: Mapping[str, tuple[Span, ...]] = field(default_factory=dict)
-    """Pipeline -> stretches of media time it really analysed."""
+def with_shots(facts: MediumFacts, keep: Sequence[int]) -> MediumFacts:
+    """The facts with only the pictures at these places."""
+    return replace(facts, shots=tuple(facts.shots[index] for index in sorted(keep)))
