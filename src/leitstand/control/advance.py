@@ -15,7 +15,7 @@ from leitstand.store import jobs, media
 
 def one(tx: Tx, job_id: str) -> Job:
     """A job by id. Raises Problem `unknown-job`."""
-    found = jobs.find(tx.conn, tx.tenant, job_id)
+    found = jobs.find(tx.conn, tx.tenant, job_id, lock=tx.writes)
     if found is None:
         raise Problem("unknown-job", Exit.USAGE, job=job_id)
     return found

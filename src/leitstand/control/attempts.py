@@ -324,7 +324,10 @@ class Beat(Command[BeatReply]):
         instance = instance_by_id(tx, self.instance_id)
         instances.note(tx.conn, instance.id, last_seen_at=tx.now)
         by_id = {
-            a.id: a for a in attempts.find(tx.conn, tx.tenant, [b.attempt_id for b in self.beats])
+            a.id: a
+            for a in attempts.find(
+                tx.conn, tx.tenant, [b.attempt_id for b in self.beats], lock=True
+            )
         }
         verdicts = {}
         for beat in self.beats:
@@ -413,7 +416,7 @@ def task_waits(tx: Tx, task_id: str) -> bool:
 
 
 def _attempt(tx: Tx, attempt_id: str) -> Attempt:
-    found: Sequence[Attempt] = attempts.find(tx.conn, tx.tenant, [attempt_id])
+    found: Sequence[Attempt] = attempts.find(tx.conn, tx.tenant, [attempt_id], lock=True)
     if not found:
         raise Fenced
     return found[0]

@@ -61,7 +61,8 @@ class Door:
 
     def look(self, now: datetime, conn: Connection) -> Tx:
         """A view for reading sealed values on a read connection; it is never flushed."""
-        return Tx(conn, now, Actor("system", "reader"), self.tenant, self.ids, self.vault)
+        reader = Actor("system", "reader")
+        return Tx(conn, now, reader, self.tenant, self.ids, self.vault, writes=False)
 
     def _jumped_back(self, now: datetime) -> bool:
         """A backward jump of the clock stops launches and key releases until time catches up."""

@@ -348,7 +348,7 @@ def tell(tx: Tx, subject: str, instance: Instance) -> None:
 
 def one(tx: Tx, instance_id: str) -> Instance:
     """An instance by id. Raises Problem `unknown-instance`."""
-    found = instances.find(tx.conn, tx.tenant, instance_id)
+    found = instances.find(tx.conn, tx.tenant, instance_id, lock=tx.writes)
     if found is None:
         raise Problem("unknown-instance", Exit.USAGE, instance=instance_id)
     return found

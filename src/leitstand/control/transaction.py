@@ -64,6 +64,7 @@ class Tx:
     ids: Ids
     vault: Vault
     clock_jumped_back: bool = False
+    writes: bool = True
     _entries: list[dict[str, Any]] = field(default_factory=list)
     _payloads: list[dict[str, Any]] = field(default_factory=list)
     _events: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)

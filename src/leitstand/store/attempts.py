@@ -26,15 +26,14 @@ class Result:
     created_at: datetime
 
 
-def find(conn: Connection, tenant: str, ids: Sequence[str]) -> list[Attempt]:
-    """Attempts by id, locked against a second decision."""
+def find(conn: Connection, tenant: str, ids: Sequence[str], *, lock: bool = False) -> list[Attempt]:
+    """Attempts by id; `lock` keeps a second decision waiting (PostgreSQL)."""
     found: list[Attempt] = []
     for some in chunks(ids):
-        query = (
-            columns(Attempt, attempts)
-            .where(attempts.c.id.in_(some), attempts.c.tenant_id == tenant)
-            .with_for_update()
+        query = columns(Attempt, attempts).where(
+            attempts.c.id.in_(some), attempts.c.tenant_id == tenant
         )
+        query = query.order_by(attempts.c.id).with_for_update() if lock else query
         found += fetch(conn, Attempt, query)
     return found
 

@@ -9,19 +9,17 @@ from leitstand.store.rows import columns, fetch
 from leitstand.store.tables import instances, jobs, reservations, tasks
 
 
-def find(conn: Connection, tenant: str, instance_id: str) -> Instance | None:
-    """One instance by id, locked against a second decision."""
-    query = (
-        columns(Instance, instances)
-        .where(instances.c.id == instance_id, instances.c.tenant_id == tenant)
-        .with_for_update()
+def find(conn: Connection, tenant: str, instance_id: str, *, lock: bool = False) -> Instance | None:
+    """One instance by id; `lock` keeps a second decision waiting (PostgreSQL)."""
+    query = columns(Instance, instances).where(
+        instances.c.id == instance_id, instances.c.tenant_id == tenant
     )
-    return next(iter(fetch(conn, Instance, query)), None)
+    return next(iter(fetch(conn, Instance, query.with_for_update() if lock else query)), None)
 
 
 def by_id(conn: Connection, instance_id: str) -> Instance | None:
     """One instance whose tenant is not known yet: a worker names only itself."""
-    query = columns(Instance, instances).where(instances.c.id == instance_id).with_for_update()
+    query = columns(Instance, instances).where(instances.c.id == instance_id)
     return next(iter(fetch(conn, Instance, query)), None)
 
 

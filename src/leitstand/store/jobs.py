@@ -28,10 +28,10 @@ class Decision:
     created_at: datetime
 
 
-def find(conn: Connection, tenant: str, job_id: str) -> Job | None:
-    """One job by id."""
+def find(conn: Connection, tenant: str, job_id: str, *, lock: bool = False) -> Job | None:
+    """One job by id; `lock` keeps a second decision waiting (PostgreSQL)."""
     query = columns(Job, jobs).where(jobs.c.id == job_id, jobs.c.tenant_id == tenant)
-    return next(iter(fetch(conn, Job, query)), None)
+    return next(iter(fetch(conn, Job, query.with_for_update() if lock else query)), None)
 
 
 def by_decision(conn: Connection, tenant: str, decision_id: str) -> Job | None:

@@ -1,0 +1,368 @@
+"""The main path below HTTP, on both databases: what is kept, what is freed, what the ledger says."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leitstand.control.attempts import Fenced
+from leitstand.control.audit import verify
+from leitstand.control.jobs import CancelJob, HoldJob, ResumeJob, StartJob
+from leitstand.core.problem import Problem
+from leitstand.ports import NoCapacity, Seen, Status, UnknownOutcome
+from leitstand.store import attempts, instances, jobs, media, money, tables
+from leitstand.store.engine import Database
+from tests.control.rig import OPERATOR, TENANT, Rig, Verifier, Worker, serve
+
+
+@pytest.fixture
+def rig(database: Database, tmp_path: Path) -> Rig:
+    return Rig(database, tmp_path)
+
+
+def assert_settled(rig: Rig) -> None:
+    """Nothing runs, nothing is reserved, and every row's history is in the ledger."""
+    assert set(rig.instance_states()) <= {"terminated"}
+    assert rig.rented.running == {}
+    assert rig.read(lambda conn: money.held(conn, TENANT)) == 0
+    assert rig.read(lambda conn: conn.execute(tables.attempts.select()).all()) is not None
+    live = rig.read(attempts.live_by_instance)
+    assert live == {}
+    verdict = rig.read(lambda conn: verify(conn, Verifier(rig.signer.verifier_key)))
+    assert verdict.faults == []
+    assert verdict.entries > 0
+
+
+def finish(rig: Rig, worker: Worker) -> None:
+    """Work to the end of the job and let everything settle."""
+    worker.work_all()
+    rig.step()
+    worker.work_all()
+    rig.step(6)
+
+
+def test_a_job_ends_done_released_erased_and_in_the_ledger(rig: Rig) -> None:
+    job = rig.job()
+    assert rig.job_state(job) == "waiting"
+    worker = serve(rig)
+    finish(rig, worker)
+    assert rig.job_state(job) == "done"
+    assert_settled(rig)
+    found = rig.read(lambda conn: media.of_job(conn, TENANT, job.id))
+    assert [medium.state for medium in found] == ["erased"]
+    kept = set(rig.blobs.held)
+    results = rig.read(lambda conn: attempts.results_of_job(conn, TENANT, job.id))
+    inputs = {t.input_object_id for t in rig.read(lambda c: jobs.tasks_of(c, TENANT, job.id))}
+    assert kept == {r.object_id for r in results} | (inputs - {None})
+
+
+def test_the_worst_case_is_reserved_with_the_intent_and_shrinks_as_time_is_booked(rig: Rig) -> None:
+    job = rig.job()
+    assert rig.read(lambda conn: money.held(conn, TENANT, job.id)) == Decimal("0.36")
+    assert rig.rented.launches == 0
+    serve(rig)
+    rig.later(minutes=10)
+    rig.step()
+    spent = rig.read(lambda conn: money.spent(conn, TENANT, job.id))
+    held = rig.read(lambda conn: money.held(conn, TENANT, job.id))
+    assert spent > 0
+    assert spent + held == Decimal("0.36")
+
+
+def test_i2_a_job_that_no_budget_covers_is_not_started_and_nothing_is_rented(
+    database: Database, tmp_path: Path
+) -> None:
+    rig = Rig(database, tmp_path, budgets={"job": None, "month": "0.30", "total": None})
+    with pytest.raises(Problem) as caught:
+        rig.job()
+    assert caught.value.code == "over-budget"
+    assert caught.value.params["left_eur"] == "0.30"
+    rig.step(2)
+    assert rig.rented.launches == 0
+    assert rig.instance_states() == []
+
+
+def test_a_decision_starts_one_job_however_often_it_is_started(rig: Rig) -> None:
+    job = rig.job()
+    again = rig.run(StartJob(job.decision_id, "test1234", 4))
+    assert again.id == job.id
+    assert len(rig.instance_states()) == 1
+
+
+def test_i4_a_segment_has_one_result_and_a_late_attempt_is_fenced(rig: Rig) -> None:
+    job = rig.job()
+    first = serve(rig)
+    lease = first.claim()[0]
+    first.key(lease)
+    assert first.result(lease, 0) is True
+    assert first.result(lease, 0) is False
+    rig.later(seconds=61)
+    rig.step()
+    again = first.claim()[0]
+    assert again["fence"] == lease["fence"] + 1
+    assert [segment["number"] for segment in again["segments"]] == [1]
+    with pytest.raises(Fenced):
+        first.result(lease, 1)
+    with pytest.raises(Fenced):
+        first.finish(lease)
+    assert first.beat(lease, 10) == "fenced"
+    first.work(again)
+    finish(rig, first)
+    assert rig.job_state(job) == "done"
+    results = rig.read(lambda conn: attempts.results_of_job(conn, TENANT, job.id))
+    assert len({(r.task_id, r.segment) for r in results}) == len(results) == 3
+    assert_settled(rig)
+
+
+def test_a_beat_renews_a_lease_only_while_units_advance(rig: Rig) -> None:
+    rig.job()
+    worker = serve(rig)
+    lease = worker.claim()[0]
+    for units in range(1, 6):
+        rig.later(seconds=50)
+        assert worker.beat(lease, units) == "go"
+    verdicts = []
+    for _ in range(5):
+        rig.later(seconds=50)
+        verdicts.append(worker.beat(lease, 5))
+    assert verdicts[0] == "go"
+    assert verdicts[-1] in ("stop", "fenced")
+
+
+def test_f13_a_lost_launch_reply_is_settled_by_label_before_a_second_launch(rig: Rig) -> None:
+    job = rig.job()
+    rig.rented.fails = [UnknownOutcome("timeout")]
+    rig.step()
+    assert rig.instance_states() == ["launching"]
+    instance = rig.read(instances.alive)[0]
+    rig.rented.running["p9"] = Seen("p9", instance.label, Status.RUNNING)
+    rig.step()
+    assert rig.instance_states() == ["booting"]
+    assert rig.rented.launches == 1
+    assert rig.job_state(job) == "waiting"
+
+
+def test_f12_a_launch_that_never_happened_is_given_up_and_launched_anew(rig: Rig) -> None:
+    rig.job()
+    rig.rented.fails = [UnknownOutcome("timeout")]
+    rig.step(4)
+    assert rig.instance_states()[0] == "terminated"
+    assert rig.rented.launches == 2
+    serve(rig)
+
+
+def test_a_refused_launch_frees_its_reservation_and_the_next_one_is_tried(rig: Rig) -> None:
+    job = rig.job()
+    rig.rented.fails = [NoCapacity("gone")]
+    rig.step(3)
+    assert rig.rented.launches == 2
+    assert rig.read(lambda conn: money.held(conn, TENANT, job.id)) <= Decimal("0.36")
+
+
+def test_i1_an_instance_under_our_label_without_a_record_is_ended(rig: Rig) -> None:
+    orphan = Seen("p7", "ls1-test1234-01ARZ3NDEKTSV4RRFFQ69G5FAV-29923623", Status.RUNNING)
+    foreign = Seen("p8", "ls1-other123-01ARZ3NDEKTSV4RRFFQ69G5FAV-29923623", Status.RUNNING)
+    rig.rented.running = {"p7": orphan, "p8": foreign}
+    rig.step(2)
+    assert set(rig.rented.running) == {"p8"}
+
+
+def test_an_instance_that_vanishes_loses_its_attempts_and_the_job_gets_another(rig: Rig) -> None:
+    job = rig.job()
+    worker = serve(rig)
+    lease = worker.claim()[0]
+    worker.result(lease, 0)
+    rig.rented.running.clear()
+    rig.step(4)
+    assert rig.instance_states()[0] == "terminated"
+    second = serve(rig)
+    finish(rig, second)
+    assert rig.job_state(job) == "done"
+    assert_settled(rig)
+
+
+def test_a_silent_provider_changes_nothing(rig: Rig) -> None:
+    rig.job()
+    serve(rig)
+    rig.rented.silent = True
+    rig.step(5)
+    assert rig.instance_states() == ["ready"]
+
+
+def test_terminated_means_seen_absent_not_asked_to_end(rig: Rig) -> None:
+    rig.job()
+    rig.rented.stubborn = True
+    worker = serve(rig)
+    finish(rig, worker)
+    assert rig.instance_states() == ["terminating"]
+    assert rig.read(lambda conn: money.held(conn, TENANT)) > 0
+    assert len(rig.rented.ends) >= 2
+    rig.rented.stubborn = False
+    rig.later(seconds=10)
+    rig.step(8)
+    assert_settled(rig)
+
+
+def test_an_instance_that_never_enrols_is_ended_at_its_deadline(rig: Rig) -> None:
+    rig.job()
+    rig.step(2)
+    assert rig.instance_states() == ["booting"]
+    rig.later(minutes=21)
+    rig.step(3)
+    assert rig.instance_states()[0] == "terminated"
+
+
+def test_f70_a_token_enrols_once_and_not_after_its_deadline(rig: Rig) -> None:
+    rig.job()
+    rig.step(2)
+    worker = Worker.newest(rig)
+    worker.enrol()
+    with pytest.raises(Problem, match="token-refused"):
+        worker.enrol()
+    worker.token = "0" * 64
+    with pytest.raises(Problem, match="token-refused"):
+        worker.enrol()
+
+
+def test_an_instance_without_sandbox_is_refused_with_the_check_that_failed(rig: Rig) -> None:
+    rig.job()
+    rig.step(2)
+    worker = Worker.newest(rig)
+    worker.enrol()
+    weak: dict[str, Any] = {
+        "facts": {},
+        "sandbox": {"rlimits": True},
+        "self_test": {"inference": True, "decode": False},
+    }
+    assert [fault.check for fault in worker.admit(weak)] == [
+        "self-test-decode",
+        "sandbox-no_new_privs",
+    ]
+    assert rig.instance_states() == ["terminating"]
+    assert worker.claim() == []
+
+
+def test_hold_keeps_committed_segments_and_resume_goes_on_behind_them(rig: Rig) -> None:
+    job = rig.job(segments=3)
+    worker = serve(rig)
+    lease = worker.claim()[0]
+    worker.key(lease)
+    worker.result(lease, 0)
+    rig.run(HoldJob(job.id))
+    assert worker.beat(lease, 5) == "hold"
+    worker.result(lease, 1)
+    worker.finish(lease, "held")
+    assert worker.claim() == []
+    rig.step(6)
+    assert rig.instance_states() == ["terminated"]
+    assert [m.state for m in rig.read(lambda c: media.of_job(c, TENANT, job.id))] == ["ready"]
+    rig.run(ResumeJob(job.id))
+    second = serve(rig)
+    again = second.claim()[0]
+    assert [segment["number"] for segment in again["segments"]] == [2]
+    second.work(again)
+    finish(rig, second)
+    assert rig.job_state(job) == "done"
+    assert_settled(rig)
+
+
+def test_cancel_fences_live_attempts_at_once_and_erases_inbox_media(rig: Rig) -> None:
+    job = rig.job()
+    worker = serve(rig)
+    lease = worker.claim()[0]
+    rig.run(CancelJob(job.id))
+    with pytest.raises(Fenced):
+        worker.result(lease, 0)
+    rig.step(6)
+    assert rig.job_state(job) == "cancelled"
+    assert [m.state for m in rig.read(lambda c: media.of_job(c, TENANT, job.id))] == ["erased"]
+    assert_settled(rig)
+
+
+def test_a_medium_that_cannot_be_read_is_a_gap_of_a_done_job(rig: Rig) -> None:
+    job = rig.job(media=2)
+    worker = serve(rig)
+    lease = worker.claim()[0]
+    reason = {"code": "decode-failed", "params": {}}
+    worker.finish(lease, "failed", reason=reason, blame="item")
+    finish(rig, worker)
+    assert rig.job_state(job) == "done"
+    states = [t.state for t in rig.read(lambda c: jobs.tasks_of(c, TENANT, job.id))]
+    assert states == ["failed", "done", "done"]
+
+
+def test_i13_a_task_that_fails_everywhere_ends_failed_after_its_last_attempt(rig: Rig) -> None:
+    job = rig.job()
+    worker = serve(rig)
+    tries = 0
+    while leases := worker.claim():
+        worker.finish(leases[0], "failed", reason={"code": "x", "params": {}}, blame="us")
+        tries += 1
+        rig.later(seconds=3)
+        if leases[0]["task"]["pipeline"] == "fuse":
+            break
+    assert tries == 5
+    rig.step()
+    task = rig.read(lambda c: jobs.tasks_of(c, TENANT, job.id))[0]
+    assert task.state == "failed"
+
+
+def test_media_of_a_named_case_are_kept_for_their_term_and_then_erased(rig: Rig) -> None:
+    job = rig.job(case="K-2031")
+    worker = serve(rig)
+    finish(rig, worker)
+    assert [m.state for m in rig.read(lambda c: media.of_job(c, TENANT, job.id))] == ["ready"]
+    rig.later(hours=25)
+    rig.step(2)
+    assert [m.state for m in rig.read(lambda c: media.of_job(c, TENANT, job.id))] == ["erased"]
+
+
+def test_names_of_media_and_cases_stand_nowhere_in_the_open(rig: Rig) -> None:
+    rig.job(case="Straßenfest 2031")
+    worker = serve(rig)
+    finish(rig, worker)
+    for table in tables.metadata.sorted_tables:
+        rows = rig.read(lambda conn, t=table: conn.execute(t.select()).all())
+        for row in rows:
+            for value in row:
+                shown = value if isinstance(value, str) else repr(value)
+                assert "straße" not in shown.lower()
+                assert "Straßenfest" not in shown
+
+
+def test_i15_the_same_seed_gives_the_same_ledger_root(database: Database, tmp_path: Path) -> None:
+    # Two rigs cannot share a database, so the second run uses a fresh SQLite file.
+    roots = []
+    for number, db in enumerate((database, Database.open(f"sqlite:///{tmp_path}/second.db"))):
+        db.migrate()
+        rig = Rig(db, tmp_path / str(number), seed=7)
+        worker_key = rig.job()
+        worker = serve(rig)
+        finish(rig, worker)
+        assert worker_key.id
+        heads = rig.read(lambda conn: conn.execute(tables.heads.select()).all())
+        roots.append(max((h.size, h.root) for h in heads))
+        if number:
+            db.close()
+    assert roots[0] == roots[1]
+
+
+def test_instances_max_lets_a_job_use_several_instances_at_once(
+    database: Database, tmp_path: Path
+) -> None:
+    rig = Rig(database, tmp_path, instances_max=3, segments_per_task=1)
+    rig.job(segments=5)
+    rig.step(4)
+    assert rig.instance_states() == ["booting"] * 3
+    assert rig.read(lambda conn: money.held(conn, TENANT)) > Decimal("1.0")
+
+
+def test_an_operator_may_not_act_as_a_worker(rig: Rig) -> None:
+    rig.job()
+    worker = serve(rig)
+    worker.actor = OPERATOR
+    with pytest.raises(Problem, match="not-allowed"):
+        worker.claim()
