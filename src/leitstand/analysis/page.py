@@ -18,6 +18,8 @@ from leitstand.messages import Texts, plain
 
 Images = dict[str, bytes]
 
+FIRST_PICTURES = 3
+"""Shown above the course, so that the first printed page tells the whole story."""
 POSED_MAX = 8
 CURVE_ROWS = 20
 POINT_SCORE_MIN = 0.3
@@ -86,6 +88,7 @@ class MediumView:
     failed: str
     sentences: list[Mapping[str, Any]]
     pictures: list[DrawnPicture]
+    more_pictures: list[DrawnPicture]
     timeline: Timeline | None
     course_label: str
     curve: list[tuple[str, str]]
@@ -115,7 +118,8 @@ def media_views(
     for number, (medium, fact) in enumerate(zip(report["media"], facts, strict=True), start=1):
         told = sentences.get(medium["id"], [])
         found = findings.get(medium["id"], [])
-        pictures = _Album(told, found, texts)
+        album = _Album(told, found, texts)
+        first, rest = album.draw(fact, images.get(medium["id"], {}))
         rows, more = evidence_rows(told, found, len(facts), texts)
         views.append(
             MediumView(
@@ -127,8 +131,9 @@ def media_views(
                 result=_result(medium, texts),
                 failed=_failed(medium),
                 sentences=told,
-                pictures=pictures.draw(fact, images.get(medium["id"], {})),
-                timeline=timeline(fact, pictures.picked),
+                pictures=first,
+                more_pictures=rest,
+                timeline=timeline(fact, album.picked, album.named),
                 course_label=texts.say("report-course-text", name=medium["name"]),
                 curve=_curve(fact, texts),
                 utterances=_utterances(found, texts),
@@ -180,16 +185,25 @@ class _Album:
                 if number is not None and id not in tracks:
                     self._track_of.setdefault(id, number)
         self.picked = _picked(named, tracks)
+        self.named = {tracks[id] for s in named for id in s["evidence"] if id in tracks}
+        cited = dict.fromkeys(id for sentence in told for id in sentence["evidence"])
+        pictures = [f["id"] for f in self._pictures]
+        first = [id for id in cited if id in pictures] + [id for id in pictures if id not in cited]
+        self._first = set(first[:FIRST_PICTURES])
 
-    def draw(self, facts: MediumFacts, images: Images) -> list[DrawnPicture]:
-        """Shots and picture findings run in parallel; one whose JPEG is missing is left out."""
-        drawn = []
+    def draw(
+        self, facts: MediumFacts, images: Images
+    ) -> tuple[list[DrawnPicture], list[DrawnPicture]]:
+        """The pictures that sentences cite first, and the rest. Shots and picture findings run in
+        parallel; one whose JPEG is missing is left out."""
+        first: list[DrawnPicture] = []
+        rest: list[DrawnPicture] = []
         for shot, finding in zip(facts.shots, self._pictures, strict=True):
             jpeg = images.get(shot.sha256)
             if jpeg is None:
                 continue
             still = "image" in facts.looked
-            drawn.append(
+            (first if finding["id"] in self._first else rest).append(
                 DrawnPicture(
                     src="data:image/jpeg;base64," + base64.b64encode(jpeg).decode(),
                     width=shot.width,
@@ -200,7 +214,7 @@ class _Album:
                     bones=tuple(_bones(shot)),
                 )
             )
-        return drawn
+        return first, rest
 
     def _alt(self, shot: Shot, still: bool) -> str:
         if still:

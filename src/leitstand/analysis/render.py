@@ -19,7 +19,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
-from leitstand.analysis.page import Images, MediumView, media_views
+from leitstand.analysis.page import Images, media_views
 from leitstand.core.facts import MediumFacts
 from leitstand.core.medium import INBOX
 from leitstand.core.report import Report, gap_words
@@ -47,7 +47,7 @@ def render(
         title=f"{plain(heading)} · Leitstand",
         short_id=short(report["id"]),
         heading=plain(heading),
-        about=_about(report, views, texts),
+        about=_about(report, heading, texts),
         media=views,
         not_known=[line["sentence"] for line in report["not_known"]],
         origin=_origin(report, texts),
@@ -92,11 +92,11 @@ def _css(texts: Texts) -> str:
         for name in ("foot", "page", "page-of")
     }
     foot = (
-        "@page { size: A4; margin: 15mm 15mm 20mm; font: 9pt/12pt system-ui, sans-serif;"
-        f" @bottom-left {{ content: {quoted['foot']}; color: #454a47; width: 80%;"
+        "@page { size: A4; margin: 15mm 15mm 20mm; font: 7.5pt/10pt Inter, system-ui, sans-serif;"
+        f" @bottom-left {{ content: {quoted['foot']}; color: #454a47; width: 82%;"
         " border-top: 0.5pt solid #dcdad2; padding-top: 6pt; vertical-align: top; }"
         f' @bottom-right {{ content: {quoted["page"]} " " counter(page) " " {quoted["page-of"]}'
-        ' " " counter(pages); color: #454a47; border-top: 0.5pt solid #dcdad2;'
+        ' " " counter(pages); color: #454a47; width: 18%; border-top: 0.5pt solid #dcdad2;'
         " padding-top: 6pt; vertical-align: top; } }\n"
     )
     return _asset("report.css") + foot
@@ -123,34 +123,35 @@ def _heading(report: Report, texts: Texts) -> str:
     return texts.say("report-media-count", count=len(media))
 
 
-def _about(report: Report, views: Sequence[MediumView], texts: Texts) -> str:
+def _about(report: Report, heading: str, texts: Texts) -> str:
+    """What was analysed and when, after the case where the heading does not name it."""
     start, end = _period(report)
-    case = texts.say("report-case", title=report["case"].get("title") or report["case"]["id"])
     period = (
         texts.say("report-moment", at=texts.time(end))
         if texts.time(start) == texts.time(end)
         else texts.say("report-period", start=texts.time(start), end=texts.time(end))
     )
-    common = {"case": case, "date": texts.date(end), "time": period}
-    usable = [medium for medium in report["media"] if medium["state"] != "failed"]
+    what = _subject(report, texts, date=texts.date(end), time=period)
+    title = str(report["case"].get("title") or report["case"]["id"])
+    return what if title == heading else f"{texts.say('report-case', title=title)} {what}"
+
+
+def _subject(report: Report, texts: Texts, **when: str) -> str:
+    media = report["media"]
+    usable = [medium for medium in media if medium["state"] != "failed"]
     if not usable:
-        return texts.say("report-about-none", **common)
-    if len(report["media"]) == 1:
-        kind = usable[0]["kind"]
-        if kind == "image":
-            return texts.say("report-about-image", **common)
+        return texts.say("report-about-none", **when)
+    if len(media) == 1:
         length = texts.clock(usable[0]["duration_s"] or 0.0)
-        return texts.say(f"report-about-{kind}", length=length, **common)
+        return texts.say(f"report-about-{usable[0]['kind']}", length=length, **when)
     counts = {
         kind: sum(medium["kind"] == kind for medium in usable)
         for kind in ("image", "video", "audio")
     }
     parts = [texts.say(f"report-{kind}s", count=count) for kind, count in counts.items() if count]
-    if len(usable) < len(views):
-        parts.append(texts.say("report-unreadables", count=len(views) - len(usable)))
-    return texts.say(
-        "report-about-many", count=len(report["media"]), kinds=texts.join(parts), **common
-    )
+    if len(usable) < len(media):
+        parts.append(texts.say("report-unreadables", count=len(media) - len(usable)))
+    return texts.say("report-about-many", count=len(media), kinds=texts.join(parts), **when)
 
 
 def _period(report: Report) -> tuple[datetime, datetime]:

@@ -15,7 +15,7 @@ from leitstand.core.facts import MediumFacts, Span, Track
 WIDTH = 820.0
 LEFT = 108.0
 RIGHT = 806.0
-TRACKS_MAX = 24
+TRACKS_MAX = 12
 """Lanes drawn; the table of evidence holds all tracks."""
 TICKS_MAX = 8
 _STEPS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
@@ -77,8 +77,8 @@ class Timeline:
     holes: list[Mark] = field(default_factory=list)
 
 
-def timeline(facts: MediumFacts, picked: set[int]) -> Timeline | None:
-    """The course of a medium; None for an image or where nothing lies in time."""
+def timeline(facts: MediumFacts, picked: set[int], named: set[int]) -> Timeline | None:
+    """The course of a medium with the tracks that sentences name; None for an image or where nothing lies in time."""
     people = [track for track in facts.tracks if track.label == "person"]
     ends = [track.to_us for track in facts.tracks] + [speech.to_us for speech in facts.speech]
     length = max([facts.duration_us or 0, *ends])
@@ -100,7 +100,7 @@ def timeline(facts: MediumFacts, picked: set[int]) -> Timeline | None:
         out.persons_high = facts.count.high
         _curve(out, facts, x)
         y += _PERSONS + 10
-    for track in _drawn(people, picked):
+    for track in _drawn(people, named):
         spans = track.spans
         links = [(a[1], b[0]) for a, b in pairwise(spans)]
         out.lanes.append(
@@ -151,10 +151,10 @@ def _curve(out: Timeline, facts: MediumFacts, x: Callable[[int], float]) -> None
     out.area = f"{points[0][0]},{base} {out.curve} {points[-1][0]},{base}"
 
 
-def _drawn(people: Sequence[Track], picked: set[int]) -> list[Track]:
-    """Picked tracks and the longest ones, in the order of their numbers."""
+def _drawn(people: Sequence[Track], named: set[int]) -> list[Track]:
+    """Named tracks and the longest ones, in the order of their numbers."""
     ordered = sorted(
-        people, key=lambda t: (t.number not in picked, -(t.to_us - t.from_us), t.number)
+        people, key=lambda t: (t.number not in named, -(t.to_us - t.from_us), t.number)
     )
     return sorted(ordered[:TRACKS_MAX], key=lambda track: track.number)
 

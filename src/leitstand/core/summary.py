@@ -101,7 +101,8 @@ class Summary:
         if count is None or found.count is None:
             return
         people = [track for track in facts.tracks if track.label == "person"]
-        evidence = [found.count, *found.shots[:1]]
+        fullest = max(range(len(found.shots)), key=lambda at: len(facts.shots[at].boxes), default=0)
+        evidence = [found.count, *found.shots[fullest : fullest + 1]]
         if not people:
             self.tell(facts.medium, "sum-no-person", evidence)
             return

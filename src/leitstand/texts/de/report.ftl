@@ -201,12 +201,12 @@ report-media-count = { $count ->
         [one] Eine Datei
        *[other] { $count } Dateien
     }
-report-about-image = { $case }. Ein Bild, ausgewertet am { $date }, { $time }.
-report-about-video = { $case }. Ein Video von { $length }, ausgewertet am { $date }, { $time }.
-report-about-audio = { $case }. Eine Tonaufnahme von { $length }, ausgewertet am { $date }, { $time }.
-report-about-many = { $case }. { $count } Dateien ({ $kinds }), ausgewertet am { $date }, { $time }.
-report-about-none = { $case }. Nichts war auswertbar; geschrieben am { $date }, { $time }.
-report-case = Fall { $title }
+report-about-image = Ein Bild, ausgewertet am { $date }, { $time }.
+report-about-video = Ein Video von { $length }, ausgewertet am { $date }, { $time }.
+report-about-audio = Eine Tonaufnahme von { $length }, ausgewertet am { $date }, { $time }.
+report-about-many = { $count } Dateien ({ $kinds }), ausgewertet am { $date }, { $time }.
+report-about-none = Nichts war auswertbar; geschrieben am { $date }, { $time }.
+report-case = Fall { $title }.
 report-images = { $count ->
         [one] ein Bild
        *[other] { $count } Bilder
@@ -290,7 +290,7 @@ report-evidence-when = Wann oder wo
 report-evidence-score = Wert
 report-evidence-by = Durch
 report-by-rule = Regel { $name }
-report-by-track = { $model }, verknüpft durch ByteTrack
+report-by-track = { $model }, ByteTrack
 report-frames = { $count ->
         [one] ein Einzelbild
        *[other] { $count } Einzelbilder
@@ -368,3 +368,4 @@ report-stage-write = schreiben
 report-stage-wait = warten
 report-evidence-more = { $shown } von { $of } Befunden stehen hier, darunter alle, die ein Satz nennt; alle stehen in report.json.
 report-facts-more = { $count } weitere in report.json
+report-more-pictures = Weitere Bilder

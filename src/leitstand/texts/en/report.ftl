@@ -201,12 +201,12 @@ report-media-count = { $count ->
         [one] One file
        *[other] { $count } files
     }
-report-about-image = { $case }. One picture, analysed on { $date }, { $time }.
-report-about-video = { $case }. One video of { $length }, analysed on { $date }, { $time }.
-report-about-audio = { $case }. One recording of { $length }, analysed on { $date }, { $time }.
-report-about-many = { $case }. { $count } files ({ $kinds }), analysed on { $date }, { $time }.
-report-about-none = { $case }. Nothing could be analysed; written on { $date }, { $time }.
-report-case = Case { $title }
+report-about-image = One picture, analysed on { $date }, { $time }.
+report-about-video = One video of { $length }, analysed on { $date }, { $time }.
+report-about-audio = One recording of { $length }, analysed on { $date }, { $time }.
+report-about-many = { $count } files ({ $kinds }), analysed on { $date }, { $time }.
+report-about-none = Nothing could be analysed; written on { $date }, { $time }.
+report-case = Case { $title }.
 report-images = { $count ->
         [one] one picture
        *[other] { $count } pictures
@@ -290,7 +290,7 @@ report-evidence-when = When or where
 report-evidence-score = Score
 report-evidence-by = By
 report-by-rule = rule { $name }
-report-by-track = { $model }, linked by ByteTrack
+report-by-track = { $model }, ByteTrack
 report-frames = { $count ->
         [one] one frame
        *[other] { $count } frames
@@ -368,3 +368,4 @@ report-stage-write = write
 report-stage-wait = wait
 report-evidence-more = { $shown } of { $of } findings are shown here, those that sentences cite among them; all are in report.json.
 report-facts-more = { $count } more in report.json
+report-more-pictures = More pictures
