@@ -69,6 +69,8 @@ def borders(index: Index, clock: Clock) -> list[Border]:
     """Every place where the video may be cut, in order."""
     count = len(index.pts)
     keys = [n for n in range(1, count) if index.flags[n] & KEY]
+    if not keys:
+        return []
     groups = list(zip(keys, [*keys[1:], count], strict=True))
     shown = [
         None if flags & HIDDEN else clock.exact(pts)
@@ -76,7 +78,7 @@ def borders(index: Index, clock: Clock) -> list[Border]:
     ]
     later = _least_after(groups, shown)
     found = []
-    before_all = max((t for t in shown[: keys[0]] if t is not None), default=None) if keys else None
+    before_all = max((t for t in shown[: keys[0]] if t is not None), default=None)
     for (start, stop), least in zip(groups, later, strict=True):
         border = _border(start, shown[start:stop], before_all, clock)
         if border is not None and (least is None or clock.from_us(border.us) <= least):

@@ -24,6 +24,8 @@ SAMPLE_BYTES = 64 * 1024
 TEXT_BYTES_MAX = MIB
 BOXES_MAX = 4096
 """Top-level boxes of an MP4 that are looked at."""
+RIFF_BYTES_MAX = 0x7FFF_0000
+"""What writers of streams put for "unknown" lies above."""
 TRANSPORT_PACKETS = 5
 """Sync bytes in a row that make a transport stream."""
 
@@ -166,7 +168,7 @@ def declared_bytes(source: Source, format: str) -> int | None:
         return _boxes_end(source)
     if format in ("avi", "wav") and head[:4] == b"RIFF":
         size = int.from_bytes(head[4:8], "little")
-        return 8 + size if 0 < size < 0x7FFF_0000 else None
+        return 8 + size if 0 < size < RIFF_BYTES_MAX else None
     if format == "matroska":
         return _segment_end(source)
     if format == "aiff":
@@ -175,15 +177,20 @@ def declared_bytes(source: Source, format: str) -> int | None:
 
 
 def declared_seconds(source: Source, format: str, stream: int) -> Fraction | None:
-    """How long a stream of an AVI says it is. libavformat shortens it to what a cut file holds."""
-    if format != "avi":
-        return None
+    """How long a stream of a RIFF file says it is; libavformat shortens it to what is there."""
     head = source.read_at(0, SAMPLE_BYTES)
-    headers = [match.end() for match in re.finditer(rb"strh.{4}", head, re.DOTALL)]
-    if stream >= len(headers) or headers[stream] + 36 > len(head):
+    if format == "avi":
+        headers = [match.end() for match in re.finditer(rb"strh.{4}", head, re.DOTALL)]
+        if stream >= len(headers) or headers[stream] + 36 > len(head):
+            return None
+        scale, rate, _, length = struct.unpack_from("<IIII", head, headers[stream] + 20)
+        return Fraction(length * scale, rate) if rate and scale else None
+    layout = re.search(rb"fmt .{12}(.{4})", head, re.DOTALL)
+    sound = re.search(rb"data(.{4})", head, re.DOTALL)
+    if format != "wav" or not layout or not sound:
         return None
-    scale, rate, _, length = struct.unpack_from("<IIII", head, headers[stream] + 20)
-    return Fraction(length * scale, rate) if rate and scale else None
+    per_second, size = (int.from_bytes(found[1], "little") for found in (layout, sound))
+    return Fraction(size, per_second) if per_second and size < RIFF_BYTES_MAX else None
 
 
 def _boxes_end(source: Source) -> int | None:

@@ -6,6 +6,7 @@ in a unit that divides every time base involved, so nothing is ever rounded befo
 
 from __future__ import annotations
 
+import itertools
 import math
 from array import array
 from collections.abc import Iterator
@@ -154,17 +155,19 @@ def read_index(container: InputContainer, stream: MediaStream, name: str) -> Ind
             | CORRUPT * packet.is_corrupt
             | RENEWED * packet.has_sidedata("new_extradata")
         )
-        if rate and (len(index.pts) == 1 or index.flags[-2] & HIDDEN):
-            index.hidden += _hidden_samples(packet, index)
+        if rate and len(index.pts) == 1:
+            index.hidden = _skipped(packet)
+    if rate and not index.hidden:
+        lead = itertools.takewhile(lambda pair: pair[1] & HIDDEN, zip(index.durations, index.flags))
+        index.hidden = int(sum(duration for duration, _ in lead) * index.time_base * rate)
     return index
 
 
-def _hidden_samples(packet: av.Packet[MediaStream], index: Index) -> int:
-    if packet.has_sidedata("skip_samples"):
-        return int.from_bytes(bytes(packet.get_sidedata("skip_samples"))[:4], "little")
-    if packet.is_discard:
-        return int(index.durations[-1] * index.time_base * index.rate)
-    return 0
+def _skipped(packet: Any) -> int:
+    """Samples that the container tells the decoder to drop, counted from this packet on."""
+    if not packet.has_sidedata("skip_samples"):
+        return 0
+    return int.from_bytes(bytes(packet.get_sidedata("skip_samples"))[:4], "little")
 
 
 def end_us(index: Index, clock: Clock) -> int:

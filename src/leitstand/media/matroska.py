@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 import av
 from av.packet import Packet
 
+from leitstand.media.foreign import foreign
+
 NS = 1_000_000_000
 _MUXER_UNIT_NS = 1_000_000
 
@@ -68,7 +70,12 @@ def write(template: Any, packets: Sequence[Timed], tick_ns: int) -> bytes:
     sink = _Sink()
     try:
         with av.open(sink, "w", format="matroska", options=dict(_OPTIONS)) as output:
-            stream = output.add_stream_from_template(template, opaque=True)
+            strange = foreign(template)
+            stream = (
+                strange.add_to(output, template)
+                if strange
+                else output.add_stream_from_template(template, opaque=True)
+            )
             if template.codec_context.name == "aac" and not template.codec_context.extradata:
                 stream.codec_context.extradata = _aac_config(packets)
             output.start_encoding()
@@ -90,7 +97,10 @@ def write(template: Any, packets: Sequence[Timed], tick_ns: int) -> bytes:
                 packet.duration = duration
     except (av.error.FFmpegError, ValueError, OSError) as error:
         raise CannotStore(str(error)) from error
-    return _settle(bytes(sink.body[:head_end]), tick_ns, delay_ns) + bytes(sink.body[head_end:])
+    track = dict(strange.elements) if strange else {}
+    if delay_ns:
+        track[_CODEC_DELAY] = _number(delay_ns)
+    return _settle(bytes(sink.body[:head_end]), tick_ns, track) + bytes(sink.body[head_end:])
 
 
 def _aac_config(packets: Sequence[Timed]) -> bytes:
@@ -128,8 +138,8 @@ def _codec_delay(head: bytes) -> tuple[int, int]:
     return len(head), delay
 
 
-def _settle(head: bytes, tick_ns: int, delay_ns: int) -> bytes:
-    """The header again with our unit and delay, and with nothing that points elsewhere."""
+def _settle(head: bytes, tick_ns: int, track: dict[int, bytes]) -> bytes:
+    """The header again with our unit and what `track` replaces, and nothing that points elsewhere."""
     first_id, first_body = next(_elements(head))
     kept = [_element(first_id, first_body), _SEGMENT.to_bytes(4) + b"\x01" + b"\xff" * 7]
     for identity, body in _children(head):
@@ -137,9 +147,8 @@ def _settle(head: bytes, tick_ns: int, delay_ns: int) -> bytes:
             scale = {_TIMESTAMP_SCALE: _number(tick_ns)}
             kept.append(_element(identity, _replaced(body, scale)))
         elif identity == _TRACKS:
-            delay = {_CODEC_DELAY: _number(delay_ns)} if delay_ns else {}
             entries = [
-                _element(found, _replaced(part, delay))
+                _element(found, _replaced(part, track))
                 for found, part in _elements(body)
                 if found == _TRACK_ENTRY
             ]
