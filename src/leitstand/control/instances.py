@@ -285,7 +285,7 @@ class Admit(Command[tuple[admission.Fault, ...]]):
         )
         if found:
             checks = ", ".join(fault.check for fault in found)
-            reason = {"code": "admission", "params": {"checks": checks}}
+            reason = {"code": "admission", "params": {"reasons": checks}}
             move_one(tx, instance, "end", facts=self.measured, reason=reason)
             tx.effect("terminate", instance.id)
             return found

@@ -147,6 +147,10 @@ class Reconciler:
         ]
         if len(serving) >= wanted:
             return
+        refused = database.read(lambda conn: instances.not_admitted(conn, job.id))
+        if len(refused) >= limits.ADMISSIONS_REFUSED_MAX:
+            self._door.run(FailJob(job.id, refused[-1]), SYSTEM, now)
+            return
         launched = database.read(lambda conn: instances.launches_of(conn, job.id))
         if launched >= limits.LAUNCHES_PER_JOB_MAX * self._instances_max:
             reason = {"code": "no-instance-stays", "params": {"launches": launched}}

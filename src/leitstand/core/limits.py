@@ -59,6 +59,8 @@ READY_DEADLINE = timedelta(minutes=20)
 DRAIN_GRACE = timedelta(minutes=2)
 IDLE_SECONDS_MAX = timedelta(seconds=5)
 LAUNCHES_PER_JOB_MAX = 8
+ADMISSIONS_REFUSED_MAX = 2
+"""A second machine that fails the same checks says that it is not the machine."""
 
 # Steps
 UNITS_PER_STEP_MAX = 200

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import Connection, func, select, update
 
 from leitstand.core.instance import Instance
@@ -88,6 +90,18 @@ def launches_of(conn: Connection, job_id: str) -> int:
     """How many instances were ever intended for a job."""
     query = select(func.count()).select_from(reservations).where(reservations.c.job_id == job_id)
     return conn.execute(query).scalar_one()
+
+
+def not_admitted(conn: Connection, job_id: str) -> list[dict[str, Any]]:
+    """Reasons of instances that a job rented and admission refused, oldest first."""
+    query = (
+        select(instances.c.reason)
+        .join(reservations, reservations.c.instance_id == instances.c.id)
+        .where(reservations.c.job_id == job_id, instances.c.ready_at.is_(None))
+        .order_by(instances.c.id)
+    )
+    reasons = [reason for reason in conn.execute(query).scalars() if reason is not None]
+    return [reason for reason in reasons if reason["code"] == "admission"]
 
 
 def note(conn: Connection, instance_id: str, **values: object) -> None:
