@@ -108,7 +108,7 @@ def preload() -> None:
     if _magika is not None:
         return
     import magika
-    import onnxruntime  # type: ignore[import-untyped]
+    import onnxruntime
     from PIL import Image
 
     class OneThread(magika.Magika):  # type: ignore[misc, unused-ignore]

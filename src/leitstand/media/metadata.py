@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -104,15 +105,22 @@ def exif(image: Image.Image, bytes_max: int) -> dict[str, JSON]:
     Never raises: unreadable EXIF is an empty document with `unreadable`.
     """
     try:
-        found = image.getexif()
+        found = _exif(image)
         document = _named(dict(found), ExifTags.TAGS)
         document |= _named(found.get_ifd(ExifTags.IFD.Exif), ExifTags.TAGS)
         position = _named(found.get_ifd(ExifTags.IFD.GPSInfo), ExifTags.GPSTAGS)
-    except Exception:  # noqa: BLE001 - whatever a hostile tag makes the parser raise
+    except Exception:
         return {"unreadable": True}
     if position:
         document["GPS"] = position | _degrees(position)
     return capped(document, bytes_max)
+
+
+def _exif(image: Image.Image) -> Image.Exif:
+    """Pillow warns of damaged tags and goes on; so do we."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return image.getexif()
 
 
 def _named(tags: Mapping[int, object], names: Mapping[int, str]) -> dict[str, JSON]:
@@ -170,13 +178,14 @@ def of_image(image: Image.Image, size: int) -> dict[str, JSON]:
 def orientation_of(image: Image.Image) -> int:
     """EXIF orientation, 1 where there is none or it is not one of the eight."""
     try:
-        value = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except Exception:  # noqa: BLE001 - whatever a hostile tag makes the parser raise
+        value = _exif(image).get(ExifTags.Base.Orientation, 1)
+    except Exception:
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
 def displayed_size(image: Image.Image) -> tuple[int, int]:
+    """Width and height after EXIF orientation."""
     width, height = image.size
     return (height, width) if orientation_of(image) in _TURNED else (width, height)
 

@@ -65,7 +65,7 @@ class Source:
         return whole
 
     def read(self, count: int = -1) -> bytes:
-        data = self.read_at(self._position, self.size if count is None or count < 0 else count)
+        data = self.read_at(self._position, self.size if count < 0 else count)
         self._position += len(data)
         return data
 
