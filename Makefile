@@ -1,0 +1,131 @@
+# `make demo` and `make test` set up all they need on a fresh Debian or Ubuntu with Python 3.11+.
+# What is set up is stamped, so that the next run starts at once and needs no network.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+PYTHONS := python3 python3.13 python3.12 python3.11 python3.14
+PYTHON ?= $(shell for p in $(PYTHONS); do $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := $(VENV)/stamps
+UV := $(BIN)/uv
+export UV_PYTHON_DOWNLOADS := never
+export UV_NO_PROGRESS ?= 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_REQUIRE_VIRTUALENV := 0
+
+DEMO_HOME := $(CURDIR)/.demo
+DEMO := LEITSTAND_HOME="$(DEMO_HOME)" PATH="$(CURDIR)/$(BIN):$$PATH" leitstand
+PACKAGES := age chromium gcc libc6-dev libseccomp2 pocketsphinx-testdata
+PYTEST_ARGS ?=
+NAME ?= *
+
+.PHONY: help install demo test test-all bench lint wheel lock system-packages test-media clean
+
+help: ## this list
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 24
+
+install: $(STAMPS)/runtime ## the command in .venv/bin/leitstand
+
+demo: install ## analyse the media in demo/ on this machine and say where the report is
+	@$(DEMO) models pull --demo
+	@$(DEMO) analyze demo/street.mp4 demo/astronaut.jpg demo/reading.flac demo/street-with-reading.mp4 --yes
+
+test: lint test-media ## everything a reviewer would check, with samples of the long counts
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+test-all: lint test-media ## the same with the full counts
+	$(BIN)/pytest --full $(PYTEST_ARGS)
+
+bench: $(STAMPS)/bench ## measure; NAME=inference for one
+	@shopt -s nullglob; for file in bench/$(NAME).py; do \
+	    echo "== $$file"; $(BIN)/python "$$file"; \
+	done; \
+	files=(bench/$(NAME).py); [ "$${#files[@]}" -gt 0 ] || { echo "make: there is no bench/$(NAME).py" >&2; exit 2; }
+
+lint: $(STAMPS)/test ## style and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+wheel: $(STAMPS)/runtime ## dist/leitstand-*.whl
+	$(UV) build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir dist
+
+clean: ## forget what was set up, and the demo's home
+	rm -rf $(VENV) dist .demo
+
+# --- Python packages -------------------------------------------------------------------------------
+# Three storeys, each with the one below: runtime, test, bench. A storey is synced exactly, so the
+# stamp of every other one that this takes packages away from goes too.
+
+$(STAMPS)/venv: requirements-uv.lock
+	@[ -n "$(PYTHON)" ] || { echo "make: Python 3.11 or newer is needed: apt-get install python3, or make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || $(call apt,$$($(PYTHON) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])'))
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-uv.lock
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/runtime: requirements.lock pyproject.toml $(STAMPS)/venv
+	@$(call sync,requirements.lock)
+	@rm -f $(STAMPS)/test $(STAMPS)/bench && touch $@
+
+$(STAMPS)/test: requirements-test.lock pyproject.toml $(STAMPS)/venv
+	@$(call sync,requirements-test.lock)
+	@rm -f $(STAMPS)/bench && touch $(STAMPS)/runtime $@
+
+$(STAMPS)/bench: requirements-bench.lock pyproject.toml $(STAMPS)/venv
+	@$(call sync,requirements-bench.lock)
+	@rm -f $(STAMPS)/test && touch $(STAMPS)/runtime $@
+
+# A mirror that pip is set up for serves uv too. The lock files name no index.
+define sync
+mirror=$${PIP_INDEX_URL:-$$($(BIN)/python -m pip config get global.index-url 2>/dev/null || true)}; \
+[ -z "$$mirror" ] || export UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$$mirror}"; \
+echo "Installing what $(1) lists"; \
+$(UV) pip sync --quiet --python $(BIN)/python --require-hashes $(1); \
+$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+endef
+
+COMPILE := pip compile --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(UPGRADE)
+EXTRAS := --extra media --extra postgres --group checkout
+
+lock: ## renew the lock files after a change of pyproject.toml; UPGRADE=--upgrade for new versions
+	@command -v $(UV) >/dev/null || $(MAKE) $(STAMPS)/venv
+	$(UV) $(COMPILE) pyproject.toml $(EXTRAS) -o requirements.lock
+	$(UV) $(COMPILE) pyproject.toml $(EXTRAS) --extra test -c requirements.lock -o requirements-test.lock
+	$(UV) $(COMPILE) pyproject.toml $(EXTRAS) --extra test --extra bench -c requirements-test.lock -o requirements-bench.lock
+	echo uv | $(UV) $(COMPILE) - -c requirements.lock -o requirements-uv.lock
+
+# --- what tests need beside Python -----------------------------------------------------------------
+
+system-packages: ## Debian packages that tests need; nothing where they are there
+	@$(call apt,$(PACKAGES))
+
+test-media: $(STAMPS)/test system-packages ## real media and models that tests look at, once
+	@$(BIN)/python -m tests.media_fixtures
+
+# $(call apt,NAMES): installs what is missing of them, as root or by sudo, and says so where neither is.
+define apt
+{ missing=(); \
+for name in $(1); do \
+    [ "$$(dpkg-query -W -f '$${db:Status-Status}' "$$name" 2>/dev/null)" = installed ] || missing+=("$$name"); \
+done; \
+if [ "$${#missing[@]}" -gt 0 ]; then \
+    root=(); \
+    if [ "$$(id -u)" != 0 ]; then root=(sudo); fi; \
+    if ! command -v apt-get >/dev/null || { [ "$$(id -u)" != 0 ] && ! command -v sudo >/dev/null; }; then \
+        echo "make: these Debian packages are missing: $${missing[*]}" >&2; \
+        echo "make: run as root: apt-get install $${missing[*]}" >&2; \
+        exit 1; \
+    fi; \
+    echo "Installing Debian packages: $${missing[*]}"; \
+    "$${root[@]}" apt-get update -qq; \
+    "$${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
+        -o DPkg::Lock::Timeout=240 "$${missing[@]}" >/dev/null; \
+fi; }
+endef
