@@ -9,7 +9,7 @@ from leitstand.core.finding import Frame, Scene
 from leitstand.ports import Model, VideoFrame
 
 LABELS_MAX = 3
-LABEL_SCORE_MIN = 0.2
+LABEL_SCORE_MIN = 0.35
 
 
 def surroundings(source: VideoFrame, frame: Frame, models: Mapping[str, Model]) -> Iterator[Scene]:

@@ -8,20 +8,27 @@ Everything lands in a staging folder that the caller removes.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from leitstand.core.limits import GIB
 from leitstand.core.problem import Exit, Problem
 from leitstand.models.catalogue import Source
 
+if TYPE_CHECKING:
+    import httpx
+
 CLIENT_SECONDS_MAX = 3600.0
+CLIENT_GRACE_SECONDS = 5.0
 HTTPS_ATTEMPTS_MAX = 5
 HTTPS_BYTES_MAX = 16 * GIB
 POLL_SECONDS = 0.25
@@ -86,7 +93,8 @@ def _pip() -> list[str]:
         return [sys.executable, "-m", "pip"]
     uv = shutil.which("uv")
     if uv:
-        return [uv, "tool", "run", "pip"]
+        with_pip = ["run", "--no-project", "--python", sys.executable, "--with", "pip"]
+        return [uv, *with_pip, "python", "-m", "pip"]
     pip = shutil.which("pip3") or shutil.which("pip")
     if pip:
         return [pip]
@@ -118,7 +126,12 @@ def _run(
     log = staging / "client.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=variables
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=variables,
+            start_new_session=True,
         )
         try:
             for _ in range(int(CLIENT_SECONDS_MAX / POLL_SECONDS)):
@@ -128,9 +141,7 @@ def _run(
                 except subprocess.TimeoutExpired:
                     on_bytes(_size(staging))
         finally:
-            if process.poll() is None:
-                process.terminate()
-                process.wait()
+            _end(process)
     if process.returncode != 0:
         raise Problem(
             "model-source-failed",
@@ -138,6 +149,17 @@ def _run(
             source=source,
             detail=_last_words(log.read_text("utf-8", "replace")),
         )
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ends a client that still runs, and what it started."""
+    for signal_number in (signal.SIGTERM, signal.SIGKILL):
+        if process.poll() is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal_number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(CLIENT_GRACE_SECONDS)
 
 
 def _last_words(text: str) -> str:
@@ -219,18 +241,17 @@ def _https(url: str, staging: Path, on_bytes: OnBytes, limit: int) -> Path:
     raise Problem("model-source-failed", Exit.UNREACHABLE, source=url, detail=detail)
 
 
-def _transfer(client: object, url: str, target: Path, on_bytes: OnBytes, limit: int) -> None:
-    import httpx
-
-    assert isinstance(client, httpx.Client)
+def _transfer(client: httpx.Client, url: str, target: Path, on_bytes: OnBytes, limit: int) -> None:
     have = target.stat().st_size if target.exists() else 0
-    headers = {"Range": f"bytes={have}-"} if have else {}
+    headers = {"Accept-Encoding": "identity"}
+    if have:
+        headers["Range"] = f"bytes={have}-"
     with client.stream("GET", url, headers=headers) as response:
         response.raise_for_status()
-        append = response.status_code == httpx.codes.PARTIAL_CONTENT
+        append = response.status_code == 206  # RFC 9110 §15.3.7, Partial Content
         have = have if append else 0
         with target.open("ab" if append else "wb") as file:
-            for chunk in response.iter_bytes():
+            for chunk in response.iter_raw():
                 have += len(chunk)
                 if have > limit:
                     raise Problem("model-too-large", source=url, limit=limit)

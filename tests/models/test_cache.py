@@ -1,0 +1,68 @@
+"""The model cache holds whole files under their digest, or nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+from leitstand.core.problem import Problem
+from leitstand.models.cache import ModelCache
+
+
+def test_what_was_added_is_read_back_under_its_digest(tmp_path: Path) -> None:
+    cache = ModelCache(tmp_path / "models")
+    sha256 = cache.add(b"weights")
+    assert sha256 == hashlib.sha256(b"weights").hexdigest()
+    assert cache.has(sha256)
+    assert cache.read(sha256) == b"weights"
+    assert cache.path(sha256) == tmp_path / "models" / "sha256" / sha256
+    assert cache.add(b"weights") == sha256
+
+
+def test_a_changed_file_is_refused_and_removed(tmp_path: Path) -> None:
+    cache = ModelCache(tmp_path)
+    sha256 = cache.add(b"weights")
+    cache.path(sha256).write_bytes(b"w3ights")
+    with pytest.raises(Problem) as raised:
+        cache.read(sha256)
+    assert raised.value.code == "model-digest-wrong"
+    assert not cache.has(sha256)
+    with pytest.raises(Problem) as raised:
+        cache.read(sha256)
+    assert raised.value.code == "model-missing"
+
+
+def test_adding_again_mends_a_changed_file(tmp_path: Path) -> None:
+    cache = ModelCache(tmp_path)
+    sha256 = cache.add(b"weights")
+    cache.path(sha256).write_bytes(b"w3ights")
+    cache.add(b"weights")
+    assert cache.read(sha256) == b"weights"
+
+
+def test_a_write_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    cache = ModelCache(tmp_path)
+    with pytest.raises(OSError, match="No space left"):
+        cache.add(b"weights")
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_sweeping_removes_what_dead_processes_left_and_nothing_else(tmp_path: Path) -> None:
+    cache = ModelCache(tmp_path)
+    sha256 = cache.add(b"weights")
+    incoming = tmp_path / "incoming"
+    dead = incoming / "4194999-abc"
+    live = incoming / f"{os.getpid()}-abc"
+    for path in (dead, live):
+        path.write_bytes(b"half")
+    cache.sweep()
+    assert not dead.exists()
+    assert live.exists()
+    assert cache.read(sha256) == b"weights"
