@@ -37,7 +37,7 @@ def render(
     views = media_views(report, facts, images, texts)
     css, js = _css(texts), _asset("report.js")
     heading = _heading(report, texts)
-    page = _template().render(
+    return _template().render(
         say=texts.say,
         clock=texts.clock,
         lang=texts.lang,
@@ -63,7 +63,6 @@ def render(
             reason=gap_words(texts, hole.reason),
         ),
     )
-    return page.encode("utf-8", "replace").decode("utf-8")
 
 
 def short(id: str) -> str:

@@ -78,7 +78,10 @@ class Timeline:
 
 
 def timeline(facts: MediumFacts, picked: set[int], named: set[int]) -> Timeline | None:
-    """The course of a medium with the tracks that sentences name; None for an image or where nothing lies in time."""
+    """The course of a medium, with the tracks that sentences name among those drawn.
+
+    None for an image, or where nothing lies in time.
+    """
     people = [track for track in facts.tracks if track.label == "person"]
     ends = [track.to_us for track in facts.tracks] + [speech.to_us for speech in facts.speech]
     length = max([facts.duration_us or 0, *ends])

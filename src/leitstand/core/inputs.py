@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,8 @@ from leitstand.core.facts import Hole, Span
 SCHEMA = "leitstand.inputs/1"
 
 Json = Mapping[str, Any]
+
+_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,8 @@ class Inputs:
         """Raises ValueError where the document is not what the schema says."""
         if document.get("schema") != SCHEMA:
             raise ValueError(f"not a {SCHEMA} document")
+        sha256 = _digest(document)
+        document = _clean(document)
         try:
             return cls(
                 made_at=str(document["made_at"]),
@@ -101,7 +106,7 @@ class Inputs:
                 missing=tuple(document.get("missing", ())),
                 costs=document.get("costs") or {},
                 ledger=document.get("ledger") or {},
-                sha256=_digest(document),
+                sha256=sha256,
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{SCHEMA}: {error!r}") from error
@@ -148,6 +153,17 @@ def _result(raw: Json) -> ResultInput:
         stream=str(raw["stream"]),
         segment=int(raw["segment"]),
     )
+
+
+def _clean(value: Any) -> Any:
+    """Lone surrogates, as odd file names have them, become U+FFFD: a report is valid UTF-8."""
+    if isinstance(value, str):
+        return _SURROGATES.sub("\ufffd", value)
+    if isinstance(value, Mapping):
+        return {_clean(name): _clean(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_clean(inner) for inner in value]
+    return value
 
 
 def _digest(document: Json) -> str:

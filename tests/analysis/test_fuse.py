@@ -1,0 +1,337 @@
+"""A report says what the results say, cites what it says, and is the same every time."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+
+from leitstand.analysis import choose as choosing
+from leitstand.analysis import fuse as fusing
+from leitstand.analysis.fuse import Fused, Inputs, fuse, validate
+from leitstand.core.compare import differences, same_findings
+from leitstand.core.finding import Frame, Line, Scene, Stats, decode, encode
+from leitstand.core.problem import Problem
+from leitstand.core.report import check, headline
+from leitstand.messages import LANGUAGES, Texts
+from tests.analysis.documents import SEGMENT_US, VIDEO, Job, picture, speech, still, street
+
+
+def made(job: Job) -> Fused:
+    return fuse(Inputs.parse(job.document), job.results)
+
+
+def sentences(report: dict[str, Any]) -> list[str]:
+    return [entry["sentence"].replace("\u00a0", " ") for entry in report["summary"]]
+
+
+def of_kind(report: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+    return [finding for finding in report["findings"] if finding["kind"] == kind]
+
+
+@pytest.fixture(scope="module")
+def report() -> dict[str, Any]:
+    return made(street()).report
+
+
+def test_the_street_video_reads_as_it_is(report: dict[str, Any]) -> None:
+    (counted,) = (f for f in report["findings"] if f["label"] == "person-count")
+    assert 6 <= counted["values"]["mean"] <= 9
+    assert sum(f["frames"] >= 20 for f in of_kind(report, "track")) >= 20
+    assert sentences(report)[0].endswith("on average.")
+    assert "Speech is heard 3 times, 0:14 in all, in German (16 words)." in sentences(report)
+    assert "It is day and outdoors, by a rule." in sentences(report)
+
+
+def test_every_sentence_cites_findings_that_exist(report: dict[str, Any]) -> None:
+    assert validate(report) == []
+    ids = {finding["id"] for finding in report["findings"]}
+    assert all(entry["evidence"] and set(entry["evidence"]) <= ids for entry in report["summary"])
+
+
+def test_a_conflict_between_clock_and_light_is_kept_with_both(report: dict[str, Any]) -> None:
+    (said,) = (e for e in report["summary"] if e["message"] == "sum-conflict-time")
+    assert said["sentence"] == "The file says 01:40, the light says day. Both are kept."
+    kinds = {f["id"]: f["kind"] for f in report["findings"]}
+    assert {kinds[id] for id in said["evidence"]} == {"event", "scene"}
+
+
+def test_a_sentence_over_a_border_is_one_utterance(report: dict[str, Any]) -> None:
+    spoken = of_kind(report, "speech")
+    assert [f["text"] for f in spoken] == [
+        "Bitte beachten Sie, Gleis zwei, Einfahrt.",
+        "Bitte zurücktreten, der Zug fährt durch.",
+        "Danke für Ihr Verständnis.",
+    ]
+    assert spoken[1]["interval"] == [28.0, 32.0]
+    assert [w["word"] for w in spoken[1]["words"]][2:4] == ["der", "Zug"]
+    starts = [w["start"] for f in spoken for w in f["words"]]
+    assert starts == sorted(starts)
+
+
+def test_a_gap_is_told_and_nobody_is_counted_in_it(report: dict[str, Any]) -> None:
+    assert report["gaps"] == [
+        {
+            "media": VIDEO,
+            "stream": "video:0",
+            "from_s": 33.0,
+            "to_s": 34.2,
+            "reason": "unreadable",
+            "sentence": "could not be read",
+        }
+    ]
+    told = [line["sentence"] for line in report["not_known"]]
+    assert told[0].startswith("0:33.0 to 0:34.2 of the pictures could not be read")
+    assert any("dotted" in line for line in told)
+    assert any("Not looked for: the area persons cover" in line for line in told)
+    assert told[-1].startswith("Nobody was identified")
+
+
+def test_a_picture_is_told_by_what_is_in_it() -> None:
+    job = Job()
+    still(job)
+    report = made(job).report
+    assert sentences(report) == [
+        "Seen in the picture: 2 persons and 1 bus.",
+        "One face is visible; nobody was identified.",
+        "The posture of one person was estimated.",
+        "Persons cover 12 % of the picture.",
+        "A model calls the scene “minibus” (52 %).",
+        "It is outdoors, by a rule.",
+        "One source says outdoors, another indoors. Both are kept.",
+    ]
+    assert headline(report["media"][0]["headline"], Texts("en")) == "2 persons, 1 bus; outdoors"
+    assert [f["label"] for f in of_kind(report, "object")] == ["bus", "person", "person"]
+
+
+def test_headlines_in_german() -> None:
+    report = made(street("de")).report
+    told = headline(report["media"][0]["headline"], Texts("de"))
+    assert told.endswith("Personen; im Freien, Tag; 16 Wörter, Deutsch")
+    assert sentences(report)[0].startswith("Zu jeder Zeit sind ")
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_silence_and_emptiness_are_findings_too(lang: str) -> None:
+    job = Job(lang)
+    audio = {"stream": "audio:0", "number": 0, "from_us": 0, "to_us": SEGMENT_US}
+    job.medium("medium_a", "quiet.wav", "audio", segments=[audio])
+    job.result("medium_a", "audio:0", 0, [Stats("audio", 480_000, 0)])
+    image = {"stream": "image:0", "number": 0, "from_us": 0, "to_us": 1}
+    job.medium("medium_b", "wall.jpg", "image", segments=[image])
+    job.result("medium_b", "image:0", 0, [Frame(0), Stats("image", 1, 1)])
+    video = {"stream": "video:0", "number": 0, "from_us": 0, "to_us": SEGMENT_US}
+    job.medium("medium_c", "wall.mp4", "video", segments=[video])
+    frames: list[Line] = [Frame(i * 100_000) for i in range(300)]
+    job.result("medium_c", "video:0", 0, [*frames, Stats("video", 300, 300)])
+    report = made(job).report
+    assert [entry["message"] for entry in report["summary"]] == [
+        "sum-no-speech",
+        "sum-nothing",
+        "sum-no-person",
+    ]
+    assert validate(report) == []
+
+
+def test_a_failed_medium_has_a_reason_and_the_rest_goes_on() -> None:
+    job = street("de")
+    reason = {"code": "empty-file", "params": {}}
+    job.medium("medium_x", "leer.wav", None, state="failed", reason=reason, sha256=None)
+    report = made(job).report
+    failed = report["media"][1]
+    assert failed["reason"]["what"].startswith("leer.wav enthält nichts zum Auswerten")
+    assert failed["headline"] is None
+    assert any("leer.wav" in line["sentence"] for line in report["not_known"])
+    assert sentences(report)
+
+
+def test_a_job_in_which_everything_failed_is_still_a_report() -> None:
+    job = Job()
+    reason = {"code": "a-code-of-tomorrow", "params": {"n": 1}}
+    job.medium("medium_x", "x", None, state="failed", reason=reason, sha256=None)
+    fused = made(job)
+    assert fused.report["summary"] == []
+    assert "a-code-of-tomorrow" in fused.report["media"][0]["reason"]["what"]
+
+
+def test_a_segment_without_result_is_a_gap_and_a_stream_without_any_is_said() -> None:
+    job = street()
+    job.document["results"] = [
+        r for r in job.document["results"] if r["stream"] == "video:0" and r["segment"] != 1
+    ]
+    report = made(job).report
+    assert [(g["reason"], g["from_s"], g["to_s"]) for g in report["gaps"]] == [
+        ("not-analysed", 30.0, 60.0)
+    ]
+    told = [line["sentence"] for line in report["not_known"]]
+    assert "The sound was not analysed." in told
+
+
+def test_the_same_inputs_give_the_same_report_bit_for_bit() -> None:
+    first, second = made(street()), made(street())
+    assert first == second
+    assert json.dumps(first.report) == json.dumps(second.report)
+
+
+def test_the_order_in_which_results_were_committed_does_not_show() -> None:
+    job = street()
+    job.document["results"].reverse()
+    shuffled = made(job).report
+    assert same_findings(made(street()).report, shuffled)
+
+
+def test_who_made_it_when_and_for_how_much_does_not_count_as_a_difference() -> None:
+    job = street()
+    document = json.loads(json.dumps(job.document).replace(VIDEO, "medium_other"))
+    document["made_at"] = "2027-01-01T00:00:00Z"
+    document["costs"] = {"total_eur": "9.99"}
+    document["instances"] = []
+    document["job"]["id"] = "job_other"
+    for step in document["steps"]:
+        step["instance"] = "instance_other"
+    other = fuse(Inputs.parse(document), job.results).report
+    report = made(street()).report
+    assert other["id"] != report["id"]
+    assert differences(report, other) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("findings", 1, "frames"), 1),
+        (("findings", 1, "box"), [0.0, 0.0, 1.0, 1.0]),
+        (("findings", 0, "values"), {}),
+        (("summary", 0, "sentence"), "Something else."),
+        (("gaps",), []),
+        (("media", 0, "state"), "done"),
+    ],
+)
+def test_a_different_finding_is_a_difference(
+    report: dict[str, Any], path: tuple[Any, ...], value: Any
+) -> None:
+    other = copy.deepcopy(report)
+    place: Any = other
+    for step in path[:-1]:
+        place = place[step]
+    place[path[-1]] = value
+    assert not same_findings(report, other)
+
+
+def test_less_than_a_pixel_and_a_thousandth_is_no_difference(report: dict[str, Any]) -> None:
+    other = copy.deepcopy(report)
+    for finding in other["findings"]:
+        if "score" in finding:
+            finding["score"] = round(finding["score"], 3)
+        if "box" in finding:
+            finding["box"] = [round(value) for value in finding["box"]]
+    assert differences(report, other) == []
+
+
+def test_the_checks_find_what_they_promise(report: dict[str, Any]) -> None:
+    def broken(change: Any) -> list[str]:
+        other = copy.deepcopy(report)
+        change(other)
+        return check(other)
+
+    assert broken(lambda r: r["summary"][0]["evidence"].append("f99999"))
+    assert broken(lambda r: r["summary"][0]["evidence"].clear())
+    assert broken(lambda r: r["findings"][0].update(media="medium_none"))
+    assert broken(lambda r: r["findings"][0].update(evidence=["f99999"]))
+    assert broken(lambda r: r["findings"][1].update(id="f1"))
+    assert broken(lambda r: r["findings"][1].update(score=1.5))
+    assert broken(lambda r: r["findings"][1].update(interval=[2, 1]))
+    assert broken(lambda r: r["gaps"][0].update(media="medium_none"))
+    assert broken(lambda r: r["media"][0].update(state="failed"))
+
+
+def test_the_schema_refuses_what_is_not_a_report(report: dict[str, Any]) -> None:
+    for path, value in (
+        (("schema",), "leitstand.report/2"),
+        (("findings", 0, "kind"), "guess"),
+        (("findings", 1, "box"), [1, 2, 3]),
+        (("summary", 0, "evidence"), []),
+        (("media", 0, "state"), "fine"),
+        (("costs", "total_eur"), 0.04),
+    ):
+        other = copy.deepcopy(report)
+        place: Any = other
+        for step in path[:-1]:
+            place = place[step]
+        place[path[-1]] = value
+        assert validate(other), path
+
+
+def test_a_report_that_breaks_its_promises_is_not_delivered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fusing, "check", lambda report: ["s1 cites nothing"])
+    with pytest.raises(fusing.ReportError, match="s1 cites nothing"):
+        made(street())
+
+
+def test_results_are_read_once_and_pictures_a_second_time() -> None:
+    job = street()
+    made(job)
+    counts = {id: job.reads.count(id) for id in job.objects}
+    assert max(counts.values()) == 2
+    assert all(
+        counts[r["object_id"]] == 1 for r in job.document["results"] if "audio" in r["stream"]
+    )
+
+
+def test_pictures_that_do_not_fit_are_left_out_and_it_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    job = Job()
+    for number in range(5):
+        still(job, f"medium_{number}", f"bus-{number}.jpg")
+    size = len(picture().jpeg_base64) * 3 // 4
+    monkeypatch.setattr(fusing, "PICTURE_BUDGETS", (3 * size + 10,))
+    fused = made(job)
+    assert fused.report["provenance"]["pictures"] == {"shown": 3, "of": 5}
+    assert fused.html.count("data:image/jpeg") == 3
+    told = [line["sentence"] for line in fused.report["not_known"]]
+    assert any(line.startswith("3 of 5 pictures are in this file") for line in told)
+
+
+def test_every_medium_gets_a_picture_before_any_gets_a_second() -> None:
+    job = street()
+    still(job)
+    everything = [
+        fusing._facts(Inputs.parse(job.document), medium, job.results)
+        for medium in Inputs.parse(job.document).media
+    ]
+    smallest = max(shot.bytes for fact in everything for shot in fact.shots)
+    assert [len(kept) for kept in choosing.choose(everything, 2 * smallest)] == [1, 1]
+
+
+def test_inputs_that_are_none_are_refused() -> None:
+    with pytest.raises(ValueError, match="inputs/1"):
+        Inputs.parse({"schema": "leitstand.inputs/2"})
+    with pytest.raises(ValueError, match="inputs/1"):
+        Inputs.parse({"schema": "leitstand.inputs/1", "media": 4})
+    job = street("fr")
+    with pytest.raises(Problem, match="unknown-language"):
+        made(job)
+
+
+def test_many_media_of_all_kinds() -> None:
+    job = street()
+    for number in range(30):
+        still(job, f"medium_{number}", f"{number}.jpg")
+    fused = made(job)
+    assert validate(fused.report) == []
+    assert len(fused.report["media"]) == 31
+    ids = [finding["id"] for finding in fused.report["findings"]]
+    assert ids == [f"f{n}" for n in range(1, len(ids) + 1)]
+
+
+def test_lines_survive_their_encoding() -> None:
+    lines: list[Line] = [
+        picture(),
+        speech(0, 1, "Ja \u2028 nein"),
+        Scene(0, "light", "day", 1.0, "rule"),
+    ]
+    assert list(decode(encode(lines))) == lines
