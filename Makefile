@@ -34,7 +34,7 @@ install: $(STAMPS)/runtime ## the command in .venv/bin/leitstand
 
 demo: install ## analyse the media in demo/ on this machine and say where the report is
 	@$(DEMO) models pull --demo
-	@$(DEMO) analyze demo/street.mp4 demo/astronaut.jpg demo/reading.flac demo/street-with-reading.mp4 --yes
+	@$(DEMO) analyze demo/astronaut.jpg demo/street.mp4 demo/reading.flac demo/together.mp4 --yes
 
 test: lint test-media ## everything a reviewer would check, with samples of the long counts
 	$(BIN)/pytest $(PYTEST_ARGS)
