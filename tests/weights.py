@@ -138,7 +138,8 @@ def wav(path: Path) -> Samples:
     """Mono 16-bit 16 kHz sound as float32."""
     with wave.open(str(path)) as file:
         assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (16_000, 1, 2)
-        return np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.float32) / 32768
+        stored = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+        return (stored / 32768).astype(np.float32)
 
 
 def constant_twin(data: bytes) -> bytes:

@@ -18,7 +18,7 @@ import pytest
 from leitstand.core.problem import Problem
 from leitstand.models import convert, fetch
 from leitstand.models.cache import ModelCache
-from leitstand.models.catalogue import Catalogue
+from leitstand.models.catalogue import Catalogue, Making
 from leitstand.models.pull import Step, pull, verify
 
 WEIGHTS = bytes(range(256)) * 400
@@ -86,7 +86,7 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "programs"
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder))
-    monkeypatch.setattr(fetch.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     return folder
 
 
@@ -270,7 +270,7 @@ def test_another_conversion_library_is_not_taken_for_a_damaged_download(
     shipped.write_bytes(WEIGHTS)
     models = catalogue(tmp_path, {"one": [(f"file:{shipped}", WEIGHTS)]})
     entry = models.entries[0]
-    monkeypatch.setitem(entry.makings, "a.bin", convert.Making("tfjs", ("a.bin",), {}))  # type: ignore[arg-type]
+    monkeypatch.setitem(entry.makings, "a.bin", Making("tfjs", ("a.bin",), {}))
     monkeypatch.setattr(
         convert, "STEPS", {**convert.STEPS, "tfjs": lambda inputs, options: b"other bytes"}
     )

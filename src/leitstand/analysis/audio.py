@@ -36,6 +36,8 @@ STRAY_SECONDS = 0.5
 SENTENCE_PAUSE_SECONDS = 0.3
 BREAK_SECONDS = 1.0
 UTTERANCE_SECONDS_MAX = 20.0
+_JOINED = "-‐’'"
+"""A piece that begins so, without a space, belongs to the word before it."""
 _SENTENCE_ENDS = (".", "!", "?", "…", "。", "！", "？")
 
 Span = tuple[float, float]
@@ -163,7 +165,12 @@ def _words(
             if words:
                 from_us = max(from_us, words[-1].to_us)
             ends = index == len(sentence.words) - 1
-            words.append(_Heard(raw, from_us, max(to_us, from_us), score, ends))
+            word = _Heard(raw, from_us, max(to_us, from_us), score, ends)
+            if index and words and raw[0] in _JOINED:
+                last = words.pop()
+                joined = min(last.score, score)
+                word = _Heard(last.raw + raw, last.from_us, word.to_us, joined, ends)
+            words.append(word)
     return words
 
 

@@ -88,9 +88,9 @@ def _groups(frames: Iterator[VideoFrame]) -> Iterator[tuple[int, list[VideoFrame
 
 
 def slot_of(time_us: int) -> int:
-    """The slot of the medium's clock a frame falls into. Half a slot of offset keeps the frames of
-    15-per-second video, whose times are rounded, in slots of their own."""
-    return (time_us * LOOKS_PER_SECOND + _SECOND_US // 2) // _SECOND_US
+    """The slot of the medium's clock a frame falls into. The offset keeps borders of slots away from
+    the times of frames at 15, 30, 60 and 120 a second, so that rounded times do not matter."""
+    return (time_us * LOOKS_PER_SECOND * 10 + 3 * _SECOND_US) // (10 * _SECOND_US)
 
 
 Held = tuple[VideoFrame, Frame]
