@@ -88,7 +88,7 @@ class Frames(Iterator[VideoFrame]):
         self.gaps: list[Gap] = []
         """What could not be read, inside the interval; complete after the last picture."""
         self._child = child
-        self._ring = ring
+        self._ring: Ring | None = ring
         self._side_max = side_max
         self._interval = interval
         self._held: int | None = None
@@ -117,6 +117,7 @@ class Frames(Iterator[VideoFrame]):
     def close(self) -> None:
         """Ends the child and gives the memory back; safe to call again."""
         self._closed = True
+        self._ring = None
         self._child.close()
 
     def __enter__(self) -> Self:
@@ -134,7 +135,8 @@ class Frames(Iterator[VideoFrame]):
         slot, width, height = (_whole(head.get(name)) for name in ("slot", "width", "height"))
         time_us, scale = head.get("time_us"), head.get("scale")
         if (
-            not (0 <= slot < RING_SLOTS)
+            self._ring is None
+            or not (0 <= slot < RING_SLOTS)
             or not (0 < width <= self._side_max and 0 < height <= self._side_max)
             or not isinstance(time_us, int)
             or not self._interval[0] <= time_us < self._interval[1]

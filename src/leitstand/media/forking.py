@@ -19,7 +19,7 @@ import socket
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
-from leitstand.media import sandbox
+from leitstand.media import sandbox, syscalls
 from leitstand.media.channel import Channel, ChannelError, Refused
 
 ORDER_BYTES_MAX = 16 * 1024
@@ -83,8 +83,7 @@ def _load_libraries(preload: Sequence[str]) -> None:
         if not module.name.endswith(("__main__", ".datasets")):
             importlib.import_module(module.name)
     Image.init()
-    with contextlib.suppress(ImportError, RuntimeError):
-        importlib.import_module("pyseccomp")
+    syscalls.load_library()
     for name in preload:
         hook = _find(name)
         if hook is not None:

@@ -22,8 +22,6 @@ from leitstand.media.ring import fitted
 if TYPE_CHECKING:
     from leitstand.ports import Rgb
 
-_SMOOTH = Interpolation.BILINEAR | Interpolation.ACCURATE_RND
-
 
 def video_stream(container: InputContainer, number: int) -> Any:
     """The moving pictures of that number; cover art does not count. Raises `Refused`."""
@@ -104,7 +102,7 @@ class Scaler:
             raise Refused("decoder-limit", limit="pixels")
         width, height = fitted(frame.width, frame.height, self._side_max)
         scaled = self._reformatter.reformat(
-            frame, width, height, "rgb24", interpolation=_SMOOTH, threads=1
+            frame, width, height, "rgb24", interpolation=Interpolation.BILINEAR, threads=1
         )
         plane = scaled.planes[0]
         rows = np.frombuffer(memoryview(plane), np.uint8).reshape(height, plane.line_size)

@@ -44,6 +44,7 @@ class Limits:
 def confine(limits: Limits) -> dict[str, bool]:
     """Confines the calling process for good and says what holds: `no_new_privs`, `rlimits`,
     `landlock`, `seccomp`. Threads that already run are not confined: call it before any."""
+    syscalls.load_library()
     return {
         "no_new_privs": _holds(_drop_privileges),
         "rlimits": _holds(lambda: _limit(limits)),

@@ -21,6 +21,9 @@ SECONDS_MAX = 3600
 JUMP_US = 40_000
 """Time stamps may be this far from the count of samples before the count follows them."""
 
+_MIX = {"rematrix_maxval": "1.0"}
+"""Channels are weighted so that full scale stays full scale."""
+
 
 class Sound:
     """Takes decoded frames in order and yields pieces of samples that follow one another."""
@@ -50,7 +53,7 @@ class Sound:
         if form != self._form or time_us > self._expected_us + JUMP_US:
             yield from self._settle(time_us)
             self._form = form
-            self._resampler = AudioResampler("flt", "mono", RATE)
+            self._resampler = AudioResampler("flt", "mono", RATE, options=_MIX)
         self._damage.good(time_us, time_us + length_us)
         jumped = time_us > self._expected_us + JUMP_US
         self._expected_us = (time_us if jumped else self._expected_us) + length_us

@@ -15,7 +15,7 @@ from leitstand.media.source import Source
 if TYPE_CHECKING:
     from leitstand.ports import Rgb
 
-FORMATS = ("JPEG", "MPO", "PNG", "GIF", "WEBP", "TIFF", "AVIF", "BMP")
+FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "AVIF", "BMP")
 """What intake lets through; Pillow's rarer parsers stay closed."""
 
 _TRANSPARENT = ("RGBA", "LA", "PA", "RGBa", "La")

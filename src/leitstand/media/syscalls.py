@@ -6,7 +6,9 @@ An allowlist: what a kernel adds later is denied. EPERM, not death, so that a li
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import importlib
 import mmap
 import os
 import platform
@@ -44,6 +46,12 @@ def available() -> bool:
         return bool(pyseccomp.get_api() > 0) and os.path.exists("/proc/sys/kernel/seccomp")
     except (ImportError, RuntimeError, OSError, AttributeError):
         return False
+
+
+def load_library() -> None:
+    """Loads libseccomp, which `confine` cannot do once files are closed."""
+    with contextlib.suppress(ImportError, RuntimeError):
+        importlib.import_module("pyseccomp")
 
 
 def confine() -> None:

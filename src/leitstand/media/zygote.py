@@ -209,6 +209,11 @@ class Zygote:
         self._control = control
         self._lock = threading.Lock()
 
+    @property
+    def pid(self) -> int:
+        """Its process id, for whoever watches memory and processor time."""
+        return self._process.pid
+
     @classmethod
     def start(
         cls, extra_roles: Mapping[str, str] | None = None, preload: Sequence[str] = PRELOAD
