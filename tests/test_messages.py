@@ -121,14 +121,14 @@ def test_a_problem_whose_parameters_are_missing_is_told_nevertheless(lang: str) 
 
 
 def test_the_words_of_a_problem() -> None:
-    told = Texts("en").problem("playlist", {"name": "clip.mp4", "files": 14})
+    told = Texts("en").problem("playlist", {"name": "clip.mp4", "entries": 14})
     assert told == (
         "clip.mp4 was not taken: it is a playlist, not a video",
         "it names 14 other files; Leitstand opens only what you hand it",
         "pass those files",
     )
     told = Texts("en").problem(
-        "unknown-profile", {"given": "peple", "known": "people, auto", "near": "people"}
+        "unknown-profile", {"profile": "peple", "profiles": "people, auto", "near": "people"}
     )
     assert told == ('no profile "peple"', None, "people, auto (did you mean people?)")
     told = Texts("de").problem("empty-file", {"name": "leer.wav"})

@@ -100,6 +100,8 @@ def assemble(
     }
 
 
+_PROBE = "\ue000"
+"""A private character in place of a name: does the sentence of a problem say whose it is?"""
 _MODEL_KEYS = ("name", "version", "sha256")
 
 
@@ -225,7 +227,11 @@ class _NotKnown:
             reason = medium.reason
             params = {"name": medium.name, **reason.params} if reason else {}
             what, _, _ = self._texts.problem(reason.code if reason else "unnamed", params)
-            self.add("unknown-failed", medium.id, name=medium.name, what=what)
+            probe, _, _ = self._texts.problem(
+                reason.code if reason else "unnamed", {**params, "name": _PROBE}
+            )
+            named = "yes" if _PROBE in probe else "no"
+            self.add("unknown-failed", medium.id, name=medium.name, what=what, named=named)
             return
         for hole in facts.holes:
             self.add(

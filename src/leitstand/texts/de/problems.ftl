@@ -10,37 +10,63 @@ problem-unexpected = Leitstand ist gescheitert, wo es nicht sollte ({ $kind })
 
 ## Medien
 
-problem-empty-file = { $name } enthält nichts zum Auswerten: die Datei ist leer (0 Byte)
 problem-playlist = { $name } wurde nicht angenommen: die Datei ist eine Wiedergabeliste, kein Video
-    .why = sie nennt { $files ->
+    .why = sie nennt { $entries ->
         [one] eine andere Datei
-       *[other] { $files } andere Dateien
+       *[other] { $entries } andere Dateien
     }; Leitstand öffnet nur, was Sie ihm geben
     .do = die genannten Dateien übergeben
 problem-encrypted-file = { $name } wurde nicht angenommen: die Datei ist verschlüsselt
-    .why = Leitstand hat keinen Schlüssel dafür
-    .do = vorher entschlüsseln
+    .why = { $kind ->
+        [drm] sie wurde mit einem Schlüssel verkauft, den Leitstand nicht hat
+       *[other] Leitstand hat keinen Schlüssel dafür
+    }
+    .do = { $kind ->
+        [drm] {""}
+       *[other] vorher entschlüsseln
+    }
 problem-not-media = { $name } wurde nicht angenommen: kein Bild, kein Video, kein Ton
-    .why = der Inhalt ist { $found }
+    .why = { $kind ->
+        [text] die Datei enthält Text
+        [code] die Datei enthält Programmtext
+        [document] die Datei ist ein Dokument
+        [executable] die Datei ist ein Programm
+        [application] die Datei gehört zu einem Programm
+        [font] die Datei ist eine Schrift
+       *[unknown] der Inhalt ist von keiner Art, die Leitstand kennt
+    }
     .do = ein Bild, ein Video oder eine Tonaufnahme übergeben
-problem-no-frames = { $name } enthält nichts zum Auswerten: das Video hat kein einziges Bild
+problem-format-unsupported = { $name } wurde nicht angenommen: { $format } ist hier nicht dekodierbar
+    .do = umwandeln, zum Beispiel in JPEG oder MP4
+problem-no-frames = { $name } enthält nichts zum Auswerten: kein Bild des Videos ist dekodierbar
     .do = neu kopieren oder in einem Abspielprogramm prüfen
-problem-no-sound = { $name } enthält nichts zum Auswerten: es ist kein Ton darin
+problem-no-sound = { $name } enthält nichts zum Auswerten: kein Ton darin ist dekodierbar
     .do = neu kopieren oder in einem Abspielprogramm prüfen
-problem-unreadable-media = { $name } war nicht lesbar: { $detail }
+problem-unreadable-media = { $name } war nicht lesbar
+    .why = die Datei beginnt wie { $format } und folgt diesem Format dann nicht
     .do = neu kopieren oder in einem Abspielprogramm prüfen
-problem-too-many-pixels = { $name } wurde nicht angenommen: { $pixels } Bildpunkte
-    .why = höchstens { $limit } werden dekodiert, damit keine Datei den Speicher füllt
+problem-truncated-file = { $name } enthält nichts zum Auswerten: die Datei endet, bevor etwas dekodierbar ist
+    .why = nur { $bytes } Byte sind da
+    .do = neu kopieren
+problem-too-many-pixels = { $name } wurde nicht angenommen: { $width } × { $height } Bildpunkte
+    .why = höchstens { $pixels_max } Bildpunkte werden dekodiert, damit keine Datei den Speicher füllt
     .do = eine kleinere Kopie anlegen
-problem-too-long = { $name } wurde nicht angenommen: { $length } lang
-    .why = höchstens { $limit } werden auf einmal genommen
+problem-image-too-large = { $name } wurde nicht angenommen: { $bytes } Byte
+    .why = ein Bild darf höchstens { $bytes_max } Byte haben
+    .do = eine kleinere Kopie anlegen
+problem-too-long = { $name } wurde nicht angenommen: { $seconds } Sekunden lang
+    .why = höchstens { $seconds_max } Sekunden werden auf einmal genommen
     .do = in Teile schneiden
-problem-too-big = { $name } wurde nicht angenommen: { $size }
-    .why = höchstens { $limit } werden genommen
-    .do = eine kleinere Kopie anlegen
-problem-truncated = { $name } endet mittendrin: { $read } von { $total } Abschnitten gelesen
-    .why = die Datei ist kürzer, als ihr Verzeichnis sagt
-    .do = neu kopieren; die Auswertung der { $read } Abschnitte bleibt, mit markierter Lücke
+problem-too-many-packets = { $name } wurde nicht angenommen: die Datei ist in mehr als { $packets_max } Stücken
+    .why = Medien haben nicht so viele; eine Datei, die Zeit vergeuden soll, schon
+    .do = mit einem anderen Programm umwandeln oder in Teile schneiden
+problem-cannot-be-cut = { $name } wurde nicht angenommen: der Strom { $stream } lässt sich nicht in Abschnitte schneiden
+    .why = er hat { $bytes } Byte, und nur { $bytes_max } gehen in einem Stück
+    .do = mit einem Schlüsselbild alle paar Sekunden umwandeln oder in Teile schneiden
+problem-intake-died = { $name } wurde nicht angenommen: der Decoder ist daran gescheitert ({ $reason })
+    .why = jede Datei wird in einem Prozess mit harten Grenzen geöffnet, und diese hat sie gebrochen
+    .do = neu kopieren oder in einem Abspielprogramm prüfen
+problem-empty-file = { $name } enthält nichts zum Auswerten: die Datei ist leer (0 Byte)
 problem-vanished = { $name } ist verschwunden
     .why = die Datei war zu Beginn da und lässt sich jetzt nicht öffnen
     .do = zurücklegen und denselben Befehl wiederholen
@@ -58,13 +84,13 @@ problem-too-many-files = { $count } Dateien sind zu viel für einen Auftrag
 
 ## Was verlangt wurde
 
-problem-unknown-language = keine Sprache „{ $given }“
-    .do = { $known }
-problem-unknown-profile = kein Profil „{ $given }“
-    .do = { $known }{ $near ->
+problem-unknown-profile = kein Profil „{ $profile }“
+    .do = { $profiles }{ $near ->
         [none] {""}
        *[other] {" "}(meinten Sie { $near }?)
     }
+problem-unknown-language = keine Sprache „{ $given }“
+    .do = { $known }
 problem-bad-amount = { $option } „{ $given }“ ist kein Betrag
     .do = { $option } 4,50
 problem-bad-time = { $option } „{ $given }“ ist keine Zeit
@@ -82,32 +108,14 @@ problem-missing-extra = dafür fehlt die Zugabe [{ $extra }]
 
 ## Plan, Geld, Zugang
 
-problem-no-offer = kein Angebot darf diese Arbeit übernehmen{ $by ->
-        [none] {""}
-       *[other] {" "}und bis { $by } fertig sein
+problem-no-offer = kein Angebot darf diese Arbeit übernehmen
+    .why = { $rejected ->
+        [one] ein Angebot wurde angesehen, und es fiel
+       *[other] { $rejected } Angebote wurden angesehen, und alle fielen
     }
-    .why = { $why }
-    .do = { $do }
-problem-no-provider = kein Anbieter „{ $given }“
-    .do = { $known }
-problem-budget = nicht gestartet, das Budget von { $scope } reicht nicht
-    .why = { $needed } müssten vorgemerkt werden; { $free } von { $allowed } sind frei
-    .do = das Budget erhöhen oder weniger verlangen
-problem-max-cost = nicht gestartet: es kann { $worst } kosten, erlaubt sind { $limit }
-    .do = --max-cost auf { $worst } erhöhen oder weniger verlangen
-problem-gate = { $capability } ist für { $case } nicht freigegeben
-    .do = die Freigabe beantragen; jemand anders entscheidet dann
-problem-denied = Sie dürfen das nicht
-    .why = es braucht die Rolle { $role }
-    .do = einen Administrator darum bitten
-problem-stale = { $subject } hat sich inzwischen geändert; nichts wurde getan
-    .do = noch einmal ansehen, dann wiederholen
-problem-unknown-id = nichts heißt hier „{ $given }“
-    .do = auflisten, was es gibt, zum Beispiel: leitstand jobs
+    .do = leitstand plan sagt, warum; warten, den eigenen Rechner nehmen oder weniger verlangen
 problem-ambiguous-id = „{ $given }“ ist das Ende von { $count } Kennungen
     .do = mehr vom Ende angeben: { $candidates }
-problem-erased = { $subject } wurde gelöscht
-    .why = der Schlüssel ist vernichtet; Löschbeleg { $receipt }
 
 ## Erreichbarkeit
 
@@ -119,64 +127,59 @@ problem-unreachable = der Leitstand auf { $where } antwortet nicht ({ $tries ->
 problem-not-started = der Leitstand auf diesem Rechner ist nicht gestartet
     .why = { $detail }
     .do = leitstand doctor
-problem-locked = ein anderer Leitstand benutzt schon { $path }
-    .why = zwei auf einem Zustandsordner würden einander die Arbeit zerstören
-    .do = den anderen beenden oder LEITSTAND_HOME auf einen anderen Ordner setzen
-problem-address-in-use = { $address } ist von einem anderen Programm belegt
-    .do = einen anderen Port wählen oder jenes Programm beenden
-problem-old-client = der Leitstand auf { $where } spricht Version { $theirs }, dieser hier { $ours }
-    .do = auf beiden Seiten dieselbe Version installieren
 
 ## Zustand auf der Platte
 
+problem-locked = ein anderer Leitstand benutzt schon { $folder }
+    .why = zwei auf einem Zustandsordner würden einander die Arbeit zerstören
+    .do = den anderen beenden oder LEITSTAND_HOME auf einen anderen Ordner setzen
 problem-database-newer = die Datenbank { $path } ist neuer als dieses Programm
     .why = eine spätere Version hat sie geschrieben (Stand { $found })
     .do = jene Version installieren; nichts wurde geändert
-problem-no-space = auf { $path } ist kein Platz mehr
-    .why = { $needed } werden gebraucht, { $free } sind frei
-    .do = Platz schaffen, dann denselben Befehl wiederholen: er macht dort weiter
 problem-bad-setting = { $file }, Zeile { $line }: { $detail }
     .do = diese Zeile berichtigen
 problem-unknown-setting = { $file }, Zeile { $line }: keine Einstellung „{ $given }“
     .do = diese Zeile berichtigen oder entfernen
-problem-bad-secret = das Geheimnis in { $path } ist nicht verwendbar
-    .why = { $detail }
-problem-ledger-broken = das Protokoll hält der Prüfung nicht stand: { $detail }
-    .why = ein Eintrag wurde nach der Unterschrift geändert, entfernt oder verschoben
-    .do = Einträge ab dort sind nicht bewiesen; das Protokoll aus einer Sicherung zurückholen
 
 ## Modelle
 
-problem-model-missing = für { $family } ist kein Modell hier
+problem-model-missing = eine Datei eines Modells ist nicht hier ({ $sha256 })
     .do = leitstand models pull
-problem-unknown-model = kein Modell „{ $given }“
-    .do = leitstand models list
-problem-model-digest = das Modell { $name } ist nicht das unterschriebene
-    .why = { $file } hat die Prüfsumme { $found }, nicht { $expected }
-    .do = leitstand models pull { $name }, nachdem geklärt ist, wer es geändert hat
-problem-model-source = { $name } war von { $source } nicht zu holen
+problem-model-unknown = kein Modell „{ $name }“
+    .do = { $known }
+problem-model-digest-wrong = das Modell { $name } ist nicht das aus dem Katalog
+    .why = die Prüfsumme weicht ab; es wurde also geändert oder beschädigt
+    .do = klären, wer es geändert hat, dann: leitstand models pull { $name }
+problem-model-source-failed = { $source } war nicht zu holen
     .why = { $detail }
-    .do = das Netz prüfen, dann: leitstand models pull { $name }
-
-## Wie ein Auftrag, eine Instanz oder ein Versuch endete
-
-problem-cancelled = abgebrochen von { $by }
-problem-worker-lost = die Instanz ging { $times ->
-        [one] einmal
-       *[other] { $times }-mal
-    } verloren
-    .do = denselben Befehl wiederholen: gesicherte Abschnitte bleiben
-problem-attempts-exhausted = nach { $attempts } Versuchen aufgegeben
-    .why = der letzte endete mit: { $last }
-    .do = leitstand jobs show { $job }
-problem-decoder-failed = der Decoder ist an dieser Datei gescheitert
+    .do = das Netz prüfen, dann: leitstand models pull
+problem-model-too-large = { $source } wurde nicht angenommen: mehr als { $limit } Byte
+    .why = der Katalog sagt, wie groß ein Modell ist; mehr wird nicht gelesen
+problem-model-archive-broken = { $source } ist nicht das Paket, das es sein soll
+    .why = { $member } fehlt darin oder ist nicht lesbar
+    .do = leitstand models pull
+problem-model-conversion-differs = das Modell { $name } wurde beim Umwandeln ein anderes als im Katalog
+    .why = umgewandelt wurde mit { $libraries }
+    .do = die festgelegten Versionen installieren, dann: leitstand models pull { $name }
+problem-model-not-convertible = das Modell { $name } lässt sich nicht umwandeln
     .why = { $detail }
-    .do = neu kopieren oder in einem Abspielprogramm prüfen
-problem-decoder-limit = der Decoder hat seine Grenze von { $limit } erreicht
-    .why = was mehr braucht, wird nicht dekodiert, damit es diesen Rechner nicht füllt
-    .do = eine kleinere Kopie anlegen
-problem-admission = die Instanz wurde nicht zugelassen: { $reasons }
-    .do = leitstand doctor
-problem-sandbox = dieser Rechner kann den Decoder nicht einschließen: { $missing } fehlt
-    .why = Dateien werden nur geöffnet, wo eine feindliche keinen Schaden anrichtet
-    .do = einen neueren Kernel oder einen anderen Rechner nehmen
+problem-model-external-data = das Modell wurde abgelehnt: es nennt andere Dateien
+    .why = ein Modell ist eine geprüfte Datei, und was es nennt, wäre nicht geprüft
+problem-model-signature-unknown = das Modell wurde abgelehnt: Ein- oder Ausgänge sind nicht die seiner Familie
+    .why = es hat { $found }
+    .do = die Familie wählen, für die es gemacht ist
+problem-model-unavailable = das Modell { $name } war für die Instanz nicht zu holen
+    .why = der Leitstand antwortete: { $reason }
+    .do = leitstand models verify
+problem-catalogue-broken = der Katalog der Modelle ist nicht brauchbar
+    .why = { $detail }
+    .do = Leitstand neu installieren
+problem-no-cuda-runtime = auf { $device } kann kein Modell laufen
+    .why = die Bibliotheken von CUDA sind nicht installiert
+    .do = pip install "leitstand[media]" onnxruntime-gpu, oder den Prozessor nehmen
+problem-no-hub-client = Modelle dieses Verzeichnisses sind nicht zu holen
+    .why = das Programm dafür ist nicht installiert
+    .do = pip install huggingface-hub
+problem-no-pip = Modelle aus Paketen sind nicht zu holen
+    .why = { $python } hat kein pip
+    .do = python3 -m ensurepip, oder apt install python3-pip

@@ -126,7 +126,10 @@ head-nothing = nichts erkannt
 
 ## Was nicht bekannt ist
 
-unknown-failed = { $what }.
+unknown-failed = { $named ->
+        [yes] { $what }.
+       *[no] { $name }: { $what }.
+    }
 unknown-gap = { $name ->
         [none] {""}
        *[other] { $name }:{" "}
@@ -170,6 +173,9 @@ unknown-never = Niemand wurde identifiziert; Stimmung, Alter und Absicht wurden 
 
 gap-unreadable = nicht lesbar
 gap-truncated = nicht lesbar, die Datei endet zu früh
+gap-no-frames = ohne ein dekodierbares Bild
+gap-no-sound = ohne dekodierbaren Ton
+gap-cannot-be-cut = nicht ausgewertet, weil nicht in Abschnitte zu schneiden
 gap-not-analysed = nicht ausgewertet
 gap-decoder-failed = nicht dekodierbar
 gap-decoder-limit = innerhalb der Grenzen nicht dekodierbar

@@ -11,37 +11,63 @@ problem-unexpected = Leitstand failed where it should not ({ $kind })
 
 ## Media
 
-problem-empty-file = { $name } has nothing to analyse: it is empty (0 bytes)
 problem-playlist = { $name } was not taken: it is a playlist, not a video
-    .why = it names { $files ->
+    .why = it names { $entries ->
         [one] one other file
-       *[other] { $files } other files
+       *[other] { $entries } other files
     }; Leitstand opens only what you hand it
     .do = pass those files
 problem-encrypted-file = { $name } was not taken: it is encrypted
-    .why = Leitstand has no key for it
-    .do = decrypt it first
+    .why = { $kind ->
+        [drm] it was sold with a key that Leitstand does not have
+       *[other] Leitstand has no key for it
+    }
+    .do = { $kind ->
+        [drm] {""}
+       *[other] decrypt it first
+    }
 problem-not-media = { $name } was not taken: it is no picture, video or sound
-    .why = its content is { $found }
+    .why = { $kind ->
+        [text] it holds text
+        [code] it holds program text
+        [document] it is a document
+        [executable] it is a program
+        [application] it belongs to a program
+        [font] it is a typeface
+       *[unknown] its content is of no kind that Leitstand knows
+    }
     .do = pass an image, a video or an audio file
-problem-no-frames = { $name } has nothing to analyse: its video holds no picture
+problem-format-unsupported = { $name } was not taken: { $format } cannot be decoded here
+    .do = convert it, for example to JPEG or MP4
+problem-no-frames = { $name } has nothing to analyse: its video holds no picture that can be decoded
     .do = copy it again, or check it with a player
-problem-no-sound = { $name } has nothing to analyse: it holds no sound
+problem-no-sound = { $name } has nothing to analyse: it holds no sound that can be decoded
     .do = copy it again, or check it with a player
-problem-unreadable-media = { $name } could not be read: { $detail }
+problem-unreadable-media = { $name } could not be read
+    .why = it begins like { $format } and then does not follow that format
     .do = copy it again, or check it with a player
-problem-too-many-pixels = { $name } was not taken: it has { $pixels } pixels
-    .why = at most { $limit } are decoded, so that a file cannot fill the memory
+problem-truncated-file = { $name } has nothing to analyse: it ends before anything can be decoded
+    .why = only { $bytes } bytes are there
+    .do = copy it again
+problem-too-many-pixels = { $name } was not taken: it has { $width } × { $height } pixels
+    .why = at most { $pixels_max } pixels are decoded, so that a file cannot fill the memory
     .do = make a smaller copy
-problem-too-long = { $name } was not taken: it is { $length } long
-    .why = at most { $limit } are taken at once
+problem-image-too-large = { $name } was not taken: it has { $bytes } bytes
+    .why = a picture may have at most { $bytes_max } bytes
+    .do = make a smaller copy
+problem-too-long = { $name } was not taken: it lasts { $seconds } seconds
+    .why = at most { $seconds_max } seconds are taken at once
     .do = cut it into parts
-problem-too-big = { $name } was not taken: it has { $size }
-    .why = at most { $limit } are taken
-    .do = make a smaller copy
-problem-truncated = { $name } ends in the middle: { $read } of { $total } segments read
-    .why = the file is shorter than its index says
-    .do = copy it again; the report of { $read } segments is kept, with the gap marked
+problem-too-many-packets = { $name } was not taken: it is in more than { $packets_max } pieces
+    .why = media do not have that many; a file made to waste time does
+    .do = convert it with another program, or cut it into parts
+problem-cannot-be-cut = { $name } was not taken: its stream { $stream } cannot be cut into segments
+    .why = it has { $bytes } bytes, and only { $bytes_max } can be handled in one piece
+    .do = convert it with key frames every few seconds, or cut it into parts
+problem-intake-died = { $name } was not taken: the decoder ended on it ({ $reason })
+    .why = every file is opened in a process with hard limits, and this one broke them
+    .do = copy it again, or check it with a player
+problem-empty-file = { $name } has nothing to analyse: it is empty (0 bytes)
 problem-vanished = { $name } is gone
     .why = it was there when the job began and cannot be opened now
     .do = put it back and run the same command
@@ -59,13 +85,13 @@ problem-too-many-files = { $count } files are too many for one job
 
 ## What was asked for
 
-problem-unknown-language = no language "{ $given }"
-    .do = { $known }
-problem-unknown-profile = no profile "{ $given }"
-    .do = { $known }{ $near ->
+problem-unknown-profile = no profile "{ $profile }"
+    .do = { $profiles }{ $near ->
         [none] {""}
        *[other] {" "}(did you mean { $near }?)
     }
+problem-unknown-language = no language "{ $given }"
+    .do = { $known }
 problem-bad-amount = { $option } "{ $given }" is not an amount
     .do = { $option } 4.50
 problem-bad-time = { $option } "{ $given }" is not a time
@@ -83,32 +109,14 @@ problem-missing-extra = this needs the extra [{ $extra }], which is not installe
 
 ## Plan, money, access
 
-problem-no-offer = no offer may take this work{ $by ->
-        [none] {""}
-       *[other] {" "}before { $by }
+problem-no-offer = no offer may take this work
+    .why = { $rejected ->
+        [one] one offer was looked at, and it fell
+       *[other] { $rejected } offers were looked at, and all fell
     }
-    .why = { $why }
-    .do = { $do }
-problem-no-provider = no provider "{ $given }"
-    .do = { $known }
-problem-budget = not started, the budget of { $scope } does not cover it
-    .why = { $needed } would be reserved; { $free } of { $allowed } is free
-    .do = raise the budget, or ask for less
-problem-max-cost = not started: it may cost { $worst }, { $limit } was allowed
-    .do = raise --max-cost to { $worst }, or ask for less
-problem-gate = { $capability } is not approved for { $case }
-    .do = ask for the approval; someone else then decides
-problem-denied = you may not do this
-    .why = it needs the role { $role }
-    .do = ask an administrator for it
-problem-stale = { $subject } changed while you looked; nothing was done
-    .do = look again, then repeat it
-problem-unknown-id = nothing here is called "{ $given }"
-    .do = list what there is, for example: leitstand jobs
+    .do = leitstand plan says why; wait, use your own machine, or ask for less
 problem-ambiguous-id = "{ $given }" is the ending of { $count } ids
     .do = give more of its end: { $candidates }
-problem-erased = { $subject } was erased
-    .why = its key was destroyed; receipt { $receipt }
 
 ## Reaching it
 
@@ -120,64 +128,59 @@ problem-unreachable = the control plane at { $where } does not answer ({ $tries 
 problem-not-started = the control plane on this computer did not start
     .why = { $detail }
     .do = leitstand doctor
-problem-locked = another control plane already uses { $path }
-    .why = two on one state folder would undo each other's work
-    .do = end the other one, or set LEITSTAND_HOME to another folder
-problem-address-in-use = { $address } is in use by another program
-    .do = choose another port, or end that program
-problem-old-client = the control plane at { $where } speaks version { $theirs }, this one { $ours }
-    .do = install the same version on both
 
 ## State on disk
 
+problem-locked = another control plane already uses { $folder }
+    .why = two on one state folder would undo each other's work
+    .do = end the other one, or set LEITSTAND_HOME to another folder
 problem-database-newer = the database at { $path } is newer than this program
     .why = it was written by a later version (revision { $found })
     .do = install that version; nothing was changed
-problem-no-space = no space is left on { $path }
-    .why = { $needed } is needed, { $free } is free
-    .do = make room, then run the same command: it goes on where it stopped
 problem-bad-setting = { $file }, line { $line }: { $detail }
     .do = correct that line
 problem-unknown-setting = { $file }, line { $line }: no setting "{ $given }"
     .do = correct or remove that line
-problem-bad-secret = the secret in { $path } cannot be used
-    .why = { $detail }
-problem-ledger-broken = the ledger does not verify: { $detail }
-    .why = an entry was changed, removed or put elsewhere after it was signed
-    .do = entries from there on are not proven; restore the ledger from a backup
 
 ## Models
 
-problem-model-missing = no model for { $family } is here
+problem-model-missing = a file of a model is not here ({ $sha256 })
     .do = leitstand models pull
-problem-unknown-model = no model "{ $given }"
-    .do = leitstand models list
-problem-model-digest = the model { $name } is not the one that was signed
-    .why = { $file } has the digest { $found }, not { $expected }
-    .do = leitstand models pull { $name }, after finding out who changed it
-problem-model-source = { $name } could not be fetched from { $source }
+problem-model-unknown = no model "{ $name }"
+    .do = { $known }
+problem-model-digest-wrong = the model { $name } is not the one in the catalogue
+    .why = its digest differs, so it was changed or damaged
+    .do = find out who changed it, then: leitstand models pull { $name }
+problem-model-source-failed = { $source } could not be fetched
     .why = { $detail }
-    .do = check the network, then: leitstand models pull { $name }
-
-## How a job, an instance or an attempt ended
-
-problem-cancelled = cancelled by { $by }
-problem-worker-lost = the instance was lost { $times ->
-        [one] once
-       *[other] { $times } times
-    }
-    .do = run the same command: committed segments are kept
-problem-attempts-exhausted = given up after { $attempts } attempts
-    .why = the last one ended with: { $last }
-    .do = leitstand jobs show { $job }
-problem-decoder-failed = the decoder ended on this file
+    .do = check the network, then: leitstand models pull
+problem-model-too-large = { $source } was not taken: it has more than { $limit } bytes
+    .why = the catalogue says how large a model is; more is not read
+problem-model-archive-broken = { $source } is not the package it should be
+    .why = { $member } is missing in it, or cannot be read
+    .do = leitstand models pull
+problem-model-conversion-differs = the model { $name } came out different from the one in the catalogue
+    .why = it was converted with { $libraries }
+    .do = install the locked versions, then: leitstand models pull { $name }
+problem-model-not-convertible = the model { $name } cannot be converted
     .why = { $detail }
-    .do = copy it again, or check it with a player
-problem-decoder-limit = the decoder reached its limit of { $limit }
-    .why = a file that needs more is not decoded, so that it cannot fill this machine
-    .do = make a smaller copy
-problem-admission = the instance was not admitted: { $reasons }
-    .do = leitstand doctor
-problem-sandbox = this machine cannot shut in the decoder: { $missing } is missing
-    .why = files are only opened where a hostile one can do no harm
-    .do = use a newer kernel, or another machine
+problem-model-external-data = the model was refused: it names other files
+    .why = a model is one verified file, and what it names would not be verified
+problem-model-signature-unknown = the model was refused: its inputs or outputs are not those of its family
+    .why = it has { $found }
+    .do = choose the family it was made for
+problem-model-unavailable = the model { $name } could not be fetched by the instance
+    .why = the control plane answered: { $reason }
+    .do = leitstand models verify
+problem-catalogue-broken = the catalogue of models cannot be used
+    .why = { $detail }
+    .do = install Leitstand again
+problem-no-cuda-runtime = no model can run on { $device }
+    .why = the libraries of CUDA are not installed
+    .do = pip install "leitstand[media]" onnxruntime-gpu, or use the processor
+problem-no-hub-client = models of this hub cannot be fetched
+    .why = its client is not installed
+    .do = pip install huggingface-hub
+problem-no-pip = models from packages cannot be fetched
+    .why = { $python } has no pip
+    .do = python3 -m ensurepip, or apt install python3-pip

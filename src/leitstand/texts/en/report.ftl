@@ -126,7 +126,10 @@ head-nothing = nothing recognised
 
 ## What is not known
 
-unknown-failed = { $what }.
+unknown-failed = { $named ->
+        [yes] { $what }.
+       *[no] { $name }: { $what }.
+    }
 unknown-gap = { $name ->
         [none] {""}
        *[other] { $name }:{" "}
@@ -170,6 +173,9 @@ unknown-never = Nobody was identified, and nothing about mood, age or intent was
 
 gap-unreadable = could not be read
 gap-truncated = could not be read: the file ends too early
+gap-no-frames = holds no picture that can be decoded
+gap-no-sound = holds no sound that can be decoded
+gap-cannot-be-cut = was not analysed: it cannot be cut into segments
 gap-not-analysed = was not analysed
 gap-decoder-failed = could not be decoded
 gap-decoder-limit = could not be decoded within the limits
