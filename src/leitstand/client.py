@@ -209,17 +209,19 @@ class Client:
     # --- failures --------------------------------------------------------------------------------
 
     def _call(self, method: str, path: str, **rest: Any) -> httpx.Response:
-        for number in range(1, TRIES + 1):
+        tried = 0
+        while True:
             try:
                 answer = self._http.request(method, f"/api/v1{path}", **rest)
-                break
             except httpx.TransportError as error:
-                if number == TRIES:
-                    raise self._unreachable(error, number) from error
+                tried += 1
+                if tried == TRIES:
+                    raise self._unreachable(error, tried) from error
                 self._again()
-        if answer.is_error:
-            raise problem_of(answer)
-        return answer
+                continue
+            if answer.is_error:
+                raise problem_of(answer)
+            return answer
 
     def _again(self) -> None:
         if self._revive is not None:

@@ -166,8 +166,8 @@ class VramSettings(_Section):
 
 
 class PlacementSettings(_Section):
-    """`tiers`: the worst trust tier that may see media of each data class. `instances_max`: what one
-    job may use at once. `segments_per_task`: how many segments one attempt covers at most."""
+    """`tiers`: the worst trust tier that may see media of each data class. `instances_max`: what
+    one job may use at once. `segments_per_task`: how many segments one attempt covers at most."""
 
     disk_gib_min: Annotated[float, Field(ge=0)] = 4.0
     instances_max: Annotated[int, Field(ge=1, le=64)] = 1

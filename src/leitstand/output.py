@@ -249,12 +249,12 @@ class Output:
 
 
 def _console(stream: IO[str], color: str) -> Console:
-    forced = True if color == "always" else None
+    never = color == "never" or (color == "auto" and "NO_COLOR" in os.environ)
+    always = color == "always"
     return Console(
         file=stream,
-        force_terminal=forced,
-        no_color=True if color == "never" else None,
-        color_system="standard" if forced else "auto",
+        force_terminal=True if always else None,
+        color_system=None if never else "standard" if always else "auto",
         highlight=False,
         markup=False,
         emoji=False,

@@ -16,7 +16,7 @@ from leitstand.upload import Medium, Repeated, Take, Uploads
 
 _ORDER = (Exit.REFUSED, Exit.NO_CAPACITY, Exit.UNREACHABLE, Exit.USAGE, Exit.FAILED)
 """Where nothing was done, the first of these that applies is the exit code."""
-_NOT_MEANT = frozenset({"not-media"})
+_NOT_MEANT = frozenset({"not-media", "archive"})
 """What a file found in a folder, not typed, is simply left out for."""
 
 
@@ -75,7 +75,8 @@ def send(session: Session, paths: Sequence[str], uploads: Uploads) -> Batch:
             batch.media.append(uploads.send(given.path, given.name))
         except Repeated as repeated:
             batch.total -= 1
-            output.warn(output.say("cli-same-file", name=given.name, first=repeated.first))
+            first = "none" if repeated.first == given.name else repeated.first
+            output.warn(output.say("cli-same-file", name=given.name, first=first))
         except Problem as problem:
             if problem.exit is Exit.UNREACHABLE:
                 raise

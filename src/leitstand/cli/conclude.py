@@ -138,11 +138,11 @@ def _cancelled(session: Session, ending: Ending) -> int:
 def _failed(session: Session, ending: Ending) -> int:
     output, job = session.output, ending.job
     media = list(job.get("media") or ())
-    told = [medium for medium in media if medium.get("reason")]
-    for medium in told:
-        output.problem(problem_of_medium(medium))
-    _released(session, ending)
     reason = job.get("reason") or {}
+    for medium in media:
+        if (medium.get("reason") or {}).get("code") not in (None, reason.get("code")):
+            output.problem(problem_of_medium(medium))
+    _released(session, ending)
     params = {**(reason.get("params") or {}), "job": short(job["id"])}
     output.event("done", job=job["id"], state="failed", report=None, reason=reason)
     exit = Exit.INTERRUPTED if ending.presses else Exit.FAILED

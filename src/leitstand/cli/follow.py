@@ -21,7 +21,6 @@ from leitstand.output import Output, cut, pad, short
 
 ENDED = frozenset({"done", "failed", "cancelled", "held"})
 GONE = "terminated"
-FORGOTTEN = ("erased", None)
 LINE_SECONDS = 30.0
 """Without a terminal: one line per committed segment, or after so long."""
 RELEASE_SECONDS_MAX = 30.0
@@ -121,14 +120,17 @@ class Watch:
     # --- the stream ------------------------------------------------------------------------------
 
     def _follow(self) -> None:
-        if self._job.get("state") in ENDED and self._presses:
-            self._refresh()
+        """Until the stream says that the job ended. Its document alone is believed only where
+        nothing can be replayed any more, so that what happened before is told first."""
+        replayed = self._last is None or self._presses > 0
         for event in self._client.follow(self._id, self._last):
             self._last = event.id or self._last
             self._take(event)
-            if self._job.get("state") in ENDED:
+            ended = self._job.get("state") in ENDED
+            if ended and (event.kind == "job" or (event.kind == "connected" and replayed)):
                 self._refresh()
                 return
+            replayed = event.kind == "connected"
 
     def _take(self, event: Event) -> None:
         data = event.data
@@ -310,7 +312,10 @@ class Watch:
         if self._job.get("case_name") != INBOX or self._job.get("state") == "held":
             return True
         media = self._job.get("media") or ()
-        return all(medium.get("medium_state") in FORGOTTEN for medium in media)
+        return all(
+            medium.get("medium_state") == "erased" and medium.get("receipt") is not None
+            for medium in media
+        )
 
     def instances(self) -> dict[str, str]:
         """Instances of the job and their last known state."""

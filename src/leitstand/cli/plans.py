@@ -200,6 +200,7 @@ def reservation(output: Output, decision: Decision, case: str) -> str | None:
 
 
 def id_of(decision: Decision) -> str:
+    """The decision as people type it."""
     return short(str(decision.get("id") or ""))
 
 

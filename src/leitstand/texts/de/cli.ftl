@@ -20,7 +20,10 @@ cli-head-step-released = Beendet
 
 cli-reading = wird angesehen
 cli-sending = verschlüsselt abgelegt, { $size }
-cli-same-file = { $name } ist dieselbe Datei wie { $first } und wird einmal ausgewertet
+cli-same-file = { $name } { $first ->
+    [none] wurde zweimal genannt
+   *[other] ist dasselbe wie { $first }
+}; ausgewertet wird einmal
 cli-left-out = { $count ->
     [one] 1 Datei ausgelassen: kein Bild, kein Video, kein Ton
    *[other] { $count } Dateien ausgelassen: kein Bild, kein Video, kein Ton

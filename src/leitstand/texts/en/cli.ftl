@@ -21,7 +21,10 @@ cli-head-step-released = Released
 
 cli-reading = looking at it
 cli-sending = encrypted and stored, { $size }
-cli-same-file = { $name } is the same file as { $first } and is analysed once
+cli-same-file = { $name } { $first ->
+    [none] was given twice
+   *[other] is the same as { $first }
+}; it is analysed once
 cli-left-out = { $count ->
     [one] 1 file was left out: it is no picture, video or sound
    *[other] { $count } files were left out: they are no pictures, videos or sound

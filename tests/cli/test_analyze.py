@@ -1,0 +1,194 @@
+"""The main path as a person sees it, against a control plane of cardboard."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Command
+from tests.cli.plane import BREAK, JOB, Plane
+from tests.cli.stories import ended, good_story, instance
+
+pytestmark = pytest.mark.usefixtures("pretend")
+
+
+def masked(text: str) -> str:
+    """Times replaced, spaces that hold numbers and units together made ordinary."""
+    return re.sub(r"\d+(\.\d+)? (s|min)\b", "TIME", text.replace("\u00a0", " "))
+
+
+def test_golden_transcript_of_an_analysis_on_this_computer(run: Command, plane: Plane) -> None:
+    Path("clip.avi").write_bytes(b"VID" * 1000)
+    plane.story = good_story(3)
+    done = run("analyze", "clip.avi", terminal=True)
+    assert masked(done.out).splitlines() == [
+        "Case inbox, 1 video (1:19.5). Nothing leaves this computer, no money flows.",
+        "✓ Plan        this computer: 4 cores, no GPU; about TIME",
+        "✓ Instance    i-8c20 admitted in TIME, all checks passed",
+        "✓ Models      nanodet-g 1.3.0: digests match",
+        "✓ clip.avi      2 persons, 1 bus",
+        "✓ Released    i-8c20 seen absent; media erased (receipt 3)",
+        "Done in TIME for 0.00 €. 1 of 1 media, no gaps.",
+        "Report  leitstand-out/j-71c0/report.html      Next  leitstand audit verify",
+    ] or pytest.fail(done.out + done.err)
+    assert done.exit == 0
+
+
+def test_german_transcript(run: Command, plane: Plane) -> None:
+    Path("clip.avi").write_bytes(b"VID" * 1000)
+    Path("leer.wav").write_bytes(b"")
+    plane.story = good_story(3)
+    done = run("analyze", "leer.wav", "clip.avi", "--lang", "de")
+    assert "Fehler: leer.wav enthält nichts zum Auswerten: die Datei ist leer (0 Byte)" in done.err
+    assert "✓ Plan        dieser Rechner: 4 Kerne, keine GPU; etwa TIME" in masked(done.out)
+    assert "1 von 2 Medien" in done.out
+    assert "Die Auswertung enthält das andere." in done.out
+    assert plane.bodies["plan"]["lang"] == "de"
+    assert done.exit == 1
+
+
+def test_only_ciphertext_is_sent_and_it_opens_to_the_file(run: Command, plane: Plane) -> None:
+    Path("a.jpg").write_bytes(b"IMG" + os.urandom(100_000))
+    plane.story = good_story()
+    assert run("analyze", "a.jpg").exit == 0
+    (medium,) = plane.media.values()
+    (cut,) = medium["segments"]
+    assert plane.plaintext(cut["object_id"], medium["id"]) == Path("a.jpg").read_bytes()
+    assert Path("a.jpg").read_bytes()[:64] not in plane.objects[cut["object_id"]]
+    assert medium["exif"] == {"GPS": "/wA=", "maker": "?", "ratio": None}
+
+
+def test_report_lies_whole_and_private_where_it_was_asked_for(run: Command, plane: Plane) -> None:
+    Path("a.jpg").write_bytes(b"IMG")
+    plane.story = good_story()
+    assert run("analyze", "a.jpg", "--out", "x/y").exit == 0
+    assert {path.name for path in Path("x/y").iterdir()} == {"report.json", "report.html"}
+    assert Path("x/y/report.html").stat().st_mode & 0o777 == 0o600
+
+
+def test_an_unwritable_out_is_said_before_anything_is_sent(run: Command, plane: Plane) -> None:
+    Path("a.jpg").write_bytes(b"IMG")
+    Path("file").write_text("")
+    done = run("analyze", "a.jpg", "--out", "file/below")
+    assert done.exit == 2
+    assert "error: file/below cannot be written" in done.err
+    assert plane.asked == []
+
+
+def test_json_lines_end_with_what_scripts_need(run: Command, plane: Plane) -> None:
+    Path("a.jpg").write_bytes(b"IMG")
+    plane.story = good_story()
+    done = run("analyze", "a.jpg", "--json")
+    events = [json.loads(line) for line in done.lines()]
+    last = events[-1]
+    assert last.pop("seconds") >= 0
+    assert last == {
+        "event": "done", "job": JOB, "report": "leitstand-out/j-71c0/report.json",
+        "media": {"done": 1, "failed": 0}, "gaps": 0, "cost_eur": "0.00", "receipts": [3],
+    }  # fmt: skip
+    assert {"file", "plan", "instance", "segment", "job"} <= {event["event"] for event in events}
+    assert done.err == ""
+
+
+def test_piped_progress_is_one_line_for_each_committed_segment(run: Command, plane: Plane) -> None:
+    Path("clip.avi").write_bytes(b"VID")
+    plane.story = good_story(3)
+    done = run("analyze", "clip.avi")
+    assert [line.split(",")[0] for line in done.err.splitlines()] == [
+        "clip.avi: 1 of 3 segments",
+        "clip.avi: 2 of 3 segments",
+        "clip.avi: 3 of 3 segments",
+    ]
+    assert "\x1b" not in done.out + done.err
+
+
+def test_live_strip_is_on_stderr_and_taken_away_again(run: Command, plane: Plane) -> None:
+    Path("clip.avi").write_bytes(b"VID")
+    story = good_story(3)
+    story.insert(3, ("progress", {
+        "segments": {"done": 1, "total": 3, "gap": 0}, "units_per_s": 41.0, "cost_eur": "0.00",
+        "media": {"medium_01KAR3W6V9Q4T8ZC5N0EXB0001": {"done": 1, "total": 3}},
+    }))  # fmt: skip
+    plane.story = story
+    done = run("analyze", "clip.avi", terminal=True)
+    assert "clip.avi    ▰▱▱  33 %   41 frames/s   0.00 €" in done.err.replace("\u00a0", " ")
+    assert "▰" not in done.out
+    assert done.err.endswith("\r\x1b[2K")
+
+
+def test_a_medium_that_fails_on_the_way_makes_the_batch_partial(run: Command, plane: Plane) -> None:
+    Path("a.jpg").write_bytes(b"IMG1")
+    Path("b.jpg").write_bytes(b"IMG2")
+
+    def fails(found: Plane) -> None:
+        ended("done")(found)
+        found.job()["media"][1] |= {
+            "state": "failed",
+            "reason": {"code": "decoder-limit", "params": {"limit": "2 GiB"}},
+        }
+
+    plane.story = [fails, ("job", {"state": "done", "reason": None})]
+    done = run("analyze", "a.jpg", "b.jpg")
+    assert done.exit == 1
+    assert "error: the decoder reached its limit of 2 GiB" in done.err
+    assert "1 of 2 media" in done.out
+    assert "1 failed (b.jpg)" in done.out
+
+
+def test_gaps_are_done_and_say_so(run: Command, plane: Plane) -> None:
+    Path("clip.avi").write_bytes(b"VID")
+    segments = {"done": 2, "total": 3, "redone": 0, "gap": 1}
+    plane.story = [
+        ended("done", segments=segments),
+        lambda found: found.job()["media"][0].update(state="partial"),
+        ("job", {"state": "done", "reason": None}),
+    ]
+    done = run("analyze", "clip.avi")
+    assert "1 gap." in done.out
+    assert "1 could be read in part only (clip.avi); the report marks what is missing." in done.out
+    assert done.exit == 1
+
+
+def test_a_failed_job_says_why_and_what_to_do(run: Command, plane: Plane) -> None:
+    Path("a.jpg").write_bytes(b"IMG")
+    reason = {"code": "attempts-exhausted", "params": {"attempts": 5, "last": "worker-lost"}}
+    plane.story = [
+        ended("failed", reason=reason),
+        ("job", {"state": "failed", "reason": reason}),
+    ]
+    done = run("analyze", "a.jpg")
+    assert done.exit == 1
+    assert "error: given up after 5 attempts" in done.err
+    assert "leitstand jobs show j-71c0" in done.err
+
+
+def test_a_lost_instance_is_told_once(run: Command, plane: Plane) -> None:
+    Path("clip.avi").write_bytes(b"VID")
+    story = good_story(3)
+    story.insert(4, instance("terminated", reason={"code": "worker-lost", "params": {"times": 1}}))
+    plane.story = story
+    done = run("analyze", "clip.avi")
+    assert done.err.count("! i-8c20 ended: the instance was lost once.") == 1
+
+
+def test_a_broken_stream_is_resumed_after_the_last_event(run: Command, plane: Plane) -> None:
+    Path("clip.avi").write_bytes(b"VID")
+    story = good_story(3)
+    story.insert(4, BREAK)
+    plane.story = story
+    done = run("analyze", "clip.avi")
+    assert done.exit == 0
+    assert plane.last_event_ids == ["0", "4"]
+    assert done.err.count("clip.avi: ") == 3
+
+
+def test_parts_that_got_lost_are_sent_again(run: Command, plane: Plane) -> None:
+    Path("a.jpg").write_bytes(b"IMG")
+    plane.story = good_story()
+    plane.lose_parts = 2
+    assert run("analyze", "a.jpg").exit == 0
+    assert sum("PUT" in asked for asked in plane.asked) == 3

@@ -1,0 +1,121 @@
+"""Plans, questions and refusals: nothing starts and nothing is spent without a yes."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Command
+from tests.cli.plane import Plane
+from tests.cli.stories import good_story, paid
+
+pytestmark = pytest.mark.usefixtures("pretend")
+
+
+def masked(text: str) -> str:
+    """Times replaced, spaces that hold numbers and units together made ordinary."""
+    return re.sub(r"\d+(\.\d+)? (s|min)\b", "TIME", text.replace("\u00a0", " "))
+
+
+def test_money_is_asked_for_once_and_why_is_answered(run: Command, plane: Plane) -> None:
+    Path("a.jpg").write_bytes(b"IMG")
+    plane.decision, plane.story = paid(), good_story()
+    done = run("analyze", "a.jpg", terminal=True, typed="?\ny\n")
+    assert done.exit == 0
+    assert done.err.count("Rent it and start? [y/N, ? for why]") == 2
+    assert "Reserves 1.71 €; 31.09 € of the budget is free before that." in masked(done.err)
+    assert "WHY NOT" in done.out
+
+
+def test_a_no_starts_nothing_and_takes_everything_back(run: Command, plane: Plane) -> None:
+    Path("a.jpg").write_bytes(b"IMG")
+    plane.decision = paid()
+    done = run("analyze", "a.jpg", terminal=True, typed="n\n")
+    assert done.exit == 2
+    assert "POST /jobs" not in plane.asked
+    assert [medium["state"] for medium in plane.media.values()] == ["erased"]
+
+
+def test_nobody_there_to_answer_is_usage(run: Command, plane: Plane) -> None:
+    Path("a.jpg").write_bytes(b"IMG")
+    plane.decision = paid()
+    done = run("analyze", "a.jpg")
+    assert done.exit == 2
+    assert "error: a question needs an answer" in done.err
+
+
+def test_yes_answers_and_max_cost_is_passed_on(run: Command, plane: Plane) -> None:
+    Path("a.jpg").write_bytes(b"IMG")
+    plane.decision, plane.story = paid(), good_story()
+    done = run("analyze", "a.jpg", "--yes", "--max-cost", "4,50", "--by", "2026-11-24T14:00+01:00")
+    assert done.exit == 0
+    assert plane.bodies["plan"]["max_cost_eur"] == "4.50"
+    assert plane.bodies["plan"]["by"] == "2026-11-24T13:00:00+00:00"
+
+
+def test_no_offer_is_no_capacity(run: Command, plane: Plane) -> None:
+    Path("a.jpg").write_bytes(b"IMG")
+    plane.decision = paid() | {"chosen": None, "ranked": [], "offers_seen": 121}
+    done = run("analyze", "a.jpg")
+    assert done.exit == 4
+    assert "  why  of 121 offers fell: 121 tier" in done.err
+
+
+def test_a_refusal_by_the_control_plane_keeps_its_exit_code(run: Command, plane: Plane) -> None:
+    Path("a.jpg").write_bytes(b"IMG")
+    plane.problems["POST /plans"] = {
+        "type": "urn:leitstand:problem:gate", "status": 403, "exit": 3,
+        "params": {"capability": "face identification", "case": "K-2031"},
+    }  # fmt: skip
+    done = run("analyze", "a.jpg")
+    assert done.exit == 3
+    assert "error: face identification is not approved for K-2031" in done.err
+    assert [medium["state"] for medium in plane.media.values()] == ["erased"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--profile", "peple"], "(did you mean people?)"),
+        (["--max-cost", "4,5x"], 'error: --max-cost "4,5x" is not an amount'),
+        (["--by", "soon"], 'error: --by "soon" is not a time'),
+        (["--class", "5"], 'error: --class "5" is no data class'),
+        (["--class", "x"], 'error: --class "x" is not one of its values'),
+        (["--lang", "fr"], 'error: --lang "fr" is not one of its values'),
+        (["--frobnicate"], 'error: no option "--frobnicate"'),
+        (["--plan", "d-5540"], "error: --plan starts a decision that has its files"),
+    ],
+)
+def test_what_was_typed_wrong_is_said_before_anything_starts(
+    run: Command, plane: Plane, arguments: list[str], told: str
+) -> None:
+    Path("a.jpg").write_bytes(b"IMG")
+    done = run("analyze", "a.jpg", *arguments)
+    assert done.exit == 2
+    assert told in done.err
+    assert plane.asked == []
+
+
+def test_a_plan_starts_nothing_and_can_be_started(run: Command, plane: Plane) -> None:
+    Path("a.jpg").write_bytes(b"IMG")
+    plane.decision = paid()
+    done = run("plan", "a.jpg", terminal=True)
+    assert done.exit == 0
+    assert "RTX 4090" in done.out and "chosen" in done.out and "WHY NOT" in done.out
+    assert "Start it  leitstand analyze --plan d-5540" in done.out
+    assert "POST /jobs" not in plane.asked
+    plane.story = good_story()
+    assert run("analyze", "--plan", "d-5540", "--yes").exit == 0
+    assert plane.bodies["job"]["decision"].endswith("5540")
+
+
+def test_plan_as_json_is_one_decision(run: Command, plane: Plane) -> None:
+    Path("a.jpg").write_bytes(b"IMG")
+    done = run("plan", "a.jpg", "--json")
+    documents = [json.loads(line) for line in done.lines()]
+    (found,) = [document for document in documents if document.get("schema")]
+    assert found["schema"] == "leitstand.decision/1"
+    assert found["chosen"]["offer"]["cores"] == 4

@@ -1,0 +1,170 @@
+"""Ctrl-C once holds, twice stops now, and before a job exists everything is taken back."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from leitstand.cli import follow
+from leitstand.output import Output
+from tests.cli import conftest
+from tests.cli.conftest import Command
+from tests.cli.plane import CTRL_C, INSTANCE, Act, Plane
+from tests.cli.stories import MEDIUM, ended, good_story, instance, segment
+
+pytestmark = pytest.mark.usefixtures("pretend")
+
+
+def working() -> list[Act]:
+    """A job that has committed one of three segments, and then has all the time in the world."""
+    return [
+        instance("ready", seconds=1.9),
+        ("task", {"id": "task_1", "pipeline": "video", "medium": MEDIUM, "state": "leased"}),
+        segment(MEDIUM, 0),
+    ]
+
+
+def held(plane: Plane) -> None:
+    job = plane.job()
+    job |= {"state": "held", "segments": {"done": 2, "total": 3, "redone": 0, "gap": 0}}
+    job["instances"] = [{"id": INSTANCE, "state": "terminated"}]
+    plane.media[MEDIUM]["held_until"] = "2126-11-25T08:12:00Z"
+
+
+HELD: list[Act] = [held, ("job", {"state": "held", "reason": None})]
+
+
+def cancelled(instance_state: str) -> list[Act]:
+    def act(plane: Plane) -> None:
+        ended("cancelled")(plane)
+        plane.job()["instances"] = [{"id": INSTANCE, "state": instance_state}]
+
+    return [act, ("job", {"state": "cancelled", "reason": None})]
+
+
+def press_after(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """Press Ctrl-C once this was printed."""
+    note = Output.note
+
+    def pressing(self: Output, words: str, mark: str | None = None) -> None:
+        note(self, words, mark)
+        if words.startswith(text):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(Output, "note", pressing)
+
+
+def test_once_finishes_the_segment_releases_and_holds(
+    run: Command, plane: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("clip.avi").write_bytes(b"VID")
+    plane.story = working()
+    plane.after["hold"] = [segment(MEDIUM, 1), *HELD]
+    press_after(monkeypatch, "clip.avi: 1 of 3 segments")
+    done = run("analyze", "clip.avi")
+    assert done.exit == 130
+    assert (
+        "Finishing segment 2 of clip.avi, then releasing. Ctrl-C again stops now."
+        in done.err.splitlines()
+    )
+    assert "✓ Released    i-8c20 seen absent; media and 2 of 3 segments kept until" in done.out
+    assert done.lines()[-2:] == [
+        "Held.",
+        "Go on  leitstand jobs resume j-71c0      Drop it  leitstand jobs cancel j-71c0",
+    ]
+    assert not any("cancel" in asked for asked in plane.asked)
+
+
+def test_twice_cancels_now(run: Command, plane: Plane) -> None:
+    Path("clip.avi").write_bytes(b"VID")
+    plane.story = [*working(), CTRL_C]
+    plane.after = {"hold": [CTRL_C], "cancel": cancelled("terminated")}
+    done = run("analyze", "clip.avi")
+    assert done.exit == 130
+    assert plane.bodies["cancel"] == {"now": True}
+    assert "Stopping now." in done.err
+    assert "j-71c0 is cancelled." in done.out
+
+
+def test_an_instance_that_does_not_end_is_named(
+    run: Command, plane: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follow, "STOP_SECONDS_MAX", 0.2)
+    Path("clip.avi").write_bytes(b"VID")
+    plane.story = [*working(), CTRL_C]
+    plane.after = {"hold": [CTRL_C], "cancel": cancelled("terminating")}
+    done = run("analyze", "clip.avi")
+    assert done.exit == 130
+    assert "! i-8c20 is asked to end, not yet seen absent." in done.err
+    assert "Check with  leitstand instances" in done.out
+
+
+def test_a_job_that_is_done_before_the_hold_arrives_is_done(run: Command, plane: Plane) -> None:
+    Path("clip.avi").write_bytes(b"VID")
+    plane.story = [*working(), CTRL_C]
+    plane.after["hold"] = good_story(3)[3:]
+    done = run("analyze", "clip.avi")
+    assert "1 of 1 media, no gaps." in done.out
+    assert done.exit == 0
+
+
+def test_a_hold_that_is_refused_because_it_ended_is_no_error(run: Command, plane: Plane) -> None:
+    Path("clip.avi").write_bytes(b"VID")
+    story = working()
+    plane.story = [*story, CTRL_C, ended("done"), ("job", {"state": "done", "reason": None})]
+    plane.problems[f"POST /jobs/{'job_01KAR3W6V9Q4T8ZC5N0EXB71C0'}/hold"] = {
+        "type": "urn:leitstand:problem:stale", "status": 409, "exit": 1,
+        "params": {"subject": "j-71c0"},
+    }  # fmt: skip
+    done = run("analyze", "clip.avi")
+    assert done.exit == 0
+    assert "error" not in done.err
+
+
+@pytest.mark.parametrize("moment", ["intake", "planning"])
+def test_before_a_job_exists_what_was_sent_is_erased(
+    run: Command, plane: Plane, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    Path("a.avi").write_bytes(b"VID1")
+    Path("b.avi").write_bytes(b"VID2")
+
+    def press(*given: object) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    if moment == "planning":
+        from leitstand.cli import wanted
+
+        monkeypatch.setattr(wanted, "provide", press)
+    else:
+        monkeypatch.setattr(conftest.Pretended, "close", press)
+    done = run("analyze", "a.avi", "b.avi")
+    assert done.exit == 130
+    assert "Stopped before anything was started; what was sent is erased." in done.err
+    assert {medium["state"] for medium in plane.media.values()} == {"erased"}
+    assert "POST /jobs" not in plane.asked
+
+
+def test_json_says_held_with_what_is_kept(run: Command, plane: Plane) -> None:
+    Path("clip.avi").write_bytes(b"VID")
+    plane.story = [*working(), CTRL_C]
+    plane.after["hold"] = HELD
+    done = run("analyze", "clip.avi", "--json")
+    last = json.loads(done.lines()[-1])
+    assert (last["event"], last["state"], last["segments"]["done"]) == ("done", "held", 2)
+
+
+def test_a_held_job_is_resumed_and_followed_to_its_report(run: Command, plane: Plane) -> None:
+    Path("clip.avi").write_bytes(b"VID")
+    plane.story = [*working(), CTRL_C]
+    plane.after["hold"] = HELD
+    assert run("analyze", "clip.avi").exit == 130
+
+    plane.after["resume"] = [lambda found: found.job().update(state="running")]
+    plane.later = good_story(3)[4:]
+    done = run("jobs", "resume", "j-71c0")
+    assert done.exit == 0
+    assert "Report  leitstand-out/j-71c0/report.html" in done.out
