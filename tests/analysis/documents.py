@@ -153,7 +153,7 @@ class Job:
         """Adds one committed result."""
         object_id = f"object_{len(self.objects)}"
         self.objects[object_id] = encode(lines)
-        pipeline = stream.split(":")[0]
+        pipeline = stream.split(":", maxsplit=1)[0]
         self.document["results"].append(
             {
                 "object_id": object_id,

@@ -160,10 +160,12 @@ def test_the_promises_and_the_origin_stand_in_the_page(page: tuple[str, str]) ->
 
 def test_the_heading_is_the_case_else_the_file_else_their_number() -> None:
     def heading(job: Job) -> str:
-        return re.findall(r"<h1[^>]*>(.*?)</h1>", html_of(job))[0]
+        (found,) = re.findall(r"<h1[^>]*>(.*?)</h1>", html_of(job))
+        return str(found)
 
     def about(job: Job) -> str:
-        return re.findall(r'<p class="about">(.*?)</p>', html_of(job))[0]
+        (found,) = re.findall(r'<p class="about">(.*?)</p>', html_of(job))
+        return str(found)
 
     one = Job("de", "K-2031")
     still(one)
@@ -179,7 +181,7 @@ def test_the_heading_is_the_case_else_the_file_else_their_number() -> None:
     )
 
 
-# --- in Chromium -----------------------------------------------------------------------------------
+# --- in Chromium ----------------------------------------------------------------------------
 
 
 @dataclass

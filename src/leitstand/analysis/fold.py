@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from leitstand.analysis.speech import join
 from leitstand.analysis.track import FACE, Follower, Key, step_of
+from leitstand.core.facts import Count, Hole, MediumFacts, Shot, ShotBox, Sighting, Span, Track
 from leitstand.core.finding import (
     Detection,
     Face,
@@ -27,7 +28,6 @@ from leitstand.core.finding import (
     Speech,
     Stats,
 )
-from leitstand.core.facts import Count, Hole, MediumFacts, Shot, ShotBox, Sighting, Span, Track
 
 OBJECT_SCORE_MIN = 0.35
 """Weaker boxes may continue a track but are not told as an object of their own."""

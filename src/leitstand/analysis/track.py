@@ -17,12 +17,13 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from leitstand.core.finding import Box, Detection, Frame, Point
 from leitstand.core.facts import Pose, Sighting, Span, Track
+from leitstand.core.finding import Box, Detection, Frame, Point
 
 if TYPE_CHECKING:
     from supervision import Detections
@@ -51,7 +52,7 @@ Key = tuple[str, int]
 
 def step_of(frames: Sequence[Frame]) -> int:
     """Median distance of frames in microseconds: the rate the motion model is tuned to."""
-    steps = [b.time_us - a.time_us for a, b in zip(frames, frames[1:], strict=False)]
+    steps = [b.time_us - a.time_us for a, b in pairwise(frames)]
     usual = [step for step in steps if step > 0]
     return int(statistics.median(usual)) if usual else _STEP_US_UNKNOWN
 

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from leitstand.core.finding import Box, Point, Speech
 from leitstand.core.facts import MediumFacts, Pose, Track
+from leitstand.core.finding import Box, Point, Speech
 
 Finding = dict[str, Any]
 Model = Mapping[str, Any] | None

@@ -183,3 +183,6 @@ problem-no-hub-client = Modelle dieses Verzeichnisses sind nicht zu holen
 problem-no-pip = Modelle aus Paketen sind nicht zu holen
     .why = { $python } hat kein pip
     .do = python3 -m ensurepip, oder apt install python3-pip
+
+problem-instance-launching = { $instance } ist angefordert und hat noch nicht geantwortet; jetzt ist sie nicht zu beenden
+    .do = in einer Minute noch einmal

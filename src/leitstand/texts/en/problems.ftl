@@ -184,3 +184,6 @@ problem-no-hub-client = models of this hub cannot be fetched
 problem-no-pip = models from packages cannot be fetched
     .why = { $python } has no pip
     .do = python3 -m ensurepip, or apt install python3-pip
+
+problem-instance-launching = { $instance } was asked for and has not answered yet; it cannot be ended now
+    .do = try again in a minute
