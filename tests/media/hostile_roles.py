@@ -1,5 +1,8 @@
 """Programs that stand in for a decoder. Everything is imported before the sandbox closes."""
 
+# System calls are made here one by one, on purpose.
+# ruff: noqa: PTH104, PTH108, PTH116, PTH123, PTH208, PERF401
+
 from __future__ import annotations
 
 import ctypes
@@ -39,15 +42,15 @@ def _attempts(request, descriptors):
     libc_address = ctypes.cast(_libc.getpid, ctypes.c_void_p).value or 0
     page = ctypes.create_string_buffer(16)
     return {
-        "read a file": lambda: open(request["secret"], "rb").read(),  # noqa: SIM115
-        "write a file": lambda: open(request["secret"], "ab"),  # noqa: SIM115
+        "read a file": lambda: open(request["secret"], "rb").read(),
+        "write a file": lambda: open(request["secret"], "ab"),
         "make a file": lambda: os.open("/tmp/leitstand-probe", os.O_CREAT | os.O_WRONLY),
         "look at a file": lambda: os.stat(request["secret"]),
         "list a folder": lambda: os.listdir("/"),
         "remove a file": lambda: os.unlink(request["secret"]),
         "rename a file": lambda: os.rename(request["secret"], request["secret"] + "x"),
-        "read its environment": lambda: open("/proc/self/environ", "rb").read(),  # noqa: SIM115
-        "read memory of the parent": lambda: open(f"/proc/{request['parent']}/mem", "rb"),  # noqa: SIM115
+        "read its environment": lambda: open("/proc/self/environ", "rb").read(),
+        "read memory of the parent": lambda: open(f"/proc/{request['parent']}/mem", "rb"),
         "open a socket": lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM),
         "open a unix socket": lambda: socket.socket(socket.AF_UNIX, socket.SOCK_STREAM),
         "make a socket pair": socket.socketpair,

@@ -10,6 +10,7 @@ import struct
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import decode_clips as clips
@@ -63,6 +64,10 @@ def pictures(zygote, memory):
         return [(f.time_us, f.rgb.copy(), f.scale) for f in source], source.gaps
 
     return take
+
+
+def open_descriptors():
+    return sorted(path.name for path in Path("/proc/self/fd").iterdir())
 
 
 def near(picture, expected, mean=3.0):
@@ -178,14 +183,14 @@ def test_more_frames_than_slots_come_in_order(pictures):
 def test_who_stops_early_leaves_nothing_behind(zygote, memory):
     descriptor = memory(clips.video(count=60))
     zygote.abilities()
-    before = os.listdir("/proc/self/fd")
+    before = open_descriptors()
     for _ in range(3):
         with decode.frames(
             zygote, descriptor, "matroska", side_max=96, from_us=0, to_us=FOREVER
         ) as source:
             next(source)
         assert list(source) == []
-    assert os.listdir("/proc/self/fd") == before
+    assert open_descriptors() == before
 
 
 def test_several_segments_decode_at_once(zygote, memory):
@@ -377,8 +382,7 @@ def test_a_decoder_that_the_kernel_ends_is_not_the_mediums_fault(zygote, memory)
     descriptor = memory(clips.video(count=60))
     source = decode.frames(zygote, descriptor, "matroska", side_max=96, from_us=0, to_us=FOREVER)
     next(source)
-    with open(f"/proc/{zygote.pid}/task/{zygote.pid}/children") as file:
-        (child,) = file.read().split()
+    (child,) = Path(f"/proc/{zygote.pid}/task/{zygote.pid}/children").read_text().split()
     os.kill(int(child), signal.SIGKILL)
     with pytest.raises(OSError, match="ended from outside"):
         list(source)
@@ -625,7 +629,7 @@ def test_nothing_stays_behind_when_the_source_fails():
         yield b"half"
         raise RuntimeError("not authentic")
 
-    before = os.listdir("/proc/self/fd")
+    before = open_descriptors()
     with pytest.raises(RuntimeError, match="not authentic"):
         decode.sealed_memfd(chunks())
-    assert os.listdir("/proc/self/fd") == before
+    assert open_descriptors() == before

@@ -36,8 +36,9 @@ def decode_frames(
 ) -> dict[str, Gaps]:
     """Role: pictures of `[from_us, to_us)` into the ring, one message each; gaps at the end.
 
-    Request: `format`, `size` of the file in bytes, `stream_index`, `side_max`, `slots`, `from_us`, `to_us`. Messages: `slot`,
-    `time_us`, `width`, `height`, `scale`; answers: `free`, a slot that may be written again.
+    Request: `format`, `size` of the file in bytes, `stream_index`, `side_max`, `slots`, `from_us`,
+    `to_us`. Messages: `slot`, `time_us`, `width`, `height`, `scale`; answers: `free`, a slot that
+    may be written again.
     """
     shelf = _Shelf(request, descriptors[1], channel)
     source = Source(descriptors[0], request["size"])

@@ -17,6 +17,7 @@ import select
 import signal
 import socket
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from leitstand.media import sandbox, syscalls
@@ -45,7 +46,7 @@ def serve(descriptor: int, order: str) -> NoReturn:
         sandbox.hide()
         _load_libraries(settings["preload"])
         roles = _find_roles(settings["roles"])
-        threads = len(os.listdir("/proc/self/task"))
+        threads = sum(1 for _ in Path("/proc/self/task").iterdir())
         if threads != 1:
             raise RuntimeError(f"{threads} threads after loading, a fork would lose them")
     except BaseException as error:
@@ -244,7 +245,7 @@ def _place(error: BaseException) -> str:
         trace = trace.tb_next
     if trace is None:
         return type(error).__name__
-    where = os.path.basename(trace.tb_frame.f_code.co_filename)
+    where = trace.tb_frame.f_code.co_filename.rpartition("/")[2]
     return f"{type(error).__name__} at {where}:{trace.tb_lineno}"
 
 

@@ -13,6 +13,7 @@ import resource
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from leitstand.core.limits import DECODER_ADDRESS_BYTES
 from leitstand.media import syscalls
@@ -71,8 +72,8 @@ def hide() -> None:
 
 def mapped_bytes() -> int:
     """Address space of the calling process as `RLIMIT_AS` counts it."""
-    with open("/proc/self/statm", "rb") as file:
-        return int(file.read().split()[0]) * resource.getpagesize()
+    pages = Path("/proc/self/statm").read_text().split()[0]
+    return int(pages) * resource.getpagesize()
 
 
 def _holds(step: Callable[[], None]) -> bool:

@@ -53,7 +53,7 @@ def _upright(image: Image.Image) -> Image.Image:
         return ImageOps.exif_transpose(image)
     except MemoryError:
         raise
-    except Exception:  # noqa: BLE001 - whatever hostile bytes make a parser raise
+    except Exception:
         return image  # EXIF that cannot be read says nothing about the pixels
 
 

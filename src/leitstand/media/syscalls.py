@@ -12,6 +12,7 @@ import importlib
 import mmap
 import os
 import platform
+from pathlib import Path
 from typing import Any
 
 ALLOWED = (
@@ -43,7 +44,7 @@ def available() -> bool:
     try:
         import pyseccomp  # type: ignore[import-untyped]
 
-        return bool(pyseccomp.get_api() > 0) and os.path.exists("/proc/sys/kernel/seccomp")
+        return bool(pyseccomp.get_api() > 0) and Path("/proc/sys/kernel/seccomp").exists()
     except (ImportError, RuntimeError, OSError, AttributeError):
         return False
 

@@ -231,8 +231,10 @@ class Zygote:
         }
         with theirs:
             process = subprocess.Popen(
-                [sys.executable, "-I", "-c", _BOOTSTRAP]
-                + [json.dumps(path), str(theirs.fileno()), json.dumps(order)],
+                [
+                    *(sys.executable, "-I", "-c", _BOOTSTRAP),
+                    *(json.dumps(path), str(theirs.fileno()), json.dumps(order)),
+                ],
                 env=_ENVIRONMENT,
                 cwd="/",
                 stdin=subprocess.DEVNULL,
