@@ -89,6 +89,7 @@ def test_every_way_to_cut_keeps_every_frame(
 ) -> None:
     import dataclasses
 
+    b_frames = b_frames if VIDEOS[name].b_frames else 0
     recipe = dataclasses.replace(VIDEOS[name], group=group, b_frames=b_frames, frames=110)
     body = clip(recipe)
     owned, _ = owned_pictures(body, demuxer(recipe), seconds)

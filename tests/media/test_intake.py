@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import random
 import struct
 import zlib
 from collections.abc import Iterator
@@ -179,6 +180,15 @@ def test_hours_of_silence_are_audio(zygote: Zygote) -> None:
     assert taken.facts.proof["audio:0"]["exact"]
 
 
+def test_sound_no_segment_can_hold_is_handed_on_as_the_file_it_is(zygote: Zygote) -> None:
+    body = clip(Recipe("wav", None, "adpcm_ima_wav", seconds=4, sample_rate=8000))
+    taken = looked_at(zygote, body, segment_seconds=1.0)
+    (segment,) = taken.segments
+    assert (segment.format, segment.body) == ("wav", body)
+    assert (segment.from_us, taken.facts.proof["audio:0"]["windows"]) == (0, 0)
+    assert refused(zygote, body, segment_bytes_max=len(body) - 1).code == "cannot-be-cut"
+
+
 # --- damaged -------------------------------------------------------------------------------------
 
 
@@ -222,6 +232,47 @@ def test_damage_in_the_middle_loses_only_what_is_damaged(zygote: Zygote) -> None
     taken = looked_at(zygote, bytes(body), segment_seconds=0.5)
     assert taken.facts.kind == "video"
     assert taken.of("video:0")[-1].to_us > 2_900_000
+
+
+def mutated(random: random.Random, body: bytes) -> bytes:
+    """The body with bytes changed, cut off, taken out or repeated."""
+    out = bytearray(body)
+    at, size = random.randrange(len(out)), random.randrange(1, 4000)
+    match random.randrange(5):
+        case 0:
+            for _ in range(20):
+                out[random.randrange(len(out))] = random.randrange(256)
+        case 1:
+            for _ in range(8):
+                out[random.randrange(min(2000, len(out)))] = random.choice((0, 127, 128, 255))
+        case 2:
+            del out[max(1, at) :]
+        case 3:
+            del out[at : min(at + size, len(out) - 1)]
+        case _:
+            out[at:at] = out[:size]
+    return bytes(out)
+
+
+def outcomes_of_mutations(zygote: Zygote, count: int) -> set[str]:
+    chance, outcomes = random.Random(8), set()
+    bodies = [clip(recipe) for recipe in (*VIDEOS.values(), *SOUNDS.values())] + [jpeg()]
+    for _ in range(count):
+        for body in bodies:
+            try:
+                looked_at(zygote, mutated(chance, body), segment_seconds=0.5, margin_seconds=0.5)
+            except Problem as problem:
+                outcomes.add(problem.code)
+    return outcomes
+
+
+def test_damaged_files_are_taken_or_refused_and_nothing_else(zygote: Zygote) -> None:
+    assert outcomes_of_mutations(zygote, 2) <= REFUSALS
+
+
+@pytest.mark.full
+def test_many_damaged_files_are_taken_or_refused_and_nothing_else(zygote: Zygote) -> None:
+    assert outcomes_of_mutations(zygote, 60) <= REFUSALS
 
 
 # --- refused -------------------------------------------------------------------------------------

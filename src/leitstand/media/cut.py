@@ -216,12 +216,11 @@ def whole(index: Index, clock: Clock, *, bytes_max: int = limits.SEGMENT_BYTES_M
     size = _running_sizes(index)[-1]
     if size + SEGMENT_OVERHEAD_BYTES > bytes_max:
         raise TooLarge(size)
-    parts = (
+    return (
         plan_video(index, clock, [], bytes_max=bytes_max)
         if index.is_video
         else plan_audio(index, clock, seconds=limits.MEDIA_SECONDS_MAX, bytes_max=bytes_max)
     )
-    return parts
 
 
 def _running_sizes(index: Index) -> list[int]:

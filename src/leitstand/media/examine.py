@@ -49,17 +49,19 @@ from leitstand.media.source import (
 GAP_SECONDS_MIN = 0.2
 """What a truncated stream may miss without a gap: the rounding of durations in headers."""
 FLAC_SHARE_MIN = 0.98
+_OTHER_NAMES = {"matroska": "webm"}
+"""The same demuxer by another name: `matroska` means a file on the medium's clock."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """How one stream is handed on. `format` is `matroska`, or the original container's."""
+    """How one stream is handed on. `original` is the demuxer where the file is handed on whole."""
 
     index: Index
     clock: Clock
     parts: list[Part]
-    format: str
     facts: dict[str, Any]
+    original: str = ""
 
 
 def examine(source: Source, limits: IntakeLimits) -> Iterator[Message]:
@@ -80,12 +82,9 @@ def _media(source: Source, found: Identified, limits: IntakeLimits) -> Iterator[
         code = "no-sound" if "video" not in technical else "no-frames"
         raise Problem("truncated-file" if truncated else code, Exit.USAGE, bytes=source.size)
     zero = min(shown for index in indexes if (shown := index.first_shown()) is not None)
+    _check_length(indexes, zero, limits)
     cuts, refused = _cut_all(source, found.format, indexes, zero, limits)
     end = max(stream.parts[-1].to_us for stream in cuts)
-    if end > limits.seconds_max * US:
-        raise Problem(
-            "too-long", Exit.USAGE, seconds=round(end / US), seconds_max=round(limits.seconds_max)
-        )
     technical["duration_s"] = round(end / US, 3)
     gaps += refused + _missing(source, found.format, cuts, zero, truncated=truncated)
     kind = "video" if any(stream.index.is_video for stream in cuts) else "audio"
@@ -186,6 +185,14 @@ def _shown(index: Index) -> int:
     return sum(not flags & HIDDEN for flags in index.flags)
 
 
+def _check_length(indexes: list[Index], zero: Fraction, limits: IntakeLimits) -> None:
+    seconds = max(end_us(index, Clock.of(index, zero)) for index in indexes) / US
+    if seconds > limits.seconds_max:
+        raise Problem(
+            "too-long", Exit.USAGE, seconds=round(seconds), seconds_max=round(limits.seconds_max)
+        )
+
+
 def _cut_all(
     source: Source, format: str, indexes: list[Index], zero: Fraction, limits: IntakeLimits
 ) -> tuple[list[Cut], list[dict[str, Any]]]:
@@ -221,14 +228,14 @@ def _cut(
                 raise _uncuttable(index, error.size, limits) from error
             verdict = _proved(source, format, index, clock, parts, places)
             if verdict is not None:
-                return Cut(index, clock, parts, "matroska", verdict)
+                return Cut(index, clock, parts, verdict)
     if source.size > limits.segment_bytes_max or not _own_clock_fits(source, format, zero):
         raise _uncuttable(index, source.size, limits)
     facts = {"exact": True, "windows": 0, "joins": 0}
     first = int(((index.first_shown() or zero) - zero) * US)
     count = len(index.pts)
     part = Part(0, first, max(first + 1, end_us(index, clock)), 0, count, count)
-    return Cut(index, clock, [part], format, facts)
+    return Cut(index, clock, [part], facts, _OTHER_NAMES.get(format, format))
 
 
 def _plan(index: Index, clock: Clock, places: list[Border], limits: IntakeLimits) -> list[Part]:
@@ -306,10 +313,10 @@ def _missing(
 
 
 def _segments(source: Source, format: str, stream: Cut) -> Iterator[Message]:
-    if stream.format != "matroska":
+    if stream.original:
         part = stream.parts[0]
         body = source.read_at(0, source.size)
-        yield segment(stream.index.name, 0, part.from_us, part.to_us, stream.format, body)
+        yield segment(stream.index.name, 0, part.from_us, part.to_us, stream.original, body)
         return
     for part, body in cut.bodies(source, format, stream.index, stream.clock, stream.parts):
         yield segment(stream.index.name, part.number, part.from_us, part.to_us, "matroska", body)

@@ -7,6 +7,7 @@ problem that says what it is instead: a playlist, an encrypted file, an archive,
 
 from __future__ import annotations
 
+import functools
 import re
 import struct
 from collections.abc import Callable
@@ -45,6 +46,44 @@ class Identified:
 _QUICKTIME = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
 _ASF = bytes.fromhex("3026b2758e66cf11")
 
+
+def _bitmap(head: bytes) -> bool:
+    return len(head) > 26 and struct.unpack_from("<I", head, 14)[0] in (
+        12,
+        40,
+        52,
+        56,
+        64,
+        108,
+        124,
+    )
+
+
+def _transport(head: bytes) -> bool:
+    """188-byte packets, or the 192-byte ones of cameras and discs."""
+    return any(
+        len(head) > start + step * (TRANSPORT_PACKETS - 1)
+        and all(head[start + step * n] == 0x47 for n in range(TRANSPORT_PACKETS))
+        for start, step in ((0, 188), (4, 192))
+    )
+
+
+def _adts(head: bytes) -> bool:
+    return len(head) > 3 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0 and head[2] >> 2 & 15 < 13
+
+
+def _mpeg_audio(head: bytes) -> bool:
+    return (
+        len(head) > 3
+        and head[0] == 0xFF
+        and head[1] & 0xE0 == 0xE0
+        and head[1] >> 3 & 3 != 1
+        and head[1] >> 1 & 3 != 0
+        and head[2] >> 4 not in (0, 15)
+        and head[2] >> 2 & 3 != 3
+    )
+
+
 _IMAGES: tuple[tuple[str, str, str, Callable[[bytes], bool]], ...] = (
     ("jpeg", "image/jpeg", "JPEG", lambda h: h.startswith(b"\xff\xd8\xff")),
     ("png", "image/png", "PNG", lambda h: h.startswith(b"\x89PNG\r\n\x1a\n")),
@@ -76,14 +115,14 @@ _MEDIA: tuple[tuple[str, str, str, Callable[[bytes], bool]], ...] = (
     ("mpegvideo", "video/mpeg", "mpegvideo", lambda h: h[:4] == b"\0\0\x01\xb3"),
     ("mxf", "application/mxf", "mxf", lambda h: h[:4] == b"\x06\x0e\x2b\x34"),
     ("ivf", "video/x-ivf", "ivf", lambda h: h[:4] == b"DKIF"),
-    ("mpegts", "video/mp2t", "mpegts", lambda h: _transport(h)),
-    ("aac", "audio/aac", "aac", lambda h: _adts(h)),
-    ("mp3", "audio/mpeg", "mp3", lambda h: _mpeg_audio(h)),
+    ("mpegts", "video/mp2t", "mpegts", _transport),
+    ("aac", "audio/aac", "aac", _adts),
+    ("mp3", "audio/mpeg", "mp3", _mpeg_audio),
 )
 
 _HEIF = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 _BY_LABEL = {
-    **{label: ("mp4", "video/mp4") for label in ("mp4", "3gp")},
+    **dict.fromkeys(("mp4", "3gp"), ("mp4", "video/mp4")),
     "qt": ("mov", "video/quicktime"),
     "mkv": ("matroska", "video/x-matroska"),
     "webm": ("matroska", "video/webm"),
@@ -96,20 +135,20 @@ _BY_LABEL = {
 _PLAIN = frozenset(("text", "code", "document", "archive", "application", "executable"))
 """Groups of the model that a person is told; anything else is just not media."""
 
-_magika: Any = None
-
 
 def preload() -> None:
-    """Loads the model and Pillow's formats; for the zygote, before it forks and confines.
-
-    The session has one thread of its own, that of its caller: a pool would not survive a fork.
-    """
-    global _magika
-    if _magika is not None:
-        return
-    import magika
-    import onnxruntime
+    """Loads the model and Pillow's formats; for the zygote, before it forks and confines."""
     from PIL import Image
+
+    Image.init()
+    _model().identify_bytes(b"\0" * HEAD_BYTES)
+
+
+@functools.cache
+def _model() -> Any:
+    """The model, in a session with one thread, its caller's: a pool would not survive a fork."""
+    import magika
+    import onnxruntime  # type: ignore[import-untyped, unused-ignore]
 
     class OneThread(magika.Magika):  # type: ignore[misc, unused-ignore]
         def _init_onnx_session(self) -> Any:
@@ -119,10 +158,7 @@ def preload() -> None:
                 self._model_path, options, providers=["CPUExecutionProvider"]
             )
 
-    Image.init()
-    loaded = OneThread()
-    loaded.identify_bytes(b"\0" * HEAD_BYTES)
-    _magika = loaded
+    return OneThread()
 
 
 def identify(source: Source) -> Identified:
@@ -146,9 +182,8 @@ def identify(source: Source) -> Identified:
 
 
 def _by_model(source: Source, head: bytes) -> Identified:
-    preload()
     sample = source.read_at(0, source.size) if source.size <= 2 * SAMPLE_BYTES else _ends(source)
-    output = _magika.identify_bytes(sample).output
+    output = _model().identify_bytes(sample).output
     label, group = str(output.label), str(output.group)
     entries = _playlist_entries(source, head, label)
     if entries is not None:
@@ -312,43 +347,6 @@ def _playlist_entries(source: Source, head: bytes, label: str) -> int | None:
     if label == "m3u":
         return len(_ENTRY_PATTERNS[0][1].findall(text))
     return None
-
-
-def _bitmap(head: bytes) -> bool:
-    return len(head) > 26 and struct.unpack_from("<I", head, 14)[0] in (
-        12,
-        40,
-        52,
-        56,
-        64,
-        108,
-        124,
-    )
-
-
-def _transport(head: bytes) -> bool:
-    """188-byte packets, or the 192-byte ones of cameras and discs."""
-    return any(
-        len(head) > start + step * (TRANSPORT_PACKETS - 1)
-        and all(head[start + step * n] == 0x47 for n in range(TRANSPORT_PACKETS))
-        for start, step in ((0, 188), (4, 192))
-    )
-
-
-def _adts(head: bytes) -> bool:
-    return len(head) > 3 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0 and head[2] >> 2 & 15 < 13
-
-
-def _mpeg_audio(head: bytes) -> bool:
-    return (
-        len(head) > 3
-        and head[0] == 0xFF
-        and head[1] & 0xE0 == 0xE0
-        and head[1] >> 3 & 3 != 1
-        and head[1] >> 1 & 3 != 0
-        and head[2] >> 4 not in (0, 15)
-        and head[2] >> 2 & 3 != 3
-    )
 
 
 def _after_tag(source: Source, head: bytes) -> bytes:

@@ -127,6 +127,8 @@ def packets(container: InputContainer, stream: Any) -> Iterator[Any]:
                 if packet.size:
                     yield packet
             return
+        except IndexError:
+            fruitless = False  # a packet of a stream that began after opening; PyAV knows no such
         except (av.error.FFmpegError, OSError):
             errors += 1
 
@@ -158,7 +160,9 @@ def read_index(container: InputContainer, stream: MediaStream, name: str) -> Ind
         if rate and len(index.pts) == 1:
             index.hidden = _skipped(packet)
     if rate and not index.hidden:
-        lead = itertools.takewhile(lambda pair: pair[1] & HIDDEN, zip(index.durations, index.flags))
+        lead = itertools.takewhile(
+            lambda pair: pair[1] & HIDDEN, zip(index.durations, index.flags, strict=True)
+        )
         index.hidden = int(sum(duration for duration, _ in lead) * index.time_base * rate)
     return index
 

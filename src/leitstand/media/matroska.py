@@ -9,6 +9,7 @@ the original. Random identifiers and seek tables are left out: the same packets 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -65,7 +66,8 @@ class _Sink:
 def write(template: Any, packets: Sequence[Timed], tick_ns: int) -> bytes:
     """A Matroska file of `packets` (decode order) of the stream `template`.
 
-    `tick_ns` is the length of a tick. Raises `CannotStore`.
+    `tick_ns` is the length of a tick. A damaged packet that the muxer cannot read is left out.
+    Raises `CannotStore`.
     """
     sink = _Sink()
     try:
@@ -93,9 +95,10 @@ def write(template: Any, packets: Sequence[Timed], tick_ns: int) -> bytes:
                 packet.time_base = Fraction(1, 1000)
                 packet.pts, packet.dts = stamp, dts
                 packet.duration = duration * times // per
-                output.mux_one(packet)
+                with contextlib.suppress(av.error.InvalidDataError):
+                    output.mux_one(packet)
                 packet.duration = duration
-    except (av.error.FFmpegError, ValueError, OSError) as error:
+    except (av.error.FFmpegError, ValueError, OverflowError, OSError) as error:
         raise CannotStore(str(error)) from error
     track = dict(strange.elements) if strange else {}
     if delay_ns:

@@ -114,7 +114,7 @@ def open_container(source: Source, format: str) -> InputContainer:
 
     Raises `av.error.FFmpegError` (or `OSError`, `ValueError`) where they are not that format.
     """
-    container = av.open(
+    return av.open(
         source.again().file(),
         "r",
         format=format,
@@ -128,7 +128,6 @@ def open_container(source: Source, format: str) -> InputContainer:
         buffer_size=READ_BYTES,
         io_open=cast("Callable[..., object]", _refuse),
     )
-    return container
 
 
 def _refuse(url: str, flags: int, options: object) -> object:
@@ -145,6 +144,7 @@ def first_video(container: InputContainer) -> VideoStream | None:
 
 
 def first_audio(container: InputContainer) -> AudioStream | None:
+    """The first sound that a decoder is known for."""
     for stream in container.streams.audio:
         if stream.codec_context is not None:
             return stream
