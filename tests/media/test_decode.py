@@ -509,6 +509,23 @@ def test_a_picture_above_the_limit_is_refused_by_its_header(zygote, memory, size
         assert caught.value.code == "decoder-limit"
 
 
+@pytest.mark.full
+@pytest.mark.parametrize(
+    ("mode", "colour", "format"),
+    [
+        ("RGBA", (255, 0, 0, 128), "PNG"),
+        ("P", 5, "PNG"),
+        ("CMYK", (9, 9, 9, 9), "TIFF"),
+        ("I;16", 999, "PNG"),
+    ],
+)
+def test_the_largest_picture_allowed_fits_into_the_sandbox(picture, mode, colour, format):
+    side = int(PIXELS_MAX**0.5)
+    rgb, scale = picture(saved(Image.new(mode, (side, side), colour), format), side_max=1280)
+    assert rgb.shape == (1280, 1280, 3)
+    assert scale == pytest.approx(side / 1280)
+
+
 def test_a_truncated_picture_comes_as_far_as_it_goes_and_is_booked(pictures):
     noise = np.random.default_rng(7).integers(0, 255, (200, 200, 3), np.uint8)
     body = saved(Image.fromarray(noise), "JPEG", quality=90)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageFile, ImageOps
@@ -19,6 +19,7 @@ FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "AVIF", "BMP")
 """What intake lets through; Pillow's rarer parsers stay closed."""
 
 _TRANSPARENT = ("RGBA", "LA", "PA", "RGBa", "La")
+_BAND_ROWS = 64
 _DEEP = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")
 
 
@@ -73,14 +74,19 @@ def _rgb(image: Image.Image, side_max: int) -> Rgb:
     return np.asarray(image.convert("RGB"))
 
 
-def _eight_bits(image: Image.Image) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Deep grey values scaled to 8 bits by the range their type or their values span."""
+def _eight_bits(image: Image.Image) -> Rgb:
+    """Deep grey values scaled to 8 bits by the range their type or their values span; a band of
+    rows at a time, since the whole in floats would not fit beside the picture."""
     deep = np.asarray(image)
     if image.mode == "F":
-        low, high = (float(deep.min()), float(deep.max())) if deep.size else (0.0, 1.0)
-        low, high = (0.0, 1.0) if low >= 0 and high <= 1 else (low, max(high, low + 1e-9))
+        low, high = (float(np.fmin.reduce(deep, None)), float(np.fmax.reduce(deep, None)))
+        if not low < high or (low >= 0.0 and high <= 1.0):
+            low, high = 0.0, 1.0
     else:
         low, high = 0.0, 65535.0 if image.mode != "I" or deep.max() > 255 else 255.0
-    scaled = np.nan_to_num((deep.astype(np.float32) - low) * (255.0 / (high - low)))
-    grey: np.ndarray[Any, np.dtype[np.uint8]] = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+    grey = np.empty(deep.shape, np.uint8)
+    for top in range(0, len(deep), _BAND_ROWS):
+        band = deep[top : top + _BAND_ROWS].astype(np.float32)
+        scaled = np.nan_to_num((band - low) * (255.0 / (high - low)))
+        grey[top : top + _BAND_ROWS] = np.clip(np.rint(scaled), 0, 255)
     return grey
