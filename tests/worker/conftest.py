@@ -15,12 +15,6 @@ from leitstand.launch import VARIABLE
 ENTRY = Path(__file__).with_name("entry.py")
 
 
-@pytest.fixture
-def plane(tmp_path):
-    with planes.running(tmp_path) as running:
-        yield running
-
-
 class Process:
     """A worker process; `wait` gives its exit code, `log` what it wrote."""
 
@@ -47,28 +41,65 @@ class Process:
         self.popen.wait()
 
 
-@pytest.fixture
-def worker(plane, tmp_path):
-    """Starts workers on the plane of this test; none outlives it, nor does a child of one."""
-    started = []
+class Workers:
+    """Starts workers on one plane; `end` leaves none of them, nor a child of one."""
 
-    def watch(process):
-        if process.popen.wait() == 1:
-            plane.crashed(process.log)
+    def __init__(self, plane, folder):
+        self.plane = plane
+        self.folder = folder
+        self.cache = folder / "cache"
+        self.started = []
 
-    def start(environment=None, **changes):
-        log = tmp_path / f"worker-{len(started)}.log"
-        spec = plane.spec(tmp_path / "cache", **changes)
-        process = Process(spec, log, environment or {})
-        started.append(process)
-        threading.Thread(target=watch, args=(process,), daemon=True).start()
+    def __call__(self, environment=None, **changes):
+        log = self.folder / f"worker-{len(self.started)}.log"
+        process = Process(self.plane.spec(self.cache, **changes), log, environment or {})
+        self.started.append(process)
+        threading.Thread(target=self._watch, args=(process,), daemon=True).start()
         return process
 
-    yield start
-    for process in started:
-        children = []
-        if process.popen.poll() is None:
-            children = psutil.Process(process.popen.pid).children(recursive=True)
-            process.kill()
-        _, alive = psutil.wait_procs(children, timeout=planes.WAIT_SECONDS)
-        assert not alive
+    def _watch(self, process):
+        if process.popen.wait() == 1:
+            self.plane.crashed(process.log)
+
+    def end(self):
+        for process in self.started:
+            children = []
+            if process.popen.poll() is None:
+                children = psutil.Process(process.popen.pid).children(recursive=True)
+                process.kill()
+            _, alive = psutil.wait_procs(children, timeout=planes.WAIT_SECONDS)
+            assert not alive
+
+
+@pytest.fixture
+def plane(tmp_path):
+    """A control plane of this test's own."""
+    with planes.running(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def worker(plane, tmp_path):
+    """Starts workers on `plane`."""
+    workers = Workers(plane, tmp_path)
+    yield workers
+    workers.end()
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """A plane and one worker that the tests of a module use one after another."""
+    folder = tmp_path_factory.mktemp("shared")
+    with planes.running(folder) as plane:
+        workers = Workers(plane, folder)
+        workers()
+        yield workers
+        workers.end()
+
+
+@pytest.fixture
+def working(shared):
+    """The shared plane with one worker on it, as if nothing had happened before."""
+    shared.plane.reset()
+    yield shared.plane
+    shared.plane.reset()

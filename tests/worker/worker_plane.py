@@ -47,6 +47,8 @@ class Task:
     units: int = 0
     finished: dict | None = None
     attempts: list[str] = field(default_factory=list)
+    digest: str | None = None
+    """Of its models, where it is not the right one."""
 
 
 class Plane:
@@ -72,6 +74,7 @@ class Plane:
         self.renew_seconds = 900.0
         self.drain = False
         self.verdict = "ready"
+        self.expires_at = datetime.now(UTC) + timedelta(minutes=10)
         self.release_context: dict = {}
         self.before: dict[str, object] = {}
         self.hpke_public = b""
@@ -162,11 +165,29 @@ class Plane:
     def plain(self, task, number):
         return b"".join(decrypt(self.result_identity, [self.results[task.id, number]]))
 
+    def restart_allowed(self):
+        """The next worker may enrol with the same token."""
+        self.token_spent = False
+
     def lose(self, task):
         """What the control plane does when an instance is gone: the task goes back to the queue."""
         with self.changed:
             task.state, task.attempt, task.fence = "queued", None, task.fence + 1
             self.changed.notify_all()
+
+    def verdict_on(self, task):
+        """What a beat is told: what the test wants for this task, else the truth."""
+        return self.verdicts.get(task.id, "go") if task else "fenced"
+
+    def reset(self):
+        """Forget what one test saw and wanted; unfinished tasks are nobody's."""
+        with self.changed:
+            for kept in (self.tasks, self.results, self.objects, self.models):
+                kept.clear()
+            for seen in (self.calls, self.arrived, self.beats, self.before, self.verdicts):
+                seen.clear()
+            self.release_context = {}
+            self.lease_seconds = 30.0
 
     def missing(self, task):
         return [number for number in sorted(task.segments) if (task.id, number) not in self.results]
@@ -208,7 +229,7 @@ class Plane:
                     "family": family,
                     "name": f"constant-{family}",
                     "version": "1",
-                    "digest": digest_of([file]),
+                    "digest": task.digest or digest_of([file]),
                     "files": [{"name": file.name, "sha256": file.sha256, "bytes": file.bytes}],
                 }
                 for family, file in files.items()
@@ -217,12 +238,10 @@ class Plane:
             "release_info": base64.b64encode(self.context(task)).decode(),
         }
 
-    def context(self, task):
-        named = {"attempt": task.attempt, "fence": task.fence, "medium": task.medium or ""}
+    def context(self, task, **changes):
+        named = {"attempt": task.attempt, "fence": task.fence, "medium": task.medium or "job_1"}
         return release_info(
-            **(named | self.release_context),
-            expires_at=datetime.now(UTC) + timedelta(minutes=1),
-            policy_sha256="00" * 32,
+            **(named | changes), expires_at=self.expires_at, policy_sha256="00" * 32
         )
 
     def grant(self, wait_seconds):
@@ -261,8 +280,8 @@ class Plane:
             self.changed.notify_all()
 
 
-def problem(status, code):
-    return JSONResponse({"type": f"urn:leitstand:problem:{code}"}, status)
+def problem(status, code, **params):
+    return JSONResponse({"type": f"urn:leitstand:problem:{code}", "params": params}, status)
 
 
 def _app(plane):
@@ -331,7 +350,7 @@ def _instance_routes(app, plane):
         verdicts = {}
         for said in body["attempts"]:
             task = plane.holder(said["attempt"], said["fence"])
-            verdict = plane.verdicts.get(said["attempt"], "go" if task else "fenced")
+            verdict = plane.verdict_on(task)
             verdicts[said["attempt"]] = {"verdict": verdict, "lease_seconds": plane.lease_seconds}
             if task:
                 task.units = said["units"]
@@ -344,7 +363,7 @@ def _attempt_routes(app, plane):
         task = plane.holder(body["attempt"], body["fence"])
         if task is None:
             return problem(409, "fenced")
-        info = plane.context(task)
+        info = plane.context(task, **plane.release_context)
         identity = plane.result_identity if task.pipeline == "fuse" else plane.identity
         blob = seal_to(plane.hpke_public, info, identity.secret)
         return {
@@ -376,8 +395,9 @@ def _attempt_routes(app, plane):
         assert request.headers["Content-Digest"] == f"sha-256=:{digest}:"
         with plane.changed:
             task = plane.holder(attempt, fence)
-            if task is None or (task.id, segment) in plane.results:
+            if task is None:
                 return problem(409, "fenced")
+            assert (task.id, segment) not in plane.results
             plane.results[task.id, segment] = body
         return Response(status_code=204)
 

@@ -22,7 +22,7 @@ from leitstand.core.model import ModelVersion
 from leitstand.media.decode import DecodeError, sealed_memfd
 from leitstand.media.zygote import Zygote
 from leitstand.ports import Model, Pipeline
-from leitstand.vault.envelope import Identity, Recipient, encrypt
+from leitstand.vault.envelope import Identity, Recipient, encrypt, encrypted_size
 from leitstand.vault.release import ReleaseError, ReleaseKey
 from leitstand.worker import fold
 from leitstand.worker.blame import Failure, judge, place
@@ -50,8 +50,8 @@ class Tools:
     release_key: ReleaseKey
 
 
-def work(live: LiveAttempt, tools: Tools) -> None:
-    """Run the attempt to its end and say how it ended. Never raises.
+def work(live: LiveAttempt, tools: Tools) -> Failure | None:
+    """Run the attempt to its end, say how it ended, and return why it failed. Never raises.
 
     An attempt that lost its right to write ends in silence: somebody else has the task.
     """
@@ -60,7 +60,7 @@ def work(live: LiveAttempt, tools: Tools) -> None:
     try:
         try:
             held = _Run(live, tools, stages).all()
-            outcome, failure = "held" if held else "done", None
+            outcome, failure = ("held" if held else "done"), None
         except (Ended, Fenced, Unreachable):
             raise
         except Exception as error:
@@ -69,10 +69,12 @@ def work(live: LiveAttempt, tools: Tools) -> None:
             log.warning("attempt failed", code=failure.code, blame=failure.blame, at=place(error))
         _finish(live, tools, outcome, failure, stages)
         log.info("attempt over", outcome=outcome)
+        return failure
     except (Ended, Fenced, Unreachable, Refused) as error:
         log.info("attempt left", why=type(error).__name__)
     except Exception as error:
         log.error("attempt not reported", error=type(error).__name__, at=place(error))
+    return None
 
 
 def _finish(
@@ -112,21 +114,23 @@ class _Run:
             return self._each(lambda segment: self._analyse(pipeline, models, segment))
 
     def _key(self) -> Identity:
-        """The identity that opens what the lease names. The context must name this attempt, so a
-        key meant for another one is refused even if it opens."""
+        """The identity that opens what the lease names. The context must be the one the lease
+        said and name this attempt: a key meant for another one is refused even if it opens."""
         lease, link = self._lease, self._tools.link
         try:
             blob, info = link.patiently(
                 lambda: link.key(lease.attempt, lease.fence), self._live.alive
             )
         except Refused as error:
-            raise Failure("key-refused", "us", reason=error.code) from error
+            predicate = error.params.get("predicate", error.code)
+            raise Failure("key-refused", "us", predicate=predicate) from error
         try:
             context = json.loads(info)
-            named = (context["attempt"], context["fence"], context["medium"] or None)
+            named = (context["attempt"], context["fence"], context["medium"])
         except (ValueError, KeyError, TypeError) as error:
             raise Failure("key-context-wrong", "us") from error
-        if named != (lease.attempt, lease.fence, lease.medium or None):
+        medium = lease.medium or context["medium"]  # the fold's is its job, which no lease names
+        if named != (lease.attempt, lease.fence, medium) or info != lease.release_info:
             raise Failure("key-context-wrong", "us")
         try:
             return Identity.from_secret(self._tools.release_key.open(info, blob))
@@ -147,7 +151,7 @@ class _Run:
         return False
 
     def _commit(self, segment: Segment, body: bytes) -> None:
-        if len(body) > RESULT_BYTES_MAX:
+        if encrypted_size(1, len(body)) > RESULT_BYTES_MAX:
             raise Failure("result-too-large", "us", segment=segment.number)
         lease, link = self._lease, self._tools.link
         with self._stages.measure("write"):
@@ -166,9 +170,10 @@ class _Run:
             try:
                 lines = list(pipeline.run(self._lease.profile, source, models, self._live.advance))
             except DecodeError as error:
-                lines = self._unreadable(segment, error)
-            else:
-                lines += _missing(lines, source.gaps())
+                lines = [Gap(segment.from_us, segment.to_us, error.code)]
+            lines += _missing(lines, source.gaps())
+            if not source.read:
+                self._unreadable(segment, lines)
         spent = self._stages.seconds(since=before)
         return encode(
             dataclasses.replace(line, seconds=spent | line.seconds)
@@ -187,13 +192,12 @@ class _Run:
         finally:
             source.close()
 
-    def _unreadable(self, segment: Segment, error: DecodeError) -> list[Line]:
+    def _unreadable(self, segment: Segment, lines: Sequence[Line]) -> None:
         """A segment that cannot be read is a gap and the rest goes on; where it was all there is,
         the medium has failed."""
-        if self._lease.segments == (segment,) and segment.number == 0:
-            raise Failure("medium-unreadable", "item", reason=error.code) from error
-        _log.warning("segment unreadable", task=self._lease.task, segment=segment.number)
-        return [Gap(segment.from_us, segment.to_us, error.code)]
+        reasons = [line.reason for line in lines if isinstance(line, Gap)]
+        if reasons and segment.number == 0 and self._lease.segments == (segment,):
+            raise Failure("medium-unreadable", "item", reason=reasons[0])
 
 
 class _TimedModel:

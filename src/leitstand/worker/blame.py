@@ -11,11 +11,14 @@ import traceback
 from pathlib import Path
 
 from leitstand.core.problem import Param, Problem
+from leitstand.media.zygote import ZygoteError
 
 _HOST_ERRNO = frozenset(
     {errno.ENOSPC, errno.ENOMEM, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EIO, errno.EAGAIN}
 )
 _OUT_OF_MEMORY = ("out of memory", "failed to allocate memory", "bad_alloc", "bad allocation")
+DECODER_GONE = "decoder-gone"
+"""The decode process died: this worker can do nothing more, another one can."""
 _MODEL_CODES = frozenset({"model-digest-wrong", "model-missing"})
 
 
@@ -36,6 +39,8 @@ def judge(error: BaseException) -> Failure:
     if isinstance(error, Problem):
         blame = "model" if error.code in _MODEL_CODES else "item"
         return Failure(error.code, blame, **error.params)
+    if isinstance(error, ZygoteError):
+        return Failure(DECODER_GONE, "host")
     text = str(error).lower()
     if isinstance(error, MemoryError) or any(words in text for words in _OUT_OF_MEMORY):
         return Failure("host-out-of-memory", "host")

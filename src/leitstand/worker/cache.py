@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import threading
-from collections.abc import Callable
 from urllib.parse import quote
 
 from leitstand.core.limits import MIB
@@ -69,10 +69,8 @@ class ModelFiles:
         data = bytes(whole)
         if hashlib.sha256(data).hexdigest() != file.sha256:
             raise _wrong(version)
-        try:
+        with contextlib.suppress(OSError):  # a full disk costs the next attempt a download
             self._cache.add(data)
-        except OSError:
-            pass  # a full disk costs the next attempt a download, not this one its model
         return data
 
 

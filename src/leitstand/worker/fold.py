@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 from leitstand.core import finding
+from leitstand.core.inputs import Inputs
 from leitstand.vault import envelope
 from leitstand.worker.blame import Failure
 from leitstand.worker.lease import Segment
@@ -34,5 +35,5 @@ def fold(live: LiveAttempt, link: Link, segment: Segment) -> bytes:
         live.advance()
         return finding.decode(lines)
 
-    fused = fuse.fuse(fuse.Inputs.parse(document), results)
+    fused = fuse.fuse(Inputs.parse(document), results)
     return json.dumps({"report": fused.report, "html": fused.html}, ensure_ascii=False).encode()

@@ -17,7 +17,7 @@ before it is loaded (its `Privacy.md`)."""
 
 
 def confine_memory() -> None:
-    """No core dumps, and `/proc/<pid>/mem` closed to other processes of the same user (prctl(2))."""
+    """No core dumps, and our memory closed to other processes of the same user (prctl(2))."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0):

@@ -1,4 +1,4 @@
-"""A lease as the control plane grants it, parsed once at the edge (`docs/worker-protocol.md`)."""
+"""A lease as the control plane grants it, parsed once at the edge."""
 
 from __future__ import annotations
 

@@ -27,6 +27,10 @@ PROTOCOL = "1"
 RETRIES_MAX = 1_000
 """Beyond any lease at the longest pause; the lease itself is what ends a retry."""
 PAUSE_SECONDS_MAX = 5.0
+_NO_CODE = "unexpected-answer"
+_FENCED_CODES = frozenset({"fenced", _NO_CODE})
+_LATER_CODES = frozenset({"changed-meanwhile", "internal"})
+"""Refusals that speak of a moment, not of the request."""
 _CALL = httpx.Timeout(30.0, connect=5.0)
 _LONG_POLL = httpx.Timeout(CLAIM_WAIT_SECONDS_MAX + 15.0, connect=5.0)
 
@@ -42,10 +46,13 @@ class Fenced(Exception):
 class Refused(Exception):
     """An answer that no retry will change; `code` is the last part of its problem type."""
 
-    def __init__(self, status: int, code: str) -> None:
+    def __init__(
+        self, status: int, code: str, params: Mapping[str, str | int | float | None] | None = None
+    ) -> None:
         super().__init__(f"{status} {code}")
         self.status = status
         self.code = code
+        self.params = params or {}
 
 
 class WrongAuthority(Exception):
@@ -276,16 +283,24 @@ def _check(reply: httpx.Response) -> None:
     status = reply.status_code
     if status < 300:
         return
-    if status == 409:
+    refused = _refusal(reply)
+    if status == 409 and refused.code in _FENCED_CODES:
         raise Fenced
-    if status in (408, 425, 429) or status >= 500:
-        raise Unreachable(str(status))
-    raise Refused(status, _problem_code(reply))
+    if status in (408, 425, 429) or status >= 500 or refused.code in _LATER_CODES:
+        raise Unreachable(f"{status} {refused.code}")
+    raise refused
 
 
-def _problem_code(reply: httpx.Response) -> str:
+def _refusal(reply: httpx.Response) -> Refused:
+    """The problem document (RFC 9457) of an answer; its values are checked, not trusted."""
     try:
-        kind = reply.json().get("type", "")
-    except (ValueError, AttributeError):
-        return "unexpected-answer"
-    return str(kind).rsplit(":", 1)[-1] or "unexpected-answer"
+        document = reply.json()
+        code = str(document["type"]).rsplit(":", 1)[-1]
+        params = {
+            str(name): value
+            for name, value in (document.get("params") or {}).items()
+            if value is None or isinstance(value, str | int | float)
+        }
+    except (ValueError, AttributeError, KeyError, TypeError):
+        return Refused(reply.status_code, _NO_CODE)
+    return Refused(reply.status_code, code, params)

@@ -30,7 +30,7 @@ class LiveAttempt:
         self._revoked = False
         self._identity: Identity | None = None
         self.held = False
-        self.segment: int | None = None
+        self.segment = lease.segments[0].number if lease.segments else 0
         self.units = 0
 
     def renew(self, sent_at: float, lease_seconds: float) -> None:

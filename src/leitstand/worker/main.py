@@ -36,6 +36,7 @@ _log = structlog.get_logger("worker")
 UNREACHABLE_SECONDS_MAX = LEASE.total_seconds() + 60.0
 """Without an answer for so long every lease has run out: the instance only costs money."""
 WATCH_SECONDS = 0.5
+_ENDING = (signal.SIGTERM, signal.SIGINT)
 LEAVE_SECONDS_MAX = 3.0
 """How long slots have to notice that the worker ends; what is left dies with the process."""
 
@@ -43,8 +44,8 @@ LEAVE_SECONDS_MAX = 3.0
 def run(environ: MutableMapping[str, str]) -> int:
     """Work until drained, ended or cut off. The launch spec is removed from `environ`.
 
-    Exit codes: 0 drained or ended as asked, 1 our fault or the host's, 2 no usable launch spec, 3 refused by the control
-    plane, 5 control plane not reachable (`docs/worker-protocol.md`).
+    Exit codes: 0 drained or ended as asked, 1 our fault or the host's, 2 no usable launch spec,
+    3 refused by the control plane, 5 control plane not reachable.
     """
     _log_to_stderr()
     try:
@@ -83,8 +84,9 @@ class _Worker:
         """From the first connection to the exit code."""
         from leitstand.worker.link import Fenced, Refused, Unreachable, WrongAuthority
 
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self._board.end())
+        # In a thread of its own: a handler could interrupt the very locks that ending takes.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+        threading.Thread(target=self._end_when_told, name="signals", daemon=True).start()
         try:
             return self._admitted_and_worked()
         except Unreachable as error:
@@ -98,6 +100,11 @@ class _Worker:
         except WrongAuthority:
             _log.error("the authority at the address is not the one of the launch spec")
             return Exit.REFUSED
+
+    def _end_when_told(self) -> None:
+        number = signal.sigwait(_ENDING)
+        _log.info("leaving", why=signal.Signals(number).name)
+        self._board.end()
 
     def _admitted_and_worked(self) -> int:
         from leitstand.vault.release import ReleaseKey
@@ -167,10 +174,15 @@ class _Worker:
         for thread in threads:
             thread.start()
         code = self._watch(link)
-        leave_by = time.monotonic() + LEAVE_SECONDS_MAX
-        for thread in threads:
-            thread.join(max(0.0, leave_by - time.monotonic()))
+        self._let_go()
         return code
+
+    def _let_go(self) -> None:
+        """Until no slot holds an attempt; a waiting claim holds nothing and is cut off."""
+        leave_by = time.monotonic() + LEAVE_SECONDS_MAX
+        while not self._board.empty() and time.monotonic() < leave_by:
+            self._board.changed.wait(leave_by - time.monotonic())
+            self._board.changed.clear()
 
     def _watch(self, link: Link) -> int:
         """Until there is a reason to leave; the board is ended on return."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import struct
 import time
 import zlib
@@ -57,16 +58,13 @@ def _infers(device: Device) -> bool:
 
 def _decodes(zygote: Zygote) -> bool:
     descriptor = decode.sealed_memfd([_png()])
-    source = decode.frames(
-        zygote,
-        descriptor,
-        "image",
-        side_max=_SIDE,
-        from_us=0,
-        to_us=1,
-        stream_index=0,
-    )
-    frames = [(frame.rgb.shape, tuple(frame.rgb[0, 0])) for frame in source]
+    try:
+        with decode.frames(
+            zygote, descriptor, "image", side_max=_SIDE, from_us=0, to_us=1
+        ) as pictures:
+            frames = [(frame.rgb.shape, tuple(frame.rgb[0, 0])) for frame in pictures]
+    finally:
+        os.close(descriptor)
     return frames == [((_SIDE, _SIDE, 3), _COLOUR)]
 
 

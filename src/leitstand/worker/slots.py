@@ -12,6 +12,7 @@ from leitstand.host.facts import cores, readings
 from leitstand.host.nvml import Gpus
 from leitstand.worker import lease as leases
 from leitstand.worker.attempt import Tools, work
+from leitstand.worker.blame import DECODER_GONE
 from leitstand.worker.link import Fenced, Refused, Unreachable
 from leitstand.worker.live import Board, Ended, LiveAttempt
 
@@ -40,10 +41,10 @@ class Slot:
                 self._board.ending.wait(REFUSED_PAUSE_SECONDS)
                 continue
             for attempt in granted:
-                try:
-                    work(attempt, self._tools)
-                finally:
-                    self._board.leave(attempt)
+                failure = work(attempt, self._tools)
+                if failure is not None and failure.code == DECODER_GONE:
+                    self._board.drain()
+                self._board.leave(attempt)
 
     def _claim(self) -> list[LiveAttempt]:
         """What was granted, already on the board so that beats speak for it."""

@@ -66,35 +66,47 @@ class DecodedSegment:
         self._descriptor = descriptor
         self._stages = stages
         self._gaps: list[Gap] = []
+        self.read = False
+        """Whether anything of the segment could be read."""
 
     def frames(self, side_max: int) -> Iterator[VideoFrame]:
         """Frames that the segment owns, in order."""
-        decoded = decode.frames(
-            self._zygote,
-            self._descriptor,
-            self._format,
-            side_max=side_max,
-            from_us=self.from_us,
-            to_us=self.to_us,
-            stream_index=0,
-        )
-        try:
-            while True:
-                with self._stages.measure("decode"):
-                    frame = next(decoded, None)
-                if frame is None:
-                    break
+        with self._stages.measure("decode"):
+            decoded = decode.frames(
+                self._zygote,
+                self._descriptor,
+                self._format,
+                side_max=side_max,
+                from_us=self.from_us,
+                to_us=self.to_us,
+            )
+        readable_to = self.from_us
+        with decoded:
+            while (frame := self._next(decoded, readable_to)) is not None:
                 self._live.check()
+                self.read = True
+                readable_to = min(frame.time_us + 1, self.to_us)
                 yield frame
-        finally:
-            decoded.close()
-        self._gaps.extend(decoded.gaps)
+            self._gaps.extend(decoded.gaps)
+
+    def _next(self, decoded: decode.Frames, readable_to: int) -> VideoFrame | None:
+        """The next picture. Where decoding breaks off, the rest of the segment is a gap."""
+        try:
+            with self._stages.measure("decode"):
+                return next(decoded, None)
+        except decode.DecodeError as error:
+            if readable_to < self.to_us:
+                self._gaps.append((readable_to, self.to_us, error.code))
+            return None
 
     def audio(self) -> tuple[int, Samples]:
-        """Start and samples, margins included."""
+        """Start and samples, margins included. Raises DecodeError where there is no sound."""
         with self._stages.measure("decode"):
-            start_us, samples = decode.audio(self._zygote, self._descriptor, self._format)
+            start_us, samples = decode.audio(
+                self._zygote, self._descriptor, self._format, gaps=self._gaps
+            )
         self._live.check()
+        self.read = samples.size > 0
         return start_us, samples
 
     def gaps(self) -> Sequence[Gap]:
