@@ -30,7 +30,7 @@ def ended(state: str, **over: Any) -> Callable[[Plane], None]:
         job["state"] = state
         job["instances"] = [{"id": INSTANCE, "state": "terminated"}]
         for number, medium in enumerate(job["media"], 3):
-            medium |= {"state": "done", "medium_state": "erased", "receipt": number}
+            medium |= {"state": "done", "medium_state": "erased", "receipt": number, "name": None}
             medium["segments"]["done"] = medium["segments"]["total"]
         total = sum(medium["segments"]["total"] for medium in job["media"])
         job["segments"] |= {"done": total, "total": total}

@@ -128,13 +128,13 @@ def test_a_medium_that_fails_on_the_way_makes_the_batch_partial(run: Command, pl
         ended("done")(found)
         found.job()["media"][1] |= {
             "state": "failed",
-            "reason": {"code": "decoder-limit", "params": {"limit": "2 GiB"}},
+            "reason": {"code": "medium-unreadable", "params": {}},
         }
 
     plane.story = [fails, ("job", {"state": "done", "reason": None})]
     done = run("analyze", "a.jpg", "b.jpg")
     assert done.exit == 1
-    assert "error: the decoder reached its limit of 2 GiB" in done.err
+    assert "error: nothing of it could be decoded" in done.err
     assert "1 of 2 media" in done.out
     assert "1 failed (b.jpg)" in done.out
 
@@ -155,24 +155,24 @@ def test_gaps_are_done_and_say_so(run: Command, plane: Plane) -> None:
 
 def test_a_failed_job_says_why_and_what_to_do(run: Command, plane: Plane) -> None:
     Path("a.jpg").write_bytes(b"IMG")
-    reason = {"code": "attempts-exhausted", "params": {"attempts": 5, "last": "worker-lost"}}
+    reason = {"code": "no-instance-stays", "params": {"launches": 8}}
     plane.story = [
         ended("failed", reason=reason),
         ("job", {"state": "failed", "reason": reason}),
     ]
     done = run("analyze", "a.jpg")
     assert done.exit == 1
-    assert "error: given up after 5 attempts" in done.err
-    assert "leitstand jobs show j-71c0" in done.err
+    assert "error: no instance stayed up (8 tried)" in done.err
+    assert "  do   leitstand doctor" in done.err
 
 
 def test_a_lost_instance_is_told_once(run: Command, plane: Plane) -> None:
     Path("clip.avi").write_bytes(b"VID")
     story = good_story(3)
-    story.insert(4, instance("terminated", reason={"code": "worker-lost", "params": {"times": 1}}))
+    story.insert(4, instance("terminated", reason={"code": "instance-lost", "params": {}}))
     plane.story = story
     done = run("analyze", "clip.avi")
-    assert done.err.count("! i-8c20 ended: the instance was lost once.") == 1
+    assert done.err.count("! i-8c20 ended: the instance was lost.") == 1
 
 
 def test_a_broken_stream_is_resumed_after_the_last_event(run: Command, plane: Plane) -> None:

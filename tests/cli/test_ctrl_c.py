@@ -117,8 +117,8 @@ def test_a_hold_that_is_refused_because_it_ended_is_no_error(run: Command, plane
     story = working()
     plane.story = [*story, CTRL_C, ended("done"), ("job", {"state": "done", "reason": None})]
     plane.problems[f"POST /jobs/{'job_01KAR3W6V9Q4T8ZC5N0EXB71C0'}/hold"] = {
-        "type": "urn:leitstand:problem:stale", "status": 409, "exit": 1,
-        "params": {"subject": "j-71c0"},
+        "type": "urn:leitstand:problem:job-changed", "status": 409, "exit": 1,
+        "params": {"job": "j-71c0", "state": "done"},
     }  # fmt: skip
     done = run("analyze", "clip.avi")
     assert done.exit == 0

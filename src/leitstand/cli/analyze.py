@@ -18,6 +18,7 @@ from leitstand.cli.options import DEFAULT, Options, Session, session
 from leitstand.core.medium import INBOX
 from leitstand.core.problem import Exit, Problem
 from leitstand.core.profile import DEFAULT as AUTO
+from leitstand.core.profile import check as known_profile
 from leitstand.output import Output, full, short
 from leitstand.upload import Medium, Uploads
 
@@ -48,10 +49,11 @@ class Wish:
     ) -> Wish:
         """Raises Problem: bad-class, unknown-profile, bad-amount, bad-time."""
         now = datetime.now().astimezone()
+        known_profile(profile)
         return cls(
             case=case,
             data_class=None if data_class is None else values.data_class("--class", data_class),
-            profile=values.profile(profile),
+            profile=profile,
             provider=provider,
             max_cost_eur=None if max_cost is None else values.amount("--max-cost", max_cost),
             by=None if by is None else values.instant("--by", by, now),

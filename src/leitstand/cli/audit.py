@@ -106,6 +106,11 @@ def verify(*, options: Options = DEFAULT) -> int:
     return Exit.DONE if good else Exit.FAILED
 
 
+def _count(output: Output, noun: str, count: int) -> str:
+    id = f"cli-count-{noun}"
+    return output.say(id, count=count) if output.texts.knows(id) else f"{count} {plain(noun)}"
+
+
 def _good(output: Output, found: Mapping[str, Any], seconds: float) -> None:
     root = f"{str(found.get('root') or '')[:8]}…"
     lines = [
@@ -113,7 +118,7 @@ def _good(output: Output, found: Mapping[str, Any], seconds: float) -> None:
         output.say("cli-heads-ok", heads=int(found.get("heads") or 0)),
     ]
     if subjects := found.get("subjects"):
-        listed = ", ".join(f"{count} {noun}" for noun, count in sorted(subjects.items()))
+        listed = ", ".join(_count(output, noun, n) for noun, n in sorted(subjects.items()))
         lines.append(output.say("cli-state-agrees", subjects=listed))
     for line in lines:
         output.line(("✓", "green"), f" {line}")

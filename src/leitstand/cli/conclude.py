@@ -36,9 +36,17 @@ def conclude(session: Session, ending: Ending, out: str | None, found: Batch | N
     return _failed(session, ending)
 
 
+def _named(ending: Ending) -> list[Mapping[str, Any]]:
+    """The media of the job, with the names they had before they were erased."""
+    return [
+        {**medium, "name": medium.get("name") or ending.names.get(str(medium["id"]))}
+        for medium in ending.job.get("media") or ()
+    ]
+
+
 def _done(session: Session, ending: Ending, out: str | None, found: Batch) -> int:
     output, job = session.output, ending.job
-    media = list(job.get("media") or ())
+    media = _named(ending)
     failed = [medium for medium in media if medium.get("state") == "failed"]
     partial = [medium for medium in media if _partial(medium)]
     report = reports.fetch(session.client, str(job["id"]), reports.folder_of(out, str(job["id"])))
@@ -137,9 +145,8 @@ def _cancelled(session: Session, ending: Ending) -> int:
 
 def _failed(session: Session, ending: Ending) -> int:
     output, job = session.output, ending.job
-    media = list(job.get("media") or ())
     reason = job.get("reason") or {}
-    for medium in media:
+    for medium in _named(ending):
         if (medium.get("reason") or {}).get("code") not in (None, reason.get("code")):
             output.problem(problem_of_medium(medium))
     _released(session, ending)

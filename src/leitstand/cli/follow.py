@@ -47,13 +47,19 @@ class Ending:
     job: Mapping[str, Any]
     presses: int
     seconds: float
+    names: Mapping[str, str]
+    """Names by medium; the job's document forgets them when a medium is erased."""
 
 
 class Watch:
     """One job on its way. `after`: the event row to begin after; None: the present."""
 
     def __init__(
-        self, client: Client, output: Output, job: Mapping[str, Any], after: str | None = "0"
+        self,
+        client: Client,
+        output: Output,
+        job: Mapping[str, Any],
+        after: str | None = "0",
     ) -> None:
         self._client = client
         self._output = output
@@ -67,6 +73,7 @@ class Watch:
         self._told: set[str] = set()
         self._leased: dict[str, str] = {}
         self._committed: set[tuple[Any, ...]] = set()
+        self._note_names(job)
         self._began = time.monotonic()
         self._line_at = self._began
         self._presses = 0
@@ -88,7 +95,7 @@ class Watch:
                 self._pending = "hold" if self._presses == 1 else "cancel"
         self._output.done_live()
         seconds = time.monotonic() - self._began
-        return Ending(self._job, self._presses, seconds)
+        return Ending(self._job, self._presses, seconds, self._names)
 
     # --- Ctrl-C ----------------------------------------------------------------------------------
 
@@ -149,15 +156,20 @@ class Watch:
             case "progress":
                 self._progress(data)
 
+    def _note_names(self, job: Mapping[str, Any]) -> None:
+        for medium in job.get("media") or ():
+            if medium.get("name"):
+                self._names[str(medium["id"])] = str(medium["name"])
+
     def _refresh(self) -> None:
         self._job = self._client.get(f"/jobs/{self._id}")
+        self._note_names(self._job)
         segments = self._job.get("segments") or {}
         self._all.done = int(segments.get("done") or 0)
         self._all.total = int(segments.get("total") or 0)
         self._all.gap = int(segments.get("gap") or 0)
         self._all.cost_eur = str(self._job.get("cost_eur") or "0.00")
         for medium in self._job.get("media") or ():
-            self._names[str(medium["id"])] = str(medium.get("name") or "")
             counted = medium.get("segments") or {}
             seen = self._media.setdefault(str(medium["id"]), Progress())
             seen.done = max(seen.done, int(counted.get("done") or 0))

@@ -1,15 +1,12 @@
-"""What people type for money, times, classes and profiles, as exact values."""
+"""What people type for money, times and classes, as exact values."""
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from leitstand.core.problem import Exit, Problem
-from leitstand.core.profile import PROFILES
 
 _AMOUNT = re.compile(r"^\s*(?:€|EUR)?\s*(\d{1,9})(?:[.,](\d{1,6}))?\s*(?:€|EUR)?\s*$")
 _CLOCK = re.compile(r"^(?:(tomorrow|morgen)\s+)?(\d{1,2}):(\d{2})$")
@@ -51,18 +48,4 @@ def data_class(option: str, given: int) -> int:
     """0 synthetic to 3 special. Raises Problem("bad-class")."""
     if given not in range(4):
         raise Problem("bad-class", Exit.USAGE, option=option, given=given)
-    return given
-
-
-def profile(given: str, known: Sequence[str] = tuple(PROFILES)) -> str:
-    """A profile by its name. Raises Problem("unknown-profile") with the nearest one."""
-    if given not in known:
-        near = difflib.get_close_matches(given, known, n=1)
-        raise Problem(
-            "unknown-profile",
-            Exit.USAGE,
-            given=given,
-            known=", ".join(known),
-            near=near[0] if near else "none",
-        )
     return given

@@ -286,6 +286,42 @@ cli-heads-ok = { $heads ->
    *[other] { $heads } unterschriebene Köpfe, jeder setzt den vorigen fort
 }
 cli-state-agrees = Der Zustand stimmt: { $subjects }
+cli-count-attempt = { $count ->
+    [one] 1 Versuch
+   *[other] { $count } Versuche
+}
+cli-count-case = { $count ->
+    [one] 1 Fall
+   *[other] { $count } Fälle
+}
+cli-count-instance = { $count ->
+    [one] 1 Instanz
+   *[other] { $count } Instanzen
+}
+cli-count-job = { $count ->
+    [one] 1 Auftrag
+   *[other] { $count } Aufträge
+}
+cli-count-key = { $count ->
+    [one] 1 Schlüssel
+   *[other] { $count } Schlüssel
+}
+cli-count-medium = { $count ->
+    [one] 1 Medium
+   *[other] { $count } Medien
+}
+cli-count-reservation = { $count ->
+    [one] 1 Vormerkung
+   *[other] { $count } Vormerkungen
+}
+cli-count-result = { $count ->
+    [one] 1 Ergebnis
+   *[other] { $count } Ergebnisse
+}
+cli-count-task = { $count ->
+    [one] 1 Aufgabe
+   *[other] { $count } Aufgaben
+}
 cli-verified-in = Geprüft in { $time }.
 cli-ledger-broken = Einträge von dort an sind nicht bewiesen. Das Protokoll aus einer Sicherung zurückholen.
 

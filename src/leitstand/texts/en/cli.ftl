@@ -287,6 +287,42 @@ cli-heads-ok = { $heads ->
    *[other] { $heads } signed heads, every one extends the last
 }
 cli-state-agrees = State agrees: { $subjects }
+cli-count-attempt = { $count ->
+    [one] 1 attempt
+   *[other] { $count } attempts
+}
+cli-count-case = { $count ->
+    [one] 1 case
+   *[other] { $count } cases
+}
+cli-count-instance = { $count ->
+    [one] 1 instance
+   *[other] { $count } instances
+}
+cli-count-job = { $count ->
+    [one] 1 job
+   *[other] { $count } jobs
+}
+cli-count-key = { $count ->
+    [one] 1 key
+   *[other] { $count } keys
+}
+cli-count-medium = { $count ->
+    [one] 1 medium
+   *[other] { $count } media
+}
+cli-count-reservation = { $count ->
+    [one] 1 reservation
+   *[other] { $count } reservations
+}
+cli-count-result = { $count ->
+    [one] 1 result
+   *[other] { $count } results
+}
+cli-count-task = { $count ->
+    [one] 1 task
+   *[other] { $count } tasks
+}
 cli-verified-in = Verified in { $time }.
 cli-ledger-broken = Entries from there on are not proven. Restore the ledger from a backup.
 
