@@ -3,6 +3,7 @@ where nobody speaks."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -91,7 +92,7 @@ def test_segments_tell_together_what_the_whole_tells() -> None:
     borders = [0.0, end / 3, 2 * end / 3, end]
     heard: list[str] = []
     last = 0
-    for start, stop in zip(borders, borders[1:], strict=False):
+    for start, stop in itertools.pairwise(borders):
         for line in speech_in(run(samples, start, stop)):
             for word in line.words:
                 middle = (word.from_us + word.to_us) / 2
