@@ -221,6 +221,20 @@ def test_a_worker_that_does_not_end_when_asked_is_killed_when_asked_again(
     assert ours(provider, prefix) == []
 
 
+def test_a_second_process_of_one_label_is_seen_and_a_child_of_a_worker_is_not(provider, prefix):
+    label = f"{prefix}-A-1"
+    twice = {launch(provider, label).provider_id for _ in range(2)}
+    assert {seen.provider_id for seen in ours(provider, prefix)} == twice
+    code = "import os; pid = os.fork(); print(pid, flush=True) if pid else None; input()"
+    command = [sys.executable, "-c", code, "leitstand", "worker", "--label", f"{prefix}-B-1"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes) as parent:
+        assert parent.stdout.readline()
+        listed = [seen for seen in ours(provider, prefix) if seen.label == f"{prefix}-B-1"]
+        parent.stdin.close()
+    assert [int(seen.provider_id.split(":")[0]) for seen in listed] == [parent.pid]
+
+
 def test_several_threads_may_list_while_others_launch(provider, prefix):
     launched = []
     threads = [

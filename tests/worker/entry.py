@@ -4,6 +4,7 @@ Run as a program. `LEITSTAND_TEST_UNREACHABLE_SECONDS` shortens the patience wit
 plane.
 """
 
+import importlib
 import os
 import sys
 import types
@@ -72,8 +73,8 @@ def modules():
         parent, _, leaf = name.rpartition(".")
         setattr(sys.modules[parent], leaf, made)
 
-    import leitstand.analysis
-    import leitstand.models
+    for package in ("leitstand.analysis", "leitstand.models"):
+        importlib.import_module(package)
 
     module("leitstand.analysis.probe", run=run_probe)
     module("leitstand.analysis.exhausted", run=run_exhausted)

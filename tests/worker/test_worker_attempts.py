@@ -7,7 +7,7 @@ import hashlib
 import json
 
 import pytest
-from worker_media import doubling_model, frame_of, plain, png, probe
+from worker_media import constant_detector, doubling_model, frame_of, plain, png, probe
 from worker_plane import Task, problem
 
 from leitstand.core.finding import Gap, Stats, encode
@@ -41,6 +41,17 @@ def test_a_picture_goes_from_lease_to_a_result_only_the_job_can_read(working):
     assert task.finished["reason"] is None
     assert {"fetch", "load", "decode", "infer", "write"} <= task.finished["stage_seconds"].keys()
     assert png() not in working.results[task.id, 0]
+
+
+def test_a_picture_through_the_real_pipeline_and_a_real_model_family(working):
+    picture = png(size=(416, 416))
+    task = working.add(plain("image", picture, {"detector": constant_detector()}))
+    working.wait_finished(task)
+    assert task.finished["outcome"] == "done", task.finished
+    frame = next(line for line in working.lines(task, 0) if line.type == "frame")
+    (detection,) = frame.detections
+    assert detection.label == "person"
+    assert detection.box == pytest.approx((112, 112, 304, 304), abs=0.5)
 
 
 def test_segments_are_committed_one_by_one_in_order(working):

@@ -76,6 +76,8 @@ def test_a_killed_worker_leaves_its_segments_and_the_next_begins_at_the_first_mi
     assert second.wait(60)
     kept = dict(plane.results)
     first.kill()
+    cached = [path for path in worker.cache.rglob("*") if path.is_file()]
+    assert [path.parent.name for path in cached] == ["sha256"]
     fetched = plane.calls.count("objects")
     plane.restart_allowed()
     plane.lose(task)

@@ -207,7 +207,7 @@ class Plane:
             "task": {
                 "id": task.id,
                 "pipeline": task.pipeline,
-                "profile": "standard",
+                "profile": "people",
                 "stream": task.stream,
                 "medium": task.medium,
                 "kind": "image",

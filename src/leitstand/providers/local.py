@@ -126,13 +126,23 @@ class Local:
         return str(self._log_folder / f"{label}.log")
 
     def list(self) -> Iterable[Seen]:
-        """Every worker of this user that carries a label of ours, each once, whoever started it."""
-        found: dict[str, Seen] = {}
-        for process in sorted(_processes(), key=lambda one: one.info["create_time"]):
-            label = _label(process.info["cmdline"] or [])
-            if label and label not in found and _alive(process):
-                found[label] = self._seen(process, label)
-        return list(found.values())
+        """Every worker of this user that carries a label of ours, whoever started it.
+
+        A worker's child carries its parent's command line until it runs a program of its own;
+        it is part of the instance, not a second one.
+        """
+        labelled = {
+            process.pid: (process, label)
+            for process in _processes()
+            if (label := _label(process.info["cmdline"] or [])) and _alive(process)
+        }
+        found = []
+        for process, label in labelled.values():
+            parent = labelled.get(process.info["ppid"])
+            if parent is None or parent[1] != label:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    found.append(self._seen(process, label))
+        return found
 
     def _seen(self, process: psutil.Process, label: str) -> Seen:
         return Seen(
@@ -179,9 +189,9 @@ class Local:
 def _processes() -> Iterator[psutil.Process]:
     """Processes of this user; what cannot be read belongs to somebody else or is gone."""
     me = os.getuid()
-    for process in psutil.process_iter(["uids", "cmdline", "create_time"]):
+    for process in psutil.process_iter(["uids", "ppid", "cmdline"]):
         uids = process.info["uids"]
-        if uids and uids.real == me and process.info["create_time"] is not None:
+        if uids and uids.real == me:
             yield process
 
 

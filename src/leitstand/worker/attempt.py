@@ -65,16 +65,24 @@ def work(live: LiveAttempt, tools: Tools) -> Failure | None:
             raise
         except Exception as error:
             live.check()
-            outcome, failure = "failed", judge(error)
+            outcome, failure = "failed", _judged(error)
             log.warning("attempt failed", code=failure.code, blame=failure.blame, at=place(error))
         _finish(live, tools, outcome, failure, stages)
         log.info("attempt over", outcome=outcome)
         return failure
     except (Ended, Fenced, Unreachable, Refused) as error:
-        log.info("attempt left", why=type(error).__name__)
+        log.info("attempt left", why=type(error).__name__, answer=getattr(error, "code", None))
     except Exception as error:
-        log.error("attempt not reported", error=type(error).__name__, at=place(error))
+        log.error(  # noqa: TRY400 - a traceback could quote media
+            "attempt not reported", error=type(error).__name__, at=place(error)
+        )
     return None
+
+
+def _judged(error: Exception) -> Failure:
+    if isinstance(error, Refused):
+        return Failure("control-plane-refused", "us", status=error.status, reason=error.code)
+    return judge(error)
 
 
 def _finish(

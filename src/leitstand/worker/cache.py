@@ -7,7 +7,6 @@ import hashlib
 import threading
 from urllib.parse import quote
 
-from leitstand.core.limits import MIB
 from leitstand.core.model import ModelFile, ModelVersion, digest_of
 from leitstand.core.problem import Problem
 from leitstand.models.cache import ModelCache
@@ -61,7 +60,7 @@ class ModelFiles:
         try:
             for part in self._link.download(path, file.bytes, live.alive):
                 whole += part
-                live.advance(max(1, len(part) // MIB))
+                live.advance()
         except Refused as error:
             raise Failure(
                 "model-unavailable", "us", name=version.name, reason=error.code

@@ -16,6 +16,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from leitstand.core.model import ModelVersion
+from leitstand.core.problem import Problem
 from leitstand.host.facts import cores
 from leitstand.host.nvml import Gpus
 from leitstand.ports import Device, Family, Loaded
@@ -124,12 +125,7 @@ class Sessions:
             family: Family = importlib.import_module(f"leitstand.models.{version.family}")
             loaded = family.load(files, self._device)
         except Exception as error:
-            found = judge(error)
-            if found.blame == "host":
-                raise found from error
-            raise Failure(
-                "model-unloadable", "model", name=version.name, family=version.family
-            ) from error
+            raise _unloadable(version, error) from error
         batch_max = loaded.batch_max if self._device.kind == "cuda" else 1
         return Batcher(version, loaded, max(1, batch_max))
 
@@ -142,6 +138,16 @@ class Sessions:
                     del self._entries[key]
                     if entry.batcher is not None:
                         entry.batcher.close()
+
+
+def _unloadable(version: ModelVersion, error: Exception) -> Failure:
+    found = judge(error)
+    if found.blame == "host":
+        return found
+    if isinstance(error, Problem):
+        blame = "host" if error.code == "no-cuda-runtime" else "model"
+        return Failure(error.code, blame, **error.params)
+    return Failure("model-unloadable", "model", name=version.name, family=version.family)
 
 
 def choose_device(gpus: Gpus) -> Device:
