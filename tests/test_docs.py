@@ -1,0 +1,149 @@
+"""What the documents name exists, and what exists is documented."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from cyclopts import App
+from pydantic import BaseModel
+
+from leitstand.cli.app import app
+from leitstand.config import Settings
+
+ROOT = Path(__file__).parent.parent
+SOURCE = ROOT / "src" / "leitstand"
+DOCS = ROOT / "docs"
+
+
+def fields(model: type[BaseModel], before: str = "") -> Iterator[str]:
+    """Dotted names of all settings; `<name>` stands for a key that the user chooses."""
+    for name, field in model.model_fields.items():
+        dotted = f"{before}{name}"
+        inner = [*get_args(field.annotation), field.annotation]
+        nested = [kind for kind in inner if isinstance(kind, type) and issubclass(kind, BaseModel)]
+        if not nested:
+            yield dotted
+        elif nested[0] is field.annotation:
+            yield from fields(nested[0], f"{dotted}.")
+        else:
+            yield from fields(nested[0], f"{dotted}.<name>.")
+
+
+def commands(of: App, before: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], App]]:
+    """Every command that can be typed, with the words that lead to it."""
+    for name in of:
+        if name.startswith("-"):
+            continue
+        inner: Any = of[name]
+        words = (*before, name)
+        if inner.default_command is not None:
+            yield words, inner
+        yield from commands(inner, words)
+
+
+def text_of(name: str) -> str:
+    return (DOCS / name).read_text("utf-8")
+
+
+def documents() -> list[Path]:
+    return [*DOCS.rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+
+
+def test_every_setting_is_documented() -> None:
+    named = set(re.findall(r"^\| `([\w.<>]+)`", text_of("settings.md"), re.MULTILINE))
+    assert named == set(fields(Settings))
+
+
+def test_every_setting_is_read_by_something() -> None:
+    words: set[str] = set()
+    for path in SOURCE.rglob("*.py"):
+        if path.name == "config.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Attribute):
+                words.add(node.attr)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                words.add(node.value)
+    unread = [name for name in fields(Settings) if name.rsplit(".", 1)[-1] not in words]
+    assert not unread, "\n" + "\n".join(unread)
+
+
+def test_every_command_is_documented() -> None:
+    text = text_of("cli.md")
+    missing = [
+        " ".join(words)
+        for words, _ in commands(app)
+        if not re.search(rf"`leitstand {' '.join(words)}[` ]", text)
+    ]
+    assert not missing, "\n" + "\n".join(missing)
+
+
+def test_every_documented_command_can_be_typed() -> None:
+    known = {words for words, _ in commands(app)}
+    nouns = {words[0] for words in known}
+    violations = []
+    for path in documents():
+        for line in re.findall(r"(?:^|[`/ ])leitstand ([a-z][a-z -]*)", path.read_text("utf-8")):
+            words = tuple(line.split())
+            if words[0] in nouns and words[:2] not in known and words[:1] not in known:
+                violations.append(f"{path.name}: leitstand {line}")
+    assert not violations, "\n" + "\n".join(violations)
+
+
+def test_every_option_is_documented() -> None:
+    text = text_of("cli.md")
+    missing = []
+    for words, command in commands(app):
+        for argument in command.assemble_argument_collection():
+            names = [name for name in argument.names if name.startswith("--")]
+            if names and not any(re.search(rf"`{name}[` ]", text) for name in names):
+                missing.append(f"{' '.join(words)} {names[0]}")
+    assert not missing, "\n" + "\n".join(missing)
+
+
+def test_modules_that_the_architecture_names_exist() -> None:
+    text = text_of("architecture.md")
+    named = set(re.findall(r"`((?:\w+/)*\w+\.(?:py|toml))`", text)) - {"tests/test_tidy.py"}
+    assert len(named) > 30
+    assert [name for name in sorted(named) if not (SOURCE / name).is_file()] == []
+    folders = set(re.findall(r"`(\w+)/(?:\w+/)?`", text)) - {"src", "tests"}
+    assert [name for name in sorted(folders) if not (SOURCE / name).is_dir()] == []
+
+
+def test_the_architecture_fits_on_a_page() -> None:
+    assert len(text_of("architecture.md").split()) <= 1000
+
+
+def test_links_lead_somewhere() -> None:
+    broken = [
+        f"{path.relative_to(ROOT)}: {target}"
+        for path in documents()
+        for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", path.read_text("utf-8"))
+        if "://" not in target and not (path.parent / target).exists()
+    ]
+    assert not broken, "\n" + "\n".join(broken)
+
+
+def test_documents_that_the_source_names_exist() -> None:
+    missing = {
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in [*SOURCE.rglob("*.py"), *(ROOT / "tests").rglob("*.py")]
+        for name in re.findall(r"\bdocs/[\w/-]+\.md\b", path.read_text("utf-8"))
+        if not (ROOT / name).is_file()
+    }
+    assert not missing, "\n" + "\n".join(sorted(missing))
+
+
+@pytest.mark.parametrize("word", ["backend", "manager", "handler", "helper"])
+def test_words_that_are_not_names_stand_in_the_glossary_alone(word: str) -> None:
+    said = [
+        path.name
+        for path in documents()
+        if re.search(rf"\b{word}s?\b", path.read_text("utf-8"), re.IGNORECASE)
+    ]
+    assert set(said) <= {"glossary.md"}
