@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -40,20 +41,32 @@ def connect(server_url: str | None, folders: Folders) -> Client:
     return Client.over_socket(folders.socket, revive=lambda: ensure(folders))
 
 
-def answers(socket: Path) -> bool:
+def answers(path: Path) -> bool:
     """Whether a control plane is there. A socket that accepts and then says nothing is one that
     hangs: that raises Problem("unreachable")."""
+    if not _accepts(path):
+        return False
     try:
         with httpx.Client(
-            transport=httpx.HTTPTransport(uds=str(socket)), timeout=ANSWER_SECONDS_MAX
+            transport=httpx.HTTPTransport(uds=str(path)), timeout=ANSWER_SECONDS_MAX
         ) as http:
             return http.get("http://leitstand/api/v1/health").is_success
     except httpx.TimeoutException as error:
         raise Problem(
-            "unreachable", Exit.UNREACHABLE, where=str(socket), tries=1, detail="no answer"
+            "unreachable", Exit.UNREACHABLE, where=str(path), tries=1, detail="no answer"
         ) from error
     except httpx.TransportError:
         return False
+
+
+def _accepts(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(ANSWER_SECONDS_MAX)
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+        return True
 
 
 def ensure(folders: Folders) -> None:

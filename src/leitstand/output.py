@@ -254,6 +254,7 @@ def _console(stream: IO[str], color: str) -> Console:
     return Console(
         file=stream,
         force_terminal=True if always else None,
+        no_color=False,
         color_system=None if never else "standard" if always else "auto",
         highlight=False,
         markup=False,

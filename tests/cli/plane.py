@@ -96,6 +96,13 @@ class Plane:
             self._thread.join(10)
             self._server = None
 
+    def crash(self) -> None:
+        """Be gone at once, as after SIGKILL: nobody listens any more and every stream ends."""
+        assert self._server is not None
+        self.socket.unlink()
+        self.stopping = True
+        self._server.should_exit = self._server.force_exit = True
+
     def wake(self) -> None:
         for loop, event in self.wakeups:
             if not loop.is_closed():

@@ -13,6 +13,7 @@ from cyclopts.exceptions import (
     MissingArgumentError,
     UnknownCommandError,
     UnknownOptionError,
+    UnusedCliTokensError,
 )
 
 import leitstand
@@ -140,13 +141,8 @@ def _usage(error: CycloptsError) -> Problem:
         case UnknownOptionError() if error.token is not None:
             given = error.token.keyword or error.token.value
             return Problem("unknown-option", Exit.USAGE, given=given, command=command)
-        case UnknownCommandError() if error.unused_tokens:
-            given = error.unused_tokens[0]
-            names = list(error.app or app)
-            near = difflib.get_close_matches(given, names, n=1) or ["none"]
-            return Problem(
-                "unknown-command", Exit.USAGE, given=given, command=command, near=near[0]
-            )
+        case UnknownCommandError() | UnusedCliTokensError() if error.unused_tokens:
+            return _unknown(error.unused_tokens[0], command, error.app or app)
         case MissingArgumentError() if error.argument is not None:
             name = error.argument.name
             return Problem("missing-argument", Exit.USAGE, name=name, command=command)
@@ -159,3 +155,11 @@ def _usage(error: CycloptsError) -> Problem:
                 command=command,
             )
     return Problem("usage", Exit.USAGE, detail=" ".join(str(error).split()), command=command)
+
+
+def _unknown(given: str, command: str, place: App) -> Problem:
+    names = [name for name in place if not name.startswith("-")]
+    if not names:
+        return Problem("unexpected-argument", Exit.USAGE, given=given, command=command)
+    near = difflib.get_close_matches(given, names, n=1) or ["none"]
+    return Problem("unknown-command", Exit.USAGE, given=given, command=command, near=near[0])

@@ -369,8 +369,10 @@ problem-unknown-option = keine Option „{ $given }“
 problem-unknown-command = kein Befehl „{ $given }“
     .do = { $near ->
         [none] { $command } --help
-       *[other] leitstand { $near }, oder { $command } --help
+       *[other] { $command } { $near }, oder { $command } --help
     }
+problem-unexpected-argument = „{ $given }“ ist zu viel
+    .do = { $command } --help
 problem-missing-argument = { $name } fehlt
     .do = { $command } --help
 problem-bad-value = { $option } „{ $given }“ ist keiner der möglichen Werte

@@ -370,8 +370,10 @@ problem-unknown-option = no option "{ $given }"
 problem-unknown-command = no command "{ $given }"
     .do = { $near ->
         [none] { $command } --help
-       *[other] leitstand { $near }, or { $command } --help
+       *[other] { $command } { $near }, or { $command } --help
     }
+problem-unexpected-argument = "{ $given }" is one too many
+    .do = { $command } --help
 problem-missing-argument = { $name } is missing
     .do = { $command } --help
 problem-bad-value = { $option } "{ $given }" is not one of its values

@@ -1,0 +1,241 @@
+"""Lists and shows: for eyes, for pipes, for programs."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leitstand.core.problem import Exit
+from tests.cli.conftest import Command
+from tests.cli.plane import CASE, INSTANCE, JOB, Plane, job
+from tests.cli.stories import good_story
+
+JOBS = """\
+JOB     NAME         CASE    PROGRESS              STATE        FINISH  DUE    COST  EXPECTED
+j-71c0  Bahnhof.mp4  K-2031  ▰▰▰▰▰▰▰▱▱▱▱▱▱▱  50 %  running           –    –  1.89 €    3.42 €
+j-71e9  Bahnhof.mp4  K-2031  ▰▰▰▰▰▰▰▰▰▰▰▰▰▨        done, 1 gap       –    –  1.89 €    3.42 €
+Next  leitstand jobs show j-71c0
+"""
+
+
+@pytest.fixture(autouse=True)
+def filled(plane: Plane) -> None:
+    running = job([]) | {
+        "name": "Bahnhof.mp4", "case_name": "K-2031", "state": "running",
+        "segments": {"done": 7, "total": 14, "redone": 1, "gap": 0}, "finish_at": None,
+        "cost_eur": "1.89", "expected_eur": "3.42",
+    }  # fmt: skip
+    ended = running | {
+        "id": "job_01KAR3W6V9Q4T8ZC5N0EXB71E9", "state": "done",
+        "segments": {"done": 29, "total": 30, "redone": 0, "gap": 1},
+    }  # fmt: skip
+    plane.lists["jobs"] = [ended, running]
+    plane.jobs = {JOB: running, str(ended["id"]): ended}
+    plane.lists["instances"] = [
+        {
+            "id": INSTANCE, "provider": "vast", "gpu": "RTX 4090", "region": "Frankfurt",
+            "tier": "B", "state": "ready", "reason": None, "why": "lease of j-71c0",
+            "price_eur_per_hour": "0.42", "cost_eur": "1.90",
+            "state_proof": {"kind": "beat", "at": "2126-11-24T08:00:00Z"},
+        },
+        {
+            "id": INSTANCE[:-1] + "9", "provider": "vast", "gpu": None, "cores": 4, "tier": "L",
+            "state": "terminated", "reason": {"code": "end-by", "params": {}},
+            "price_eur_per_hour": "0", "cost_eur": "0",
+        },
+    ]  # fmt: skip
+    plane.lists["cases"] = [{"id": CASE, "name": "K-2031", "data_class": 2}]
+    plane.lists["media"] = [
+        {"id": f"medium_{number:026d}", "name": f"m{number}\n.mp4", "kind": "video",
+         "bytes": 8_100_000, "duration_s": 79.5, "state": "ready", "held_until": None}
+        for number in range(450)
+    ]  # fmt: skip
+
+
+def test_jobs_on_a_terminal(run: Command) -> None:
+    done = run("jobs", terminal=True)
+    assert done.out.replace("\u00a0", " ") == JOBS
+
+
+def test_jobs_in_a_pipe_are_tab_separated_without_head_colour_or_cuts(run: Command) -> None:
+    done = run("jobs")
+    assert done.lines()[0].split("\t") == [
+        JOB, "Bahnhof.mp4", "K-2031", "7/14", "running", "", "", "1.89", "3.42",
+    ]  # fmt: skip
+    assert done.err == ""
+
+
+def test_jobs_as_json_are_one_object_with_the_documents_as_they_are(
+    run: Command, plane: Plane
+) -> None:
+    document = json.loads(run("--json", "jobs").out)
+    assert document["schema"] == "leitstand.jobs/1"
+    assert document["items"] == plane.lists["jobs"]
+    assert document["next"] is None
+
+
+def test_states_in_json_do_not_change_with_the_language(run: Command) -> None:
+    assert json.loads(run("jobs", "--json", "--lang", "de").out)["items"][1]["state"] == "running"
+    assert "läuft" in run("jobs", "--lang", "de", terminal=True).out
+
+
+def test_narrow_terminals_lose_columns_then_cut_names_and_never_numbers(run: Command) -> None:
+    for columns in (80, 60, 50, 40):
+        done = run("jobs", terminal=True, columns=columns)
+        rows = [line for line in done.lines() if line.startswith("j-")]
+        assert all(len(row) <= columns for row in rows) or columns == 40
+        assert all("1.89" in row for row in rows)
+    assert "Ba…f.mp4" in done.out
+
+
+def test_lists_follow_all_pages(run: Command) -> None:
+    rows = run("media").lines()
+    assert len(rows) == 450
+    assert rows[0].split("\t")[1] == "m0␊.mp4"
+    assert len(run("media", "--limit", "3").lines()) == 3
+
+
+def test_instances_that_are_gone_show_only_with_all(run: Command) -> None:
+    assert len(run("instances").lines()) == 1
+    done = run("instances", "--all", terminal=True)
+    assert "its agreed end has come" in done.out
+    assert "4 cores, no GPU" in done.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "schema"),
+    [
+        (["jobs"], "jobs"),
+        (["jobs", "show", "j-71c0"], "job"),
+        (["jobs", "hold", "j-71c0"], "job"),
+        (["jobs", "cancel", "j-71c0"], "job"),
+        (["media"], "media"),
+        (["cases"], "cases"),
+        (["instances"], "instances"),
+        (["instances", "show", "i-8c20"], "instance"),
+        (["instances", "drain", "i-8c20"], "instance"),
+        (["models", "list"], "models"),
+        (["offers"], "offers"),
+        (["explain", "d-5540"], "decision"),
+        (["doctor"], "doctor"),
+    ],
+)
+def test_json_everywhere(run: Command, arguments: list[str], schema: str) -> None:
+    done = run(*arguments, "--json")
+    (line,) = done.lines()
+    assert json.loads(line)["schema"] == f"leitstand.{schema}/1"
+    assert done.err == ""
+
+
+@pytest.mark.parametrize("given", ["j-71c0", "71C0", "71c0", JOB])
+def test_an_id_may_be_whole_or_its_ending(run: Command, given: str) -> None:
+    done = run("jobs", "show", given, terminal=True)
+    assert done.exit == 0
+    assert done.lines()[0].startswith("Bahnhof.mp4 (j-71c0): running. 7 of 14 segments")
+
+
+def test_an_unknown_id_says_so(run: Command, plane: Plane) -> None:
+    plane.problems["GET /jobs/NOPE"] = {
+        "type": "urn:leitstand:problem:unknown-job", "status": 404, "exit": 2,
+        "params": {"job": "NOPE"},
+    }  # fmt: skip
+    done = run("jobs", "show", "nope")
+    assert done.exit == 2
+    assert "error: there is no job NOPE" in done.err
+
+
+def test_the_report_of_a_job_that_is_done_can_be_fetched_later(run: Command) -> None:
+    assert run("jobs", "report", "j-71e9", "--out", "r").exit == 0
+    assert Path("r/report.html").exists()
+    refused = run("jobs", "report", "j-71c0")
+    assert refused.exit == 1
+    assert "error: j-71c0 has no report" in refused.err
+
+
+def test_offers_show_where_one_falls(run: Command, plane: Plane) -> None:
+    plane.lists["offers"] = [
+        {"provider": "vast", "gpu": "RTX A5000", "vram_gib": 24.0, "region": "Amsterdam",
+         "tier": "B", "price_eur_per_hour": "0.24",
+         "rejected": {"rule": "tier", "has": "B", "needs": "L", "short_by": None}},
+    ]  # fmt: skip
+    done = run("offers", "--vram", "24", "--tier", "B", terminal=True)
+    assert "RTX A5000    24  vast Amsterdam  B     0.24  tier: L" in done.out
+    assert plane.bodies["offers"] == {"vram_gib": 24.0, "tier": "B"}
+    plane.lists["offers"] = []
+    assert run("offers").exit == Exit.NO_CAPACITY
+
+
+def verdict(**over: Any) -> dict[str, Any]:
+    return {
+        "verified": True, "entries": 48_219, "heads": 2, "root": "a41f09c2" * 8, "waiting": 0,
+        "subjects": {"medium": 142, "job": 9}, "faults": [],
+    } | over  # fmt: skip
+
+
+def test_audit_verify_names_what_was_checked(run: Command, plane: Plane) -> None:
+    plane.lists["ledger/verify"] = [verdict()]
+    done = run("audit", "verify")
+    assert done.exit == 0
+    assert done.lines()[:3] == [
+        "✓ 48,219 entries, root a41f09c2…",
+        "✓ 2 signed heads, every one extends the last",
+        "✓ State agrees: 9 jobs, 142 media",
+    ]
+
+
+def test_audit_verify_fails_on_a_changed_entry(run: Command, plane: Plane) -> None:
+    fault = "entry 31207 was changed after it was written"
+    plane.lists["ledger/verify"] = [verdict(verified=False, faults=[fault])]
+    done = run("audit", "verify")
+    assert done.exit == 1
+    assert f"× {fault}" in done.out
+
+
+def test_audit_show_is_in_the_order_of_entries(run: Command, plane: Plane) -> None:
+    entry = {"v": 1, "at": 1_790_000_000_000_000, "type": "job.start", "actor": "operator:0",
+             "subject": JOB, "before": "planned", "after": "waiting"}  # fmt: skip
+    plane.lists["ledger/entries"] = [
+        {"items": [entry | {"position": 8}, entry | {"position": 7}], "next": None}
+    ]
+    rows = [line.split("\t") for line in run("audit", "show").lines()]
+    assert [row[0] for row in rows] == ["7", "8"]
+    assert rows[0][1].startswith("2026-09-21T") and rows[0][5] == "planned → waiting"
+
+
+def test_events_so_far_end_and_watched_ones_follow(run: Command, plane: Plane) -> None:
+    plane.jobs = {}
+    plane.events = [("job", {"state": "running", "subject": JOB})]
+    done = run("events")
+    assert done.lines() == [f'1\tjob\t{{"state": "running", "subject": "{JOB}"}}']
+
+
+@pytest.mark.usefixtures("pretend")
+def test_encrypted_files_and_their_identity_can_be_taken_away(run: Command, plane: Plane) -> None:
+    plane.jobs = {}
+    Path("a.jpg").write_bytes(b"IMG of something")
+    plane.story = good_story()
+    assert run("analyze", "a.jpg").exit == 0
+    assert run("media", "download", "m-0001", "--out", "files").exit == 0
+    (file,) = Path("files").iterdir()
+    identity = run("media", "export-identity", "m-0001")
+    assert identity.out.startswith("AGE-SECRET-KEY-1") and identity.out.count("\n") == 1
+    assert "Whoever has this identity can read the medium." in identity.err
+    pyrage = importlib.import_module("pyrage")
+    key = pyrage.x25519.Identity.from_str(identity.out.strip())
+    assert pyrage.decrypt(file.read_bytes(), [key]) == b"IMG of something"
+
+
+def test_erasing_asks_and_a_no_erases_nothing(run: Command, plane: Plane) -> None:
+    plane.media["medium_00000000000000000000000001"] = {
+        "id": "medium_00000000000000000000000001", "name": "a.jpg", "state": "ready",
+    }  # fmt: skip
+    refused = run("media", "erase", "m-0001", terminal=True, typed="n\n")
+    assert refused.exit == 2
+    assert "Erase a.jpg (m-0001) for good? [y/N]" in refused.err
+    assert not any(asked.startswith("DELETE") for asked in plane.asked)
+    assert run("media", "erase", "m-0001", "--yes").exit == 0
+    assert plane.media["medium_00000000000000000000000001"]["state"] == "erased"

@@ -1,0 +1,160 @@
+"""Models that a batch wants: sizes first, then a question, and never a pull nobody agreed to."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leitstand.cli import batch, wanted
+from leitstand.config import Folders
+from leitstand.models import pull as pulling
+from leitstand.models.cache import ModelCache
+from leitstand.models.catalogue import Catalogue
+from tests.cli import conftest
+from tests.cli.conftest import Command
+from tests.cli.plane import Plane
+from tests.cli.stories import good_story
+
+
+@pytest.fixture
+def pulled(monkeypatch: pytest.MonkeyPatch, home: Folders) -> list[str]:
+    """Names that were pulled; pulling makes them present without any network."""
+    names: list[str] = []
+
+    def pull(wanted_names: Any, cache: ModelCache, progress: Any, **_: Any) -> pulling.Pulled:
+        progress(pulling.Step("fetch", wanted_names[0], 1, 2))
+        names.extend(wanted_names)
+        for name in wanted_names:
+            present(home, name)
+        return pulling.Pulled(tuple(wanted_names), (), 2)
+
+    monkeypatch.setattr(wanted, "pull", pull)
+    monkeypatch.setattr(pulling, "pull", pull)
+    return names
+
+
+@pytest.fixture
+def files(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("a.jpg").write_bytes(b"IMG")
+    from contextlib import contextmanager
+
+    @contextmanager
+    def intake() -> Any:
+        yield conftest.Pretended
+
+    monkeypatch.setattr(batch, "intake", intake)
+
+
+def present(home: Folders, name: str) -> None:
+    """Put files of the right name into the cache; their content does not matter here."""
+    cache = ModelCache(home.models)
+    for file in Catalogue.load().get(name).version.files:
+        cache.path(file.sha256).parent.mkdir(parents=True, exist_ok=True)
+        cache.path(file.sha256).write_bytes(b"")
+
+
+@pytest.mark.usefixtures("files")
+def test_without_an_answer_it_ends_with_what_to_type_and_takes_everything_back(
+    run: Command, plane: Plane, pulled: list[str]
+) -> None:
+    done = run("analyze", "a.jpg")
+    assert done.exit == 2
+    assert "Models are missing: " in done.err and "MB to fetch." in done.err
+    assert "  do   leitstand models pull, or add --yes" in done.err
+    assert pulled == []
+    assert [medium["state"] for medium in plane.media.values()] == ["erased"]
+
+
+@pytest.mark.usefixtures("files")
+@pytest.mark.parametrize(("typed", "code"), [("y\n", 0), ("n\n", 2), ("\n", 2)])
+def test_a_person_is_asked_after_the_sizes(
+    run: Command, plane: Plane, pulled: list[str], typed: str, code: int
+) -> None:
+    plane.story = good_story()
+    done = run("analyze", "a.jpg", terminal=True, typed=typed)
+    assert done.exit == code
+    assert done.err.index("to fetch.") < done.err.index("Fetch them now? [y/N]")
+    assert bool(pulled) == (code == 0)
+
+
+@pytest.mark.usefixtures("files")
+def test_yes_pulls_only_what_the_batch_uses(run: Command, plane: Plane, pulled: list[str]) -> None:
+    plane.story = good_story()
+    assert run("analyze", "a.jpg", "--yes").exit == 0
+    families = {Catalogue.load().get(name).version.family for name in pulled}
+    assert "detector" in families
+    assert families.isdisjoint({"speech", "voice"})
+
+
+@pytest.mark.usefixtures("files")
+def test_models_that_are_only_useful_are_named_and_left(
+    run: Command, plane: Plane, pulled: list[str], home: Folders
+) -> None:
+    catalogue = Catalogue.load()
+    for name in catalogue.default_set():
+        if catalogue.get(name).version.family == "detector":
+            present(home, name)
+    plane.story = good_story()
+    done = run("analyze", "a.jpg", "--yes")
+    assert done.exit == 0
+    assert "! Not here, so not looked for: " in done.err
+    assert pulled == []
+
+
+def test_pull_list_and_verify(run: Command, pulled: list[str], home: Folders) -> None:
+    done = run("models", "pull", "--demo")
+    assert done.exit == 0
+    assert pulled == list(Catalogue.load().demo_set())
+    listed = json.loads(run("models", "list", "--json").out)["items"]
+    assert {item["name"] for item in listed if item["present"]} == set(pulled)
+    verified = run("models", "verify")
+    assert verified.exit == 1
+    assert verified.out.count("× ") == len(pulled)
+
+
+def test_verify_without_models_and_unknown_names_say_so(run: Command) -> None:
+    assert "error: no model is here that could be verified" in run("models", "verify").err
+    done = run("models", "pull", "nanodet-x")
+    assert done.exit == 2
+    assert 'error: no model "nanodet-x"' in done.err
+
+
+def test_without_the_extra_analyze_says_which_one_is_missing(
+    run: Command, plane: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = importlib.import_module
+
+    def without(name: str, package: str | None = None) -> Any:
+        if name == "av":
+            raise ModuleNotFoundError("No module named 'av'", name="av")
+        return real(name, package)
+
+    monkeypatch.setattr(importlib, "import_module", without)
+    Path("a.jpg").write_bytes(b"IMG")
+    done = run("analyze", "a.jpg")
+    assert done.exit == 2
+    assert 'pip install "leitstand[media]"' in done.err
+    assert plane.asked == []
+
+
+def test_doctor_names_what_is_well_and_the_remedy(run: Command, plane: Plane) -> None:
+    done = run("doctor")
+    assert said_at(done.out, "✓ Control") and "version 0.1.0 answers" in done.out
+    assert said_at(done.out, "! Models") and "leitstand models pull" in done.out
+    assert done.lines()[-1].endswith(" broken.")
+
+
+def test_doctor_finds_a_broken_setting_and_goes_on(run: Command, home: Folders) -> None:
+    home.settings_file.write_text("[server]\nlistn = 'x:1'\n")
+    done = run("doctor")
+    assert done.exit == 1
+    assert 'no setting "server.listn"' in done.out
+    assert "✓ Python" in done.out and "Models" in done.out
+
+
+def said_at(text: str, head: str) -> bool:
+    return any(line.startswith(head) for line in text.splitlines())
