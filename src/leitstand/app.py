@@ -15,6 +15,7 @@ import string
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from leitstand.api.operator import operator_app
 from leitstand.api.parts import OperatorParts
 from leitstand.api.streams import Clients, Progress, Wakeups
 from leitstand.api.worker import WorkerParts, worker_app
-from leitstand.clockwork import StepLoop, SystemClock, SystemIds
+from leitstand.clockwork import StepLoop, SystemClock, SystemIds, exclusive
 from leitstand.config import Settings
 from leitstand.control.commands import Door
 from leitstand.control.dispatch import Dispatcher
@@ -40,13 +41,15 @@ from leitstand.core.access import Actor
 from leitstand.core.job import FUSE
 from leitstand.core.model import ModelVersion
 from leitstand.core.problem import Exit, Problem
+from leitstand.core.retention import Retention
 from leitstand.folders import Folders
 from leitstand.models.cache import ModelCache
 from leitstand.models.catalogue import Catalogue
 from leitstand.ports import Provider
 from leitstand.security.ca import Authority
 from leitstand.security.listener import port_of, worker_server
-from leitstand.store import instances, jobs
+from leitstand.store import effects as effects_store
+from leitstand.store import instances, jobs, media
 from leitstand.store.engine import Database
 from leitstand.vault.blobs import open_blobs
 from leitstand.vault.note import Signer, verify_head
@@ -125,7 +128,7 @@ def _open(settings: Settings, folders: Folders) -> Stores:
     folders.ledger.mkdir(mode=0o700, parents=True, exist_ok=True)
     return Stores(
         database=database,
-        door=Door(database, vault, SystemIds(), TENANT),
+        door=Door(database, vault, SystemIds(), TENANT, _retention(settings)),
         authority=Authority.open(_key_folder(settings, folders) / "ca"),
         signer=Signer.open(_key_folder(settings, folders) / "ledger", f"leitstand-{installation}"),
         installation=installation,
@@ -248,28 +251,33 @@ class _Plane:
             slots=self._settings.worker.slots or 1,
             environment={},
         )
-        effects = EffectRunner(door, self._providers, self._blobs, address)
+        effects = EffectRunner(door, self._providers, self._blobs, address, self._clock)
         reconciler = Reconciler(
             door,
             self._providers,
             self._planner,
             self._stores.installation,
             self._settings.placement.instances_max,
+            self._clock,
         )
         dispatcher = Dispatcher(door, self._blobs)
         sequencer = Sequencer(door, self._stores.signer, f"leitstand/{self._stores.installation}")
-        upkeep = Upkeep(door)
+        upkeep = Upkeep(door, self._blobs)
+        database = self._stores.database
+
+        def sole(name: str, step: Callable[[datetime], object]) -> Callable[[], None]:
+            return lambda: exclusive(database, name, lambda: step(now()))
+
         woken = [
-            StepLoop("effects", lambda: effects.step(now()), every=1.0),
-            StepLoop("reconcile", lambda: reconciler.step(now()), every=1.0, pace=0.2),
-            StepLoop("dispatch", lambda: dispatcher.step(now()), every=1.0),
+            StepLoop("effects", sole("effects", effects.step), every=1.0),
+            StepLoop("reconcile", sole("reconcile", reconciler.step), every=1.0, pace=0.2),
+            StepLoop("dispatch", sole("dispatch", dispatcher.step), every=1.0),
             StepLoop("sequence", lambda: sequencer.step(now()), every=1.0, pace=0.1),
         ]
-        database = self._stores.database
         database.after_commit(self._wakeups.notify)
         for step in woken:
             database.after_commit(step.kick)
-        self._loops = [*woken, StepLoop("upkeep", lambda: upkeep.step(now()), every=0.5)]
+        self._loops = [*woken, StepLoop("upkeep", sole("upkeep", upkeep.step), every=0.5)]
         for step in self._loops:
             step.start()
 
@@ -289,6 +297,8 @@ class _Plane:
         return not (
             database.read(lambda conn: jobs.count_in(conn, ("planned", *jobs.OPEN)))
             or database.read(instances.alive)
+            or database.read(effects_store.untried)
+            or database.read(lambda conn: media.overdue(conn, self._clock.now(), 1))
         )
 
 
@@ -326,6 +336,17 @@ def _rules(settings: Settings) -> PlanRules:
             "month": _text(budgets.month_eur),
             "job": _text(budgets.job_eur),
         },
+        tiers={int(name): tier for name, tier in settings.placement.tiers.items()},
+    )
+
+
+def _retention(settings: Settings) -> Retention:
+    terms = settings.retention
+    return Retention(
+        media=terms.media,
+        failed_media=terms.failed_media,
+        inbox=terms.inbox,
+        reports=terms.reports,
     )
 
 

@@ -7,9 +7,12 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import structlog
 from ulid import ULID
+
+from leitstand.ports import Database
 
 log = structlog.get_logger(__name__)
 
@@ -45,6 +48,13 @@ class SystemIds:
 
     def draw(self, size: int) -> bytes:
         return os.urandom(size)
+
+
+def exclusive(database: Database, name: str, step: Callable[[], object]) -> None:
+    """Run a step under its named lock: of several control planes of one database, one does."""
+    with database.named_lock(name) as held:
+        if held:
+            step()
 
 
 class StepLoop:
@@ -103,4 +113,4 @@ def _where(error: BaseException) -> str:
     while trace.tb_next is not None:
         trace = trace.tb_next
     code = trace.tb_frame.f_code
-    return f"{os.path.basename(code.co_filename)}:{trace.tb_lineno} {code.co_name}"
+    return f"{Path(code.co_filename).name}:{trace.tb_lineno} {code.co_name}"

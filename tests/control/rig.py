@@ -13,14 +13,15 @@ from typing import Any
 
 from ulid import ULID
 
-from leitstand.control.attempts import AttemptBeat, Beat, Claim, Finish, ReleaseKey, StoreResult
+from leitstand.control.attempts import AttemptBeat, Beat, Finish, ReleaseKey, StoreResult
 from leitstand.control.cases import OpenCase
 from leitstand.control.commands import Command, Door
 from leitstand.control.dispatch import Dispatcher
 from leitstand.control.effects import EffectRunner, WorkerAddress
-from leitstand.control.instances import Admit, Enrol
 from leitstand.control.jobs import StartJob
+from leitstand.control.leases import Claim
 from leitstand.control.media import CompleteUpload, MediumReady, NewSegment, OpenMedium, OpenUpload
+from leitstand.control.membership import Admit, Enrol
 from leitstand.control.plan import Planner, PlanRules, Wish
 from leitstand.control.reconcile import Reconciler
 from leitstand.control.sequence import Sequencer
@@ -184,7 +185,7 @@ class Rig:
         instances_max: int = 1,
         segments_per_task: int = 4,
     ) -> None:
-        self.now = START
+        self.time = START
         self.database = database
         self.blobs = MemoryBlobs()
         self.rented = Rented()
@@ -203,26 +204,35 @@ class Rig:
         )
         self.planner = Planner(self.door, providers, OneModel(), rules)
         address = WorkerAddress("https://127.0.0.1:1", self.authority.sha256, 1, {})
-        self.effects = EffectRunner(self.door, providers, self.blobs, address)
-        self.reconciler = Reconciler(self.door, providers, self.planner, "test1234", instances_max)
+        self.effects = EffectRunner(self.door, providers, self.blobs, address, self)
+        self.reconciler = Reconciler(
+            self.door, providers, self.planner, "test1234", instances_max, self
+        )
         self.dispatcher = Dispatcher(self.door, self.blobs)
         self.sequencer = Sequencer(self.door, self.signer, "test")
-        self.upkeep = Upkeep(self.door)
+        self.upkeep = Upkeep(self.door, self.blobs)
+
+    def now(self) -> datetime:
+        """The rig is its own clock."""
+        return self.time
+
+    def monotonic(self) -> float:
+        return (self.time - START).total_seconds()
 
     def run(self, command: Command[Any], actor: Actor = OPERATOR) -> Any:
-        return self.door.run(command, actor, self.now)
+        return self.door.run(command, actor, self.time)
 
     def later(self, **delta: float) -> None:
-        self.now += timedelta(**delta)
+        self.time += timedelta(**delta)
 
     def step(self, times: int = 1) -> None:
         """All steps once, a second apart."""
         for _ in range(times):
-            self.dispatcher.step(self.now)
-            self.reconciler.step(self.now)
-            self.effects.step(self.now)
-            self.upkeep.step(self.now)
-            self.sequencer.step(self.now)
+            self.dispatcher.step(self.time)
+            self.reconciler.step(self.time)
+            self.effects.step(self.time)
+            self.upkeep.step(self.time)
+            self.sequencer.step(self.time)
             self.later(seconds=1)
 
     def medium(self, case_id: str, segments: int = 2, stream: str = "video:0") -> str:
@@ -233,7 +243,7 @@ class Rig:
             body = f"{new.id} {number}".encode()
             digest = hashlib.sha256(body).hexdigest()
             upload = self.run(OpenUpload(new.id, len(body), digest, (digest,)))
-            object_id = self.door.ids.new("object", self.now)
+            object_id = self.door.ids.new("object", self.time)
             self.blobs.put(object_id, [body])
             self.run(CompleteUpload(upload.id, object_id))
             span = 30_000_000
@@ -242,7 +252,7 @@ class Rig:
                     stream, number, number * span, (number + 1) * span, "matroska", object_id
                 )
             )
-        kind = stream.split(":")[0]
+        kind = stream.split(":", maxsplit=1)[0]
         technical = {"duration_s": 30.0 * segments}
         self.run(MediumReady(new.id, kind, "0" * 64, technical, {}, [], tuple(rows)))
         return str(new.id)
@@ -252,7 +262,7 @@ class Rig:
         found = self.run(OpenCase(case))
         ids = tuple(self.medium(found.id, segments) for _ in range(media))
         asked = Wish(found.id, ids, "people", "en", **wish)
-        decision = self.planner.decide(asked, OPERATOR, self.now)
+        decision = self.planner.decide(asked, OPERATOR, self.time)
         started: Job = self.run(StartJob(decision.id, "test1234", self.segments_per_task))
         return started
 
@@ -301,7 +311,7 @@ class Worker:
         return found
 
     def key(self, lease: dict[str, Any], fence: int | None = None) -> Any:
-        command = ReleaseKey(self.id, lease["attempt"], fence or lease["fence"], 0.0)
+        command = ReleaseKey(self.id, lease["attempt"], fence or lease["fence"])
         return self.rig.run(command, self.actor)
 
     def beat(self, lease: dict[str, Any], units: int) -> str:
@@ -310,7 +320,7 @@ class Worker:
         return str(reply.verdicts[lease["attempt"]][0])
 
     def result(self, lease: dict[str, Any], segment: int) -> bool:
-        object_id = self.rig.door.ids.new("object", self.rig.now)
+        object_id = self.rig.door.ids.new("object", self.rig.time)
         body = f"result {segment}".encode()
         self.rig.blobs.put(object_id, [body])
         digest = hashlib.sha256(body).hexdigest()

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from leitstand.control.attempts import Fenced
 from leitstand.control.audit import verify
-from leitstand.control.jobs import CancelJob, HoldJob, ResumeJob, StartJob
+from leitstand.control.jobs import CancelJob, HoldJob, ReadReport, ResumeJob, StartJob
+from leitstand.control.leases import Fenced
 from leitstand.core.problem import Problem
 from leitstand.ports import NoCapacity, Seen, Status, UnknownOutcome
 from leitstand.store import attempts, instances, jobs, media, money, tables
@@ -54,9 +54,8 @@ def test_a_job_ends_done_released_erased_and_in_the_ledger(rig: Rig) -> None:
     found = rig.read(lambda conn: media.of_job(conn, TENANT, job.id))
     assert [medium.state for medium in found] == ["erased"]
     kept = set(rig.blobs.held)
-    results = rig.read(lambda conn: attempts.results_of_job(conn, TENANT, job.id))
-    inputs = {t.input_object_id for t in rig.read(lambda c: jobs.tasks_of(c, TENANT, job.id))}
-    assert kept == {r.object_id for r in results} | (inputs - {None})
+    report = rig.run(ReadReport(job.id))
+    assert kept == {report}
 
 
 def test_the_worst_case_is_reserved_with_the_intent_and_shrinks_as_time_is_booked(rig: Rig) -> None:

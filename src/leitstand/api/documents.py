@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +14,7 @@ from leitstand.core.job import FUSE, Attempt, Job, Task
 from leitstand.core.medium import Case, Medium
 from leitstand.core.problem import Problem
 from leitstand.store import attempts, instances, jobs, ledger, media, money
+from leitstand.store.jobs import Tally
 
 PENDING = ("receiving", "intake")
 
@@ -113,31 +116,45 @@ def instance_document(instance: Instance, tx: Tx | None = None) -> dict[str, Any
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Segments of a job or of one medium, counted in the database."""
+
+    done: int
+    total: int
+    gap: int
+
+    @classmethod
+    def of(cls, tallies: Iterable[Tally]) -> Count:
+        """The sum of some tallies; a gap is what a failed task left without a result."""
+        listed = list(tallies)
+        return cls(
+            sum(t.done for t in listed),
+            sum(t.segments for t in listed),
+            sum(t.segments - t.done for t in listed if t.state == "failed"),
+        )
+
+
 def job_document(tx: Tx, job: Job, *, whole: bool = False) -> dict[str, Any]:
     """A job; `whole` adds media, attempts, instances and receipts."""
-    tasks = jobs.tasks_of(tx.conn, tx.tenant, job.id)
-    ordinary = [task for task in tasks if task.pipeline != FUSE]
-    done = jobs.segments_done(tx.conn, [task.id for task in ordinary])
-    tried = attempts.of_job(tx.conn, tx.tenant, job.id)
+    tallies = jobs.tallies(tx.conn, tx.tenant, [job.id])[job.id]
     decision = jobs.decision(tx.conn, tx.tenant, job.decision_id)
     chosen = None if decision is None else decision.verdict["chosen"]
-    found = media.of_job(tx.conn, tx.tenant, job.id)
-    total = sum(_length(task) for task in ordinary)
-    gap = sum(_length(t) - len(done[t.id]) for t in ordinary if t.state == "failed")
-    names = [sealed_of(tx, medium).get("name") for medium in found[:1]]
+    first = media.of_job(tx.conn, tx.tenant, job.id, limit=1)
+    count = Count.of(tallies)
     document: dict[str, Any] = {
         "id": job.id,
-        "name": names[0] if names else None,
+        "name": sealed_of(tx, first[0]).get("name") if first else None,
         "case": job.case_id,
         "case_name": title_of(tx, tx.case(job.case_id)),
         "profile": job.profile,
         "state": job.state,
         "reason": job.reason,
         "segments": {
-            "done": sum(len(numbers) for numbers in done.values()),
-            "total": total,
-            "redone": sum(1 for attempt in tried if attempt.state in ("lost", "failed")),
-            "gap": gap,
+            "done": count.done,
+            "total": count.total,
+            "redone": attempts.repeated(tx.conn, tx.tenant, job.id),
+            "gap": count.gap,
         },
         "queue_position": None,
         "finish_at": None if chosen is None else chosen["finish_at"],
@@ -149,56 +166,60 @@ def job_document(tx: Tx, job: Job, *, whole: bool = False) -> dict[str, Any]:
         "ended_at": moment(job.ended_at),
         "decision": job.decision_id,
     }
-    if whole:
-        fleet = instances.of_job(tx.conn, tx.tenant, job.id)
-        document |= {
-            "media": [_job_medium(tx, medium, tasks, done) for medium in found],
-            "attempts": [_attempt(attempt, tasks) for attempt in tried],
-            "instances": [instance_document(instance, tx) for instance in fleet],
-            "receipts": [r for r in (receipt(tx, m) for m in found) if r is not None],
-            "models": [
-                {k: m[k] for k in ("family", "name", "version", "digest")} for m in job.models
-            ],
-            "report": any(
-                attempts.result(tx.conn, task.id, 0) for task in tasks if task.pipeline == FUSE
-            ),
-        }
-    return document
+    return document | _whole(tx, job, tallies) if whole else document
 
 
-def _job_medium(
-    tx: Tx, medium: Medium, tasks: list[Task], done: dict[str, set[int]]
-) -> dict[str, Any]:
-    mine = [task for task in tasks if task.medium_id == medium.id]
-    failed = [task for task in mine if task.state == "failed"]
-    ended = all(task.state in ("done", "failed", "cancelled") for task in mine)
-    if medium.state == "failed" or (mine and len(failed) == len(mine)):
+def _whole(tx: Tx, job: Job, tallies: list[Tally]) -> dict[str, Any]:
+    tasks = {task.id: task for task in jobs.tasks_of(tx.conn, tx.tenant, job.id)}
+    tried = attempts.of_job(tx.conn, tx.tenant, job.id)
+    fleet = instances.of_job(tx.conn, tx.tenant, job.id)
+    reasons: dict[str | None, Any] = {}
+    for task in tasks.values():
+        if task.state == "failed":
+            reasons.setdefault(task.medium_id, task.reason)
+    by_medium: dict[str, list[Tally]] = {}
+    for tally in tallies:
+        by_medium.setdefault(tally.medium_id, []).append(tally)
+    shown = [
+        _job_medium(tx, medium, by_medium.get(medium.id, []), reasons.get(medium.id))
+        for medium in media.of_job(tx.conn, tx.tenant, job.id)
+    ]
+    fuse = next((task for task in tasks.values() if task.pipeline == FUSE), None)
+    return {
+        "media": shown,
+        "attempts": [_attempt(attempt, tasks[attempt.task_id]) for attempt in tried],
+        "instances": [instance_document(instance, tx) for instance in fleet],
+        "receipts": [m["receipt"] for m in shown if m["receipt"] is not None],
+        "models": [{k: m[k] for k in ("family", "name", "version", "digest")} for m in job.models],
+        "report": fuse is not None and attempts.result(tx.conn, fuse.id, 0) is not None,
+    }
+
+
+def _job_medium(tx: Tx, medium: Medium, mine: list[Tally], reason: Any) -> dict[str, Any]:
+    states = {tally.state for tally in mine}
+    if medium.state == "failed" or states == {"failed"}:
         state = "failed"
-    elif failed:
+    elif "failed" in states:
         state = "partial"
-    elif mine and ended:
+    elif states and states <= {"done", "failed", "cancelled"}:
         state = "done"
     else:
-        state = "running" if any(task.state == "leased" for task in mine) else "waiting"
-    reason = medium.reason or (failed[0].reason if failed else None)
+        state = "running" if "leased" in states else "waiting"
+    count = Count.of(mine)
     return {
         "id": medium.id,
         "name": sealed_of(tx, medium).get("name"),
         "kind": medium.kind,
         "state": state,
-        "reason": reason,
+        "reason": medium.reason or reason,
         "medium_state": medium.state,
         "receipt": receipt(tx, medium),
-        "segments": {
-            "done": sum(len(done.get(task.id, ())) for task in mine),
-            "total": sum(_length(task) for task in mine),
-        },
+        "segments": {"done": count.done, "total": count.total},
         "headline": None,
     }
 
 
-def _attempt(attempt: Attempt, tasks: list[Task]) -> dict[str, Any]:
-    task = next(task for task in tasks if task.id == attempt.task_id)
+def _attempt(attempt: Attempt, task: Task) -> dict[str, Any]:
     return {
         "id": attempt.id,
         "task": task.id,
@@ -212,7 +233,3 @@ def _attempt(attempt: Attempt, tasks: list[Task]) -> dict[str, Any]:
         "ended_at": moment(attempt.ended_at),
         "stage_seconds": attempt.stage_times,
     }
-
-
-def _length(task: Task) -> int:
-    return task.last_segment - task.first_segment + 1

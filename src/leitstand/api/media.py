@@ -12,6 +12,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
+from leitstand.api.bounds import BIG_INTEGER_MAX, Big, Code, Document, Finite, Number
 from leitstand.api.documents import case_document, medium_document
 from leitstand.api.parts import OperatorParts, bounded_limit, page, parts_of
 from leitstand.api.worker import bounded, check_digest, ranged
@@ -48,7 +49,7 @@ class CaseBody(BaseModel):
 class MediumBody(BaseModel):
     case: str
     name: str = Field(max_length=4_096)
-    bytes: int = Field(ge=0)
+    bytes: Big
 
 
 class UploadBody(BaseModel):
@@ -60,9 +61,9 @@ class UploadBody(BaseModel):
 
 class SegmentBody(BaseModel):
     stream: str = Field(max_length=16)
-    number: int = Field(ge=0)
-    from_us: int
-    to_us: int
+    number: Number
+    from_us: int = Field(ge=-BIG_INTEGER_MAX, le=BIG_INTEGER_MAX)
+    to_us: int = Field(ge=-BIG_INTEGER_MAX, le=BIG_INTEGER_MAX)
     format: str = Field(max_length=16)
     object_id: str
 
@@ -70,15 +71,15 @@ class SegmentBody(BaseModel):
 class ReadyBody(BaseModel):
     kind: str
     sha256: str = Field(pattern=_SHA256.pattern)
-    technical: dict[str, Any] = Field(default_factory=dict)
-    exif: dict[str, Any] = Field(default_factory=dict)
+    technical: Document = Field(default_factory=dict)
+    exif: Document = Field(default_factory=dict)
     gaps: list[dict[str, Any]] = Field(default_factory=list)
     segments: list[SegmentBody] = Field(min_length=1, max_length=100_000)
 
 
 class FailedBody(BaseModel):
-    code: str = Field(max_length=100)
-    params: dict[str, str | int | float | None] = Field(default_factory=dict)
+    code: Code
+    params: dict[str, str | int | Finite | None] = Field(default_factory=dict, max_length=20)
 
 
 @router.post("/cases")

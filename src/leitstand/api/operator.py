@@ -6,14 +6,30 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from leitstand.api import events, media, problems, work
+from leitstand.api.bounds import Bounded
 from leitstand.api.parts import OperatorParts
 from leitstand.api.streams import Clients
+from leitstand.core import limits
+
+DESCRIPTION = """
+Lists are newest first, by `limit` and `after`. Errors are RFC 9457 documents with a stable `type`.
+An id may be given by its shortest unique ending.
+
+**Repeating a write.** Writes accept an `Idempotency-Key`, and none needs it, so none is stored: a
+request that is sent again after a lost answer does what it says once. `POST /cases` finds by name,
+`/uploads` by digest, `/jobs` by decision; parts, `complete`, `ready`, `failed`, `hold`, `resume`,
+`cancel`, `drain` and `DELETE` lead to a state and stay there. `POST /media` and `POST /plans` may
+leave a second medium or decision that nothing uses: it holds no bytes and no money, and the medium
+is erased when its term ends. `POST /media/{medium}/identity` makes a ledger entry each time, as it
+should: each is a release.
+"""
 
 
 def operator_app(parts: OperatorParts) -> FastAPI:
     """The ASGI app of the operator API; its OpenAPI document is at `/api/v1/openapi.json`."""
     app = FastAPI(
         title="Leitstand operator API",
+        description=DESCRIPTION,
         version=parts.version,
         openapi_url="/api/v1/openapi.json",
         docs_url=None,
@@ -24,6 +40,7 @@ def operator_app(parts: OperatorParts) -> FastAPI:
     for module in (media, work, events):
         app.include_router(module.router)
 
+    app.add_middleware(Bounded, bytes_max=limits.DOCUMENT_BYTES_MAX, free="/api/v1/uploads/")
     app.add_middleware(Presence, clients=parts.clients)
     return app
 

@@ -3,14 +3,13 @@ client makes the sentence in its reader's language."""
 
 from __future__ import annotations
 
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-import structlog
-
-from leitstand.control.attempts import Fenced
+from leitstand.control.leases import Fenced
 from leitstand.core.machine import NotAllowed
 from leitstand.core.problem import Exit, Problem
 from leitstand.messages import Texts

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends
 from fastapi.responses import Response
 from pydantic import AwareDatetime, BaseModel, Field
 
+from leitstand.api.bounds import Finite
 from leitstand.api.documents import instance_document, job_document, moment
 from leitstand.api.parts import OperatorParts, bounded_limit, page, parts_of
 from leitstand.control.advance import one as job_by_id
@@ -35,14 +36,14 @@ class PlanBody(BaseModel):
     media: list[str] = Field(min_length=1, max_length=10_000)
     profile: str = "auto"
     provider: str | None = None
-    max_cost_eur: Decimal | None = Field(default=None, ge=0)
+    max_cost_eur: Decimal | None = Field(default=None, ge=0, max_digits=15, decimal_places=6)
     by: AwareDatetime | None = None
-    lang: str = "en"
+    lang: str = Field(default="en", pattern=r"^[a-z]{2}$")
 
 
 class OffersBody(BaseModel):
-    vram_gib: float = 0.0
-    tier: str = "D"
+    vram_gib: Finite = 0.0
+    tier: Literal["L", "A", "B", "C", "D"] = "D"
     modality: str | None = None
     provider: str | None = None
 
@@ -105,7 +106,9 @@ def list_offers(body: OffersBody, parts: Parts) -> dict[str, Any]:
 def start_job(body: JobBody, parts: Parts) -> dict[str, Any]:
     """Reserve and start what a decision describes."""
     decision = parts.resolve("decisions", body.decision)
-    return _shown(parts, StartJob(decision, parts.installation, parts.segments_per_task))
+    budgets = parts.planner.rules.budgets
+    command = StartJob(decision, parts.installation, parts.segments_per_task, budgets)
+    return _shown(parts, command)
 
 
 @router.get("/jobs")

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
 import re
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import Depends, FastAPI, Header, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
@@ -16,26 +17,28 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from leitstand.api import problems
+from leitstand.api.bounds import Big, Bounded, Code, Document, Finite, Number
 from leitstand.api.streams import Progress, Wakeups
 from leitstand.control.attempts import (
     AttemptBeat,
     Beat,
-    Claim,
     Finish,
     ReleaseKey,
     StoreResult,
 )
 from leitstand.control.commands import Door
-from leitstand.control.instances import Admit, Enrol, Renew
+from leitstand.control.leases import Claim
+from leitstand.control.membership import Admit, Enrol, Renew
 from leitstand.core import limits
 from leitstand.core.access import Actor
 from leitstand.core.problem import Exit, Problem
-from leitstand.security.ca import RequestRefused
 from leitstand.ports import Authority, Blobs, Clock, ModelShelf
+from leitstand.security.ca import RequestRefused
 from leitstand.store import instances, jobs, media
 
 PROTOCOL = "1"
-_RANGE = re.compile(r"bytes=(\d+)-(\d*)$")
+_RANGE = re.compile(r"^bytes=([0-9]{1,18})-([0-9]{0,18})$")
+_SHA256 = re.compile(r"^[0-9a-f]{64}$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ class EnrolBody(BaseModel):
     token: str = Field(max_length=200)
     csr_pem: str = Field(max_length=20_000)
     hpke_public: str = Field(max_length=4_000)
-    facts: dict[str, Any]
+    facts: Document
 
 
 class RenewBody(BaseModel):
@@ -63,50 +66,50 @@ class RenewBody(BaseModel):
 
 
 class AdmissionBody(BaseModel):
-    facts: dict[str, Any]
-    sandbox: dict[str, bool]
-    self_test: dict[str, Any]
-    version: str = ""
+    facts: Document
+    sandbox: dict[str, bool] = Field(max_length=100)
+    self_test: Document
+    version: str = Field(default="", max_length=100)
 
 
 class ClaimBody(BaseModel):
     slots_free: int = Field(ge=0, le=limits.SLOTS_MAX)
-    vram_free_gib: float = 0.0
-    ram_free_gib: float = 0.0
+    vram_free_gib: Finite = 0.0
+    ram_free_gib: Finite = 0.0
     decoders_free: int = 0
     cached: list[str] = Field(default_factory=list, max_length=10_000)
-    wait_seconds: float = Field(default=0.0, ge=0, le=limits.CLAIM_WAIT_SECONDS_MAX)
+    wait_seconds: Finite = Field(default=0.0, ge=0, le=limits.CLAIM_WAIT_SECONDS_MAX)
 
 
 class KeysBody(BaseModel):
     attempt: str
-    fence: int
+    fence: Number
 
 
 class AttemptBody(BaseModel):
     attempt: str
-    fence: int
+    fence: Number
     segment: int = 0
-    units: int = Field(ge=0)
+    units: Big
 
 
 class BeatBody(BaseModel):
     attempts: list[AttemptBody] = Field(max_length=limits.SLOTS_MAX)
-    readings: dict[str, Any] = Field(default_factory=dict)
+    readings: Document = Field(default_factory=dict)
 
 
 class ReasonBody(BaseModel):
-    code: str = Field(max_length=100)
-    params: dict[str, str | int | float | None] = Field(default_factory=dict)
+    code: Code
+    params: dict[str, str | int | Finite | None] = Field(default_factory=dict, max_length=20)
 
 
 class FinishBody(BaseModel):
     attempt: str
-    fence: int
-    outcome: str
+    fence: Number
+    outcome: Literal["done", "failed", "held"]
     reason: ReasonBody | None = None
     blame: str | None = None
-    stage_seconds: dict[str, float] = Field(default_factory=dict)
+    stage_seconds: dict[str, Finite] = Field(default_factory=dict, max_length=100)
 
 
 def caller(request: Request) -> str:
@@ -134,12 +137,17 @@ def worker_app(parts: WorkerParts) -> FastAPI:
     _membership(app, parts)
     _work(app, parts)
     _bytes(app, parts)
+    app.add_middleware(Bounded, bytes_max=limits.BEAT_BYTES_MAX, free="/w/1/results/")
     return app
 
 
+UNKNOWN_SKEW_SECONDS = 1e9
+"""Of a worker that does not say what time it has: more than any check lets pass."""
+
+
 def _skew(parts: WorkerParts, clock_unix: object) -> float:
-    if not isinstance(clock_unix, int | float):
-        return 0.0
+    if not isinstance(clock_unix, int | float) or not math.isfinite(clock_unix):
+        return UNKNOWN_SKEW_SECONDS
     return float(clock_unix) - parts.clock.now().timestamp()
 
 
@@ -159,7 +167,12 @@ def _membership(app: FastAPI, parts: WorkerParts) -> None:
 
     @app.post("/w/1/enrol")
     def enrol(body: EnrolBody) -> dict[str, Any]:
-        public = base64.b64decode(body.hpke_public, validate=True)
+        """A key that nothing can be sealed to is refused here, not at every later release."""
+        try:
+            public = base64.b64decode(body.hpke_public, validate=True)
+            door.vault.release(public, b"", bytes(32))
+        except Exception:
+            raise Problem("bad-request", Exit.USAGE, place="hpke_public", detail="") from None
         command = Enrol(body.token, body.csr_pem.encode(), public, body.facts, parts.authority)
         reply = door.run(command, Actor("instance", "enrolling"), clock.now())
         return certified(reply.certificate_pem)
@@ -209,7 +222,7 @@ def _work(app: FastAPI, parts: WorkerParts) -> None:
 
     @app.post("/w/1/keys")
     def keys(body: KeysBody, instance: Caller) -> dict[str, Any]:
-        command = ReleaseKey(instance, body.attempt, body.fence, 0.0)
+        command = ReleaseKey(instance, body.attempt, body.fence)
         released = door.run(command, Actor("instance", instance), clock.now())
         if released.blob is None:
             raise Problem("key-refused", Exit.REFUSED, predicate=released.refused)
@@ -223,7 +236,10 @@ def _work(app: FastAPI, parts: WorkerParts) -> None:
         beats = tuple(AttemptBeat(a.attempt, a.fence, a.segment, a.units) for a in body.attempts)
         reply = door.run(Beat(instance, beats), Actor("instance", instance), clock.now())
         for told in beats:
-            parts.progress.note(told.attempt_id, told.units)
+            if reply.verdicts[told.attempt_id][0] in ("go", "hold"):
+                parts.progress.note(told.attempt_id, told.units)
+            else:
+                parts.progress.forget(told.attempt_id)
         verdicts = {
             attempt: {"verdict": verdict, "lease_seconds": seconds}
             for attempt, (verdict, seconds) in reply.verdicts.items()
@@ -267,7 +283,7 @@ def _bytes(app: FastAPI, parts: WorkerParts) -> None:
     def get_model(
         sha256: str, instance: Caller, range: Annotated[str | None, Header()] = None
     ) -> Response:
-        found = parts.shelf.open(sha256)
+        found = parts.shelf.open(sha256) if _SHA256.match(sha256) else None
         if found is None:
             raise Problem("unknown-model-file", Exit.USAGE, sha256=sha256)
         size, read = found
@@ -277,8 +293,8 @@ def _bytes(app: FastAPI, parts: WorkerParts) -> None:
     async def put_result(
         request: Request,
         attempt: str,
-        segment: int,
-        fence: int,
+        segment: Number,
+        fence: Number,
         instance: Caller,
         content_digest: Annotated[str | None, Header()] = None,
     ) -> Response:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from leitstand.control.cases import title_of
-from leitstand.control.media import set_term
 from leitstand.control.transaction import Change, Tx
-from leitstand.core.job import FUSE, JOB, Job, Task, job_event
+from leitstand.core.job import ATTEMPT, FUSE, JOB, TASK, Job, job_event
+from leitstand.core.medium import INBOX
 from leitstand.core.problem import Exit, Problem
-from leitstand.store import jobs, media
+from leitstand.store import attempts, jobs, media
 
 
 def one(tx: Tx, job_id: str) -> Job:
@@ -22,27 +22,46 @@ def one(tx: Tx, job_id: str) -> Job:
 
 
 def advance(tx: Tx, job_id: str) -> None:
-    """Move a job after one of its tasks moved."""
+    """Move a job after one of its tasks moved. What is read does not grow with the job."""
     job = one(tx, job_id)
-    tasks = jobs.tasks_of(tx.conn, tx.tenant, job_id)
-    event = job_event(job.state, [(task.pipeline, task.state) for task in tasks])
+    fuse = jobs.task_of(tx.conn, tx.tenant, job_id, FUSE)
+    states = [] if fuse is None else [(fuse.pipeline, fuse.state)]
+    if jobs.any_task(tx.conn, job_id, ("leased",)):
+        states.append(("", "leased"))
+    event = job_event(job.state, states)
     if event is None:
         return
     if event == "work":
-        move_job(tx, job, "work")
+        move_job(tx, job, "work", reason=None)
         return
-    reason = _fuse_reason(tasks) if event == "fail" else None
+    reason = fuse.reason if fuse is not None and event == "fail" else None
     end(tx, move_job(tx, job, event, reason=reason, ended_at=tx.now))
 
 
+def stop(tx: Tx, job: Job, event: str, reason: dict[str, Any] | None) -> Job:
+    """Cancel or fail a job: live attempts are fenced at once, so nothing they send later counts."""
+    tasks = jobs.tasks_of(tx.conn, tx.tenant, job.id)
+    open_tasks = [task for task in tasks if task.state not in TASK.final]
+    live = attempts.of_job(tx.conn, tx.tenant, job.id, state="live")
+    tx.move(ATTEMPT, "fence", [Change(a, {"ended_at": tx.now}) for a in live])
+    tx.move(TASK, event, [Change(task, {"reason": reason}) for task in open_tasks])
+    return end(tx, move_job(tx, job, event, reason=reason, ended_at=tx.now))
+
+
 def end(tx: Tx, job: Job) -> Job:
-    """A job has ended: its media get their term."""
-    case = tx.case(job.case_id)
-    title = title_of(tx, case)
-    for medium in media.of_job(tx.conn, tx.tenant, job.id):
-        if media.jobs_open_on(tx.conn, tx.tenant, medium.id) == 0:
-            set_term(tx, medium, case, title, failed=job.state != "done")
+    """A job has ended: its media get their term, and what was derived from them goes."""
+    set_terms(tx, job)
+    tx.effect("clear", job.id)
     return one(tx, job.id)
+
+
+def set_terms(tx: Tx, job: Job) -> None:
+    """Until when the media of a job are kept that was ended or held. Media that another job works
+    on keep theirs open."""
+    case = tx.case(job.case_id)
+    if not case.legal_hold:
+        term = tx.retention.of_media(job.state, inbox=title_of(tx, case) == INBOX)
+        media.set_terms(tx.conn, tx.tenant, job.id, tx.now + term)
 
 
 def move_job(tx: Tx, job: Job, event: str, **values: Any) -> Job:
@@ -53,5 +72,18 @@ def move_job(tx: Tx, job: Job, event: str, **values: Any) -> Job:
     return moved
 
 
-def _fuse_reason(tasks: Sequence[Task]) -> dict[str, Any] | None:
-    return next((task.reason for task in tasks if task.pipeline == FUSE), None)
+def open_params(params: dict[str, Any]) -> dict[str, Any]:
+    """What of a reason's parameters may stand in an open column: numbers and short words of ours.
+    What a file or a person named stays out; whoever shows the reason knows the name."""
+    return {name: value for name, value in params.items() if _is_open(name, value)}
+
+
+_NAMING: Sequence[str] = ("name", "path", "file", "folder", "detail", "title", "given", "text")
+_WORD_CHARACTERS_MAX = 64
+
+
+def _is_open(name: str, value: Any) -> bool:
+    if isinstance(value, str):
+        plain = value.isascii() and value.isprintable() and len(value) <= _WORD_CHARACTERS_MAX
+        return plain and name not in _NAMING
+    return value is None or isinstance(value, int | float)

@@ -59,7 +59,7 @@ def _check_head(head: ledger.Head, tree: Tree, verifier: HeadVerifier, verdict: 
     except ValueError:
         verdict.faults.append(f"the signature of head {head.size} does not hold")
         return
-    if size != tree.size or root != tree.root():
+    if size != tree.size or root != tree.root() or head.root != root.hex():
         verdict.faults.append(f"head {head.size} was signed over other entries")
 
 
@@ -76,10 +76,16 @@ def _follow(
 
 def _compare(conn: Connection, last: dict[str, tuple[str, int]], verdict: Verdict) -> None:
     """Rows and entries one to one; changes that wait for their position are read as well."""
-    for entry in ledger.unsequenced(conn, WALK_BATCH):
+    for entry in ledger.unsequenced(conn, None):
         leaf = json.loads(entry.leaf)
-        last[leaf["subject"]] = (leaf["after"], leaf["version"])
-    for row_id, (state, version) in ledger.states(conn).items():
+        if leaf_hash(entry.leaf) != entry.leaf_hash:
+            verdict.faults.append(f"entry {entry.id} was changed after it was written")
+        if leaf["version"] >= last.get(leaf["subject"], ("", 0))[1]:
+            last[leaf["subject"]] = (leaf["after"], leaf["version"])
+    states = ledger.states(conn)
+    for row_id in sorted(set(last) - set(states)):
+        verdict.faults.append(f"{row_id.split('_', 1)[0]} {row_id} is gone without an entry")
+    for row_id, (state, version) in states.items():
         noun = row_id.split("_", 1)[0]
         verdict.subjects[noun] = verdict.subjects.get(noun, 0) + 1
         if last.get(row_id) != (state, version):

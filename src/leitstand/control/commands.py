@@ -15,6 +15,7 @@ from leitstand.control.transaction import Tx
 from leitstand.core import limits
 from leitstand.core.access import Actor, allowed
 from leitstand.core.problem import Exit, Problem
+from leitstand.core.retention import DEFAULTS, Retention
 from leitstand.ports import Database, Ids, Vault
 
 R = TypeVar("R")
@@ -38,11 +39,19 @@ class Command(Generic[R]):
 class Door:
     """Runs commands one transaction each; thread safe."""
 
-    def __init__(self, database: Database, vault: Vault, ids: Ids, tenant: str) -> None:
+    def __init__(
+        self,
+        database: Database,
+        vault: Vault,
+        ids: Ids,
+        tenant: str,
+        retention: Retention = DEFAULTS,
+    ) -> None:
         self.database = database
         self.vault = vault
         self.ids = ids
         self.tenant = tenant
+        self.retention = retention
         self._newest: datetime | None = None
 
     def run(self, command: Command[R], actor: Actor, now: datetime) -> R:
@@ -52,7 +61,16 @@ class Door:
         jumped = self._jumped_back(now)
 
         def work(conn: Connection) -> R:
-            tx = Tx(conn, now, actor, self.tenant, self.ids, self.vault, jumped)
+            tx = Tx(
+                conn,
+                now,
+                actor,
+                self.tenant,
+                self.ids,
+                self.vault,
+                jumped,
+                retention=self.retention,
+            )
             reply = command.apply(tx)
             tx.flush()
             return reply

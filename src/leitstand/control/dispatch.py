@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime
-from functools import partial
 
 from sqlalchemy import Connection
 
@@ -14,7 +13,7 @@ from leitstand.control.jobs import UnblockFuse
 from leitstand.control.losses import ExpireLeases
 from leitstand.core import limits
 from leitstand.core.access import SYSTEM
-from leitstand.core.job import FUSE, Job, fuse_ready
+from leitstand.core.job import Job
 from leitstand.ports import Blobs
 from leitstand.store import attempts, jobs
 
@@ -31,13 +30,9 @@ class Dispatcher:
         database = self._door.database
         if database.read(lambda conn: attempts.expired(conn, now, 1)):
             self._door.run(ExpireLeases(), SYSTEM, now)
-        for job in database.read(
-            lambda conn: jobs.in_states(conn, jobs.OPEN, limits.UNITS_PER_STEP_MAX)
-        ):
-            tasks = database.read(partial(jobs.tasks_of, tenant=job.tenant_id, job_id=job.id))
-            blocked = any(t.pipeline == FUSE and t.state == "blocked" for t in tasks)
-            if blocked and fuse_ready([(t.pipeline, t.state) for t in tasks]):
-                self._unblock(job, now)
+        for work in database.read(lambda conn: jobs.open_work(conn, limits.UNITS_PER_STEP_MAX)):
+            if work.fuse == "blocked" and not work.ordinary:
+                self._unblock(work.job, now)
 
     def _unblock(self, job: Job, now: datetime) -> None:
         """The blob is written before the row that names it: a crash between leaves ciphertext that
@@ -53,4 +48,5 @@ class Dispatcher:
         object_id = door.ids.new("object", now)
         self._blobs.put(object_id, [body])
         digest = hashlib.sha256(body).hexdigest()
-        door.run(UnblockFuse(job.id, object_id, len(body), digest), SYSTEM, now)
+        if not door.run(UnblockFuse(job.id, object_id, len(body), digest), SYSTEM, now):
+            self._blobs.delete([object_id])

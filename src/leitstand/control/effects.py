@@ -7,22 +7,25 @@ are tried again with growing pauses.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
+import structlog
+
 from leitstand.control.commands import Command, Door
-from leitstand.control.instances import BeginLaunch, ReportLaunch
+from leitstand.control.instances import BeginLaunch, LoseLaunch, ReportLaunch
 from leitstand.control.media import MediumErased
 from leitstand.control.transaction import Tx
 from leitstand.core import limits
 from leitstand.core.access import SYSTEM
+from leitstand.core.job import FUSE
 from leitstand.core.placement import Offer
-from leitstand.core.problem import Problem
 from leitstand.ports import (
     Blobs,
+    Clock,
     LaunchSpec,
     NoCapacity,
     NoFunds,
@@ -34,8 +37,10 @@ from leitstand.ports import (
     Unavailable,
     UnknownOutcome,
 )
-from leitstand.store import effects, instances, media
+from leitstand.store import attempts, effects, instances, jobs, keys, media
 from leitstand.store.effects import Effect
+
+log = structlog.get_logger(__name__)
 
 PAUSE_MAX = timedelta(minutes=5)
 
@@ -55,7 +60,8 @@ class SettleEffect(Command[None]):
         if self.done:
             effects.set_state(tx.conn, self.effect_id, "done", tx.now, attempted=True)
             return
-        pause = self.retry_after or min(timedelta(seconds=2**self.attempts), PAUSE_MAX)
+        doublings = min(self.attempts, limits.EFFECT_PAUSE_DOUBLINGS_MAX)
+        pause = self.retry_after or min(timedelta(seconds=2**doublings), PAUSE_MAX)
         effects.set_state(
             tx.conn,
             self.effect_id,
@@ -86,32 +92,41 @@ class EffectRunner:
         providers: Mapping[str, Provider],
         blobs: Blobs,
         address: WorkerAddress,
+        clock: Clock,
     ) -> None:
         self._door = door
         self._providers = providers
         self._blobs = blobs
         self._address = address
+        self._clock = clock
 
     def step(self, now: datetime) -> datetime | None:
-        """Run due effects; returns when the next one is due."""
+        """Run due effects; returns when the next one is due.
+
+        Calls take time, and when a launch call began and ended decides what its absence from a
+        listing means; so each effect reads the clock itself.
+        """
         due = self._door.database.read(
             lambda conn: effects.due(conn, now, limits.UNITS_PER_STEP_MAX)
         )
         for effect in due:
             match effect.kind:
                 case "launch":
-                    self._launch(effect, now)
+                    self._launch(effect)
                 case "terminate":
-                    self._settled(effect, now, self._terminate)
+                    self._settled(effect, self._terminate)
                 case "reap":
-                    self._settled(effect, now, self._reap)
+                    self._settled(effect, self._reap)
                 case "erase":
-                    self._settled(effect, now, self._erase)
+                    self._settled(effect, self._erase)
+                case "clear":
+                    self._settled(effect, self._clear)
                 case kind:
                     raise ValueError(f"unknown effect {kind}")
         return self._door.database.read(effects.earliest)
 
-    def _launch(self, effect: Effect, now: datetime) -> None:
+    def _launch(self, effect: Effect) -> None:
+        now = self._clock.now()
         launch = self._door.run(BeginLaunch(effect.target_id, effect.id), SYSTEM, now)
         if launch is None:
             return
@@ -125,65 +140,106 @@ class EffectRunner:
             slots=self._address.slots,
             environment=self._address.environment,
         )
-        offer = offer_of(instance.offer)
         try:
-            seen = self._providers[instance.provider].launch(offer, spec, instance.label)
+            seen = self._provider(instance.provider).launch(
+                offer_of(instance.offer), spec, instance.label
+            )
         except UnknownOutcome as unknown:
-            if unknown.seen is not None:
-                self._report(effect, instance.id, unknown.seen.provider_id, None, now)
-            return
-        except NoCapacity:
-            self._report(effect, instance.id, None, "no-capacity", now)
-        except NoFunds:
-            self._report(effect, instance.id, None, "no-funds", now)
-        except Unauthorized:
-            self._report(effect, instance.id, None, "unauthorized", now)
-        except (RateLimited, Unavailable):
-            self._report(effect, instance.id, None, "provider-unavailable", now)
-        except Rejected:
-            self._report(effect, instance.id, None, "launch-rejected", now)
+            if unknown.seen is None:
+                self._lost(effect, unknown)
+            else:
+                self._report(effect, unknown.seen.provider_id, None)
+        except ProviderError as refusal:
+            self._report(effect, None, _refusal(refusal))
+        except Exception as error:
+            self._lost(effect, error)
         else:
-            self._report(effect, instance.id, seen.provider_id, None, now)
+            self._report(effect, seen.provider_id, None)
 
-    def _report(
-        self, effect: Effect, instance_id: str, provider_id: str | None, refused: str | None,
-        now: datetime,
-    ) -> None:  # fmt: skip
-        command = ReportLaunch(instance_id, effect.id, provider_id, refused)
-        self._door.run(command, SYSTEM, now)
+    def _provider(self, name: str) -> Provider:
+        found = self._providers.get(name)
+        if found is None:
+            raise Unauthorized(f"{name} is not configured any more")
+        return found
 
-    def _settled(self, effect: Effect, now: datetime, call: Any) -> None:
+    def _report(self, effect: Effect, provider_id: str | None, refused: str | None) -> None:
+        command = ReportLaunch(effect.target_id, effect.id, provider_id, refused)
+        self._door.run(command, SYSTEM, self._clock.now())
+
+    def _lost(self, effect: Effect, error: Exception) -> None:
+        """Nothing is known: not even an adapter's own fault proves that nothing was created."""
+        name = type(error).__name__
+        log.warning("launch.lost", instance=effect.target_id, error=name)
+        self._door.run(LoseLaunch(effect.target_id, effect.id, name), SYSTEM, self._clock.now())
+
+    def _settled(self, effect: Effect, call: Callable[[Effect], None]) -> None:
+        """One idempotent call. Whatever it raises, it is tried again and the others go on."""
         try:
-            call(effect, now)
+            call(effect)
         except RateLimited as limited:
-            self._later(effect, now, limited, limited.retry_after)
-        except (ProviderError, Problem, OSError) as error:
-            self._later(effect, now, error, None)
+            self._later(effect, limited, limited.retry_after)
+        except Exception as error:
+            self._later(effect, error, None)
         else:
             done = SettleEffect(effect.id, True, effect.attempts)
-            self._door.run(done, SYSTEM, now)
+            self._door.run(done, SYSTEM, self._clock.now())
 
-    def _later(
-        self, effect: Effect, now: datetime, error: Exception, after: timedelta | None
-    ) -> None:
-        waits = SettleEffect(effect.id, False, effect.attempts, type(error).__name__, after)
-        self._door.run(waits, SYSTEM, now)
+    def _later(self, effect: Effect, error: Exception, after: timedelta | None) -> None:
+        name = type(error).__name__
+        log.warning("effect.later", effect=effect.kind, target=effect.target_id, error=name)
+        waits = SettleEffect(effect.id, False, effect.attempts, name, after)
+        self._door.run(waits, SYSTEM, self._clock.now())
 
-    def _terminate(self, effect: Effect, now: datetime) -> None:
+    def _terminate(self, effect: Effect) -> None:
         instance = self._door.database.read(
             lambda conn: instances.find(conn, effect.tenant_id, effect.target_id)
         )
         if instance is not None and instance.provider_id and instance.state != "terminated":
-            self._providers[instance.provider].terminate(instance.provider_id)
+            self._provider(instance.provider).terminate(instance.provider_id)
 
-    def _reap(self, effect: Effect, now: datetime) -> None:
+    def _reap(self, effect: Effect) -> None:
         _, provider, provider_id = effect.key.split("|", 2)
-        self._providers[provider].terminate(provider_id)
+        self._provider(provider).terminate(provider_id)
 
-    def _erase(self, effect: Effect, now: datetime) -> None:
+    def _erase(self, effect: Effect) -> None:
         names = self._door.database.read(lambda conn: _blobs_of(conn, effect))
         self._blobs.delete(names)
-        self._door.run(MediumErased(effect.target_id), SYSTEM, now)
+        self._door.run(MediumErased(effect.target_id), SYSTEM, self._clock.now())
+
+    def _clear(self, effect: Effect) -> None:
+        """Delete what was derived from the media of an ended job; its report stays for its term."""
+        names = self._door.database.read(lambda conn: _derived(conn, effect))
+        self._blobs.delete(names)
+
+
+def _refusal(error: ProviderError) -> str:
+    """The code of a definite refusal; the reason of the instance that never came to be."""
+    match error:
+        case NoCapacity():
+            return "no-capacity"
+        case NoFunds():
+            return "no-funds"
+        case Unauthorized():
+            return "unauthorized"
+        case RateLimited() | Unavailable():
+            return "provider-unavailable"
+        case Rejected():
+            return "launch-rejected"
+        case _:
+            return "provider-unavailable"
+
+
+def _derived(conn: Any, effect: Effect) -> list[str]:
+    job = jobs.find(conn, effect.tenant_id, effect.target_id)
+    if job is None:
+        return []
+    key = keys.find(conn, effect.tenant_id, job.key_id)
+    names = set(media.objects_of_key(conn, effect.tenant_id, job.key_id))
+    fuse = jobs.task_of(conn, effect.tenant_id, job.id, FUSE)
+    report = None if fuse is None else attempts.result(conn, fuse.id, 0)
+    if report is not None and job.state == "done" and key is not None and key.wrapped is not None:
+        names.discard(report.object_id)
+    return sorted(names)
 
 
 def _blobs_of(conn: Any, effect: Effect) -> list[str]:

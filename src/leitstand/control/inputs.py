@@ -24,6 +24,9 @@ def inputs_of(tx: Tx, job: Job) -> bytes:
     tasks = {task.id: task for task in jobs.tasks_of(tx.conn, tx.tenant, job.id)}
     tried = attempts.of_job(tx.conn, tx.tenant, job.id)
     head = ledger.head(tx.conn)
+    by_medium: dict[str | None, list[Task]] = {}
+    for task in tasks.values():
+        by_medium.setdefault(task.medium_id, []).append(task)
     document = {
         "schema": "leitstand.inputs/1",
         "made_at": tx.now.isoformat(),
@@ -31,7 +34,7 @@ def inputs_of(tx: Tx, job: Job) -> bytes:
         "job": {"id": job.id, "profile": job.profile, "created_at": job.created_at.isoformat()},
         "case": {"id": case.id, "title": title_of(tx, case), "data_class": case.data_class},
         "media": [
-            _medium(tx, medium, [t for t in tasks.values() if t.medium_id == medium.id])
+            _medium(tx, medium, by_medium.get(medium.id, []))
             for medium in media.of_job(tx.conn, tx.tenant, job.id)
         ],
         "results": _results(tx, job, tasks, tried),

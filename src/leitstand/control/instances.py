@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -12,7 +13,7 @@ from leitstand.control import money
 from leitstand.control.commands import Command
 from leitstand.control.losses import lose
 from leitstand.control.transaction import RESERVATION, Change, Tx
-from leitstand.core import admission, limits
+from leitstand.core import limits
 from leitstand.core.cost import worst_case
 from leitstand.core.instance import (
     INSTANCE,
@@ -27,18 +28,33 @@ from leitstand.core.instance import (
 )
 from leitstand.core.job import Job
 from leitstand.core.problem import Exit, Problem
-from leitstand.ports import Authority
 from leitstand.store import attempts, effects, instances, jobs
 
 PACE = timedelta(seconds=1)
 """Shortest time between two asks for the same end."""
 
 
-def intend(tx: Tx, job: Job, offer: dict[str, Any], end_by: str, installation: str) -> Instance:
-    """Write the intent, the reservation and the launch effect: nothing is rented without them."""
-    instance_id = tx.new_id("instance")
-    until = datetime.fromisoformat(end_by)
+def intend(
+    tx: Tx,
+    job: Job,
+    offer: dict[str, Any],
+    until: datetime,
+    budgets: Mapping[str, str | None],
+    installation: str,
+) -> Instance:
+    """Write the intent, the reservation and the launch effect: nothing is rented without them.
+
+    What is checked against the budgets is what gets reserved. Raises Problem `over-budget`.
+    """
     price = Decimal(offer["price_eur_per_hour"])
+    amount = worst_case(
+        price + Decimal(offer["storage_eur_per_hour"]),
+        Decimal(offer["minimum_eur"]),
+        tx.now,
+        until,
+    )
+    money.check_covered(tx, job, amount, dict(budgets))
+    instance_id = tx.new_id("instance")
     row = {
         **tx.born(instance_id, "instance"),
         "provider": offer["provider"],
@@ -61,12 +77,6 @@ def intend(tx: Tx, job: Job, offer: dict[str, Any], end_by: str, installation: s
         "ended_at": None,
     }
     tx.create(INSTANCE, [row])
-    amount = worst_case(
-        price + Decimal(offer["storage_eur_per_hour"]),
-        Decimal(offer["minimum_eur"]),
-        tx.now,
-        until,
-    )
     held = {
         **tx.born(None, "reservation"),
         "job_id": job.id,
@@ -81,20 +91,20 @@ def intend(tx: Tx, job: Job, offer: dict[str, Any], end_by: str, installation: s
 
 @dataclass(frozen=True, slots=True)
 class IntendInstance(Command[Instance | None]):
-    """The reconciler found a job without an instance that serves it, and an offer."""
+    """The reconciler found a job without an instance that serves it, and an offer. Raises Problem
+    `over-budget`."""
 
     job_id: str
     offer: dict[str, Any]
-    end_by: str
-    worst_eur: str
-    budgets: dict[str, str | None]
+    end_by: datetime
+    budgets: Mapping[str, str | None]
     installation: str
     wanted: int = 1
     tier: str | None = None
     action: ClassVar[str] = "instances.want"
 
     def apply(self, tx: Tx) -> Instance | None:
-        job = jobs.find(tx.conn, tx.tenant, self.job_id)
+        job = jobs.find(tx.conn, tx.tenant, self.job_id, lock=True)
         if job is None or job.state not in jobs.OPEN:
             return None
         serving = [
@@ -104,8 +114,9 @@ class IntendInstance(Command[Instance | None]):
         ]
         if len(serving) >= self.wanted:
             return None
-        money.check_covered(tx, job, Decimal(self.worst_eur), self.budgets)
-        return intend(tx, job, self.offer, self.end_by, self.installation)
+        made = intend(tx, job, self.offer, self.end_by, self.budgets, self.installation)
+        tell_waiting(tx, job, None)
+        return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +124,7 @@ class Launch:
     """What the effect runner needs for the provider call."""
 
     instance: Instance
-    token: str
+    token: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,14 +138,35 @@ class BeginLaunch(Command[Launch | None]):
     def apply(self, tx: Tx) -> Launch | None:
         instance = one(tx, self.instance_id)
         if instance.state != "intended":
-            effects.set_state(tx.conn, self.effect_id, "done", tx.now)
+            launch = effects.by_key(tx.conn, f"launch:{instance.id}")
+            if launch is not None and launch.state == "intended":
+                effects.set_state(tx.conn, self.effect_id, "done", tx.now)
             return None
         if tx.clock_jumped_back:
             return None
         token = tx.ids.draw(32).hex()
-        effects.set_state(tx.conn, self.effect_id, "unknown", tx.now, attempted=True)
+        over = tx.now + limits.LAUNCH_CALL_MAX
+        effects.set_state(
+            tx.conn, self.effect_id, "unknown", tx.now, attempted=True, not_before=over
+        )
         move_one(tx, instance, "launch", token_hash=token_hash(token))
         return Launch(one(tx, self.instance_id), token)
+
+
+@dataclass(frozen=True, slots=True)
+class LoseLaunch(Command[None]):
+    """The launch call ended without an answer: from now on the listing decides."""
+
+    instance_id: str
+    effect_id: str
+    error: str
+    action: ClassVar[str] = "effects.report"
+
+    def apply(self, tx: Tx) -> None:
+        if one(tx, self.instance_id).state == "launching":
+            effects.set_state(
+                tx.conn, self.effect_id, "unknown", tx.now, not_before=tx.now, error=self.error
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +192,8 @@ class ReportLaunch(Command[None]):
 
 @dataclass(frozen=True, slots=True)
 class Observe(Command[int]):
-    """Apply the reconciler's actions. Each was decided on a row that may have moved since: a stale
-    one raises and the next step looks again."""
+    """Apply the reconciler's actions. Each was decided on a row that may have moved since: what was
+    decided about another state is dropped, and the next step looks again."""
 
     actions: tuple[tuple[Instance, tuple[Action, ...]], ...]
     action: ClassVar[str] = "instances.observe"
@@ -183,6 +215,9 @@ class Observe(Command[int]):
             case Move("end", code):
                 move_one(tx, instance, "end", reason=_reason(code) or instance.reason)
                 tx.effect("terminate", instance.id)
+            case Move("stopped", code):
+                lose(tx, attempts.live_of_instance(tx.conn, instance.id), "instance-lost")
+                move_one(tx, instance, "stopped", reason=_reason(code))
             case Move(event, code):
                 move_one(tx, instance, event, reason=_reason(code))
             case Adopt(provider_id):
@@ -199,105 +234,6 @@ class Observe(Command[int]):
 
 
 @dataclass(frozen=True, slots=True)
-class Enrolled:
-    """The worker's first certificate."""
-
-    instance_id: str
-    certificate_pem: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Enrol(Command[Enrolled]):
-    """Trade the one-time token for a certificate. Raises Problem `token-refused`, or `not-yet`
-    while the launch is not reported."""
-
-    token: str
-    csr_pem: bytes
-    hpke_public: bytes
-    facts: dict[str, Any]
-    authority: Authority = field(repr=False)
-    action: ClassVar[str] = "instances.enrol"
-
-    def apply(self, tx: Tx) -> Enrolled:
-        instance = instances.by_token(tx.conn, token_hash(self.token))
-        if instance is None or tx.now >= instance.ready_by:
-            raise Problem("token-refused", Exit.REFUSED)
-        if instance.state == "launching":
-            raise Problem("not-yet", Exit.UNREACHABLE)
-        if instance.state != "booting":
-            raise Problem("token-refused", Exit.REFUSED)
-        certificate = self.authority.sign_instance(self.csr_pem, instance.id, tx.now)
-        move_one(
-            tx,
-            instance,
-            "enrol",
-            token_hash=None,
-            hpke_public=self.hpke_public,
-            facts=self.facts,
-            last_seen_at=tx.now,
-        )
-        return Enrolled(instance.id, certificate)
-
-
-@dataclass(frozen=True, slots=True)
-class Renew(Command[bytes]):
-    """A fresh certificate for an instance that still has a valid one."""
-
-    instance_id: str
-    csr_pem: bytes
-    authority: Authority = field(repr=False)
-    action: ClassVar[str] = "instances.renew"
-
-    def owner(self) -> str | None:
-        return self.instance_id
-
-    def apply(self, tx: Tx) -> bytes:
-        instance = one(tx, self.instance_id)
-        if instance.state in ("terminating", "terminated"):
-            raise Problem("instance-ending", Exit.REFUSED)
-        return self.authority.sign_instance(self.csr_pem, instance.id, tx.now)
-
-
-@dataclass(frozen=True, slots=True)
-class Admit(Command[tuple[admission.Fault, ...]]):
-    """Compare what was measured with what was offered and needed; admit, or end the instance."""
-
-    instance_id: str
-    measured: dict[str, Any]
-    clock_skew_seconds: float
-    action: ClassVar[str] = "instances.admit"
-
-    def owner(self) -> str | None:
-        return self.instance_id
-
-    def apply(self, tx: Tx) -> tuple[admission.Fault, ...]:
-        instance = one(tx, self.instance_id)
-        if instance.state == "ready":
-            return ()
-        if instance.state != "admitting":
-            raise Problem("instance-ending", Exit.REFUSED)
-        found = admission.faults(
-            instance.offer,
-            self.measured,
-            data_class=self._class(tx),
-            own=instance.tier == "L",
-            clock_skew_seconds=self.clock_skew_seconds,
-        )
-        if found:
-            checks = ", ".join(fault.check for fault in found)
-            reason = {"code": "admission", "params": {"reasons": checks}}
-            move_one(tx, instance, "end", facts=self.measured, reason=reason)
-            tx.effect("terminate", instance.id)
-            return found
-        move_one(tx, instance, "admit", facts=self.measured, ready_at=tx.now, last_seen_at=tx.now)
-        return ()
-
-    def _class(self, tx: Tx) -> int:
-        reservation = money.reservation_job(tx, self.instance_id)
-        return 3 if reservation is None else tx.case(reservation.case_id).data_class
-
-
-@dataclass(frozen=True, slots=True)
 class DrainInstance(Command[Instance]):
     """A person wants this instance to finish its segments and end."""
 
@@ -308,16 +244,21 @@ class DrainInstance(Command[Instance]):
         instance = one(tx, self.instance_id)
         if instance.state == "ready":
             move_one(tx, instance, "drain", reason={"code": "asked", "params": {}})
-        elif instance.state in ("booting", "admitting", "paused"):
+        elif instance.state == "intended":
+            finish(tx, instance, "unwanted", {"code": "asked", "params": {}})
+        elif instance.state == "launching":
+            raise Problem("instance-launching", Exit.FAILED, instance=instance.id)
+        elif instance.state in ("booting", "admitting", "paused", "resuming"):
             move_one(tx, instance, "end", reason={"code": "asked", "params": {}})
             tx.effect("terminate", instance.id)
         return one(tx, self.instance_id)
 
 
 def finish(tx: Tx, instance: Instance, event: str, reason: dict[str, Any] | None) -> None:
-    """An instance is gone (or never was): book its time, free its money, lose its attempts."""
-    if instance.state != "intended":
-        money.accrue(tx, instance, tx.now)
+    """An instance is gone: book its time, free its money, lose its attempts. One that never was
+    costs nothing."""
+    if event == "absent":
+        money.settle(tx, instance)
     lose(tx, attempts.live_of_instance(tx.conn, instance.id), "instance-lost")
     move_one(
         tx, instance, event, reason=reason or instance.reason, ended_at=tx.now, token_hash=None
@@ -331,6 +272,13 @@ def move_one(tx: Tx, instance: Instance, event: str, **values: Any) -> None:
     moved = one(tx, instance.id)
     job = money.reservation_job(tx, instance.id)
     tell(tx, instance.id if job is None else job.id, moved)
+
+
+def tell_waiting(tx: Tx, job: Job, reason: dict[str, Any] | None) -> None:
+    """Why a job waits, for people: no state, so no entry. None when it no longer does."""
+    if job.state == "waiting" and job.reason != reason:
+        tx.set("job", job.id, reason=reason)
+        tx.event(job.id, "job", state=job.state, reason=reason)
 
 
 def tell(tx: Tx, subject: str, instance: Instance) -> None:

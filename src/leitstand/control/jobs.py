@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from leitstand.control import money
-from leitstand.control.advance import end, move_job, one
+from leitstand.control.advance import move_job, one, set_terms, stop
 from leitstand.control.commands import Command
-from leitstand.control.instances import intend
+from leitstand.control.instances import intend, tell_waiting
 from leitstand.control.transaction import Change, Tx
 from leitstand.core import limits
-from leitstand.core.job import ATTEMPT, FUSE, JOB, TASK, Job, fuse_ready, runs
+from leitstand.core.job import FUSE, JOB, TASK, Job, runs
 from leitstand.core.problem import Exit, Problem
 from leitstand.core.profile import check, pipeline_of
 from leitstand.store import attempts, jobs, media, tables
@@ -29,15 +29,17 @@ class StartJob(Command[Job]):
     decision_id: str
     installation: str
     segments_per_task: int
+    budgets: Mapping[str, str | None] | None = None
+    """As they are now; None: as they were when the decision was made."""
     action: ClassVar[str] = "jobs.start"
 
     def apply(self, tx: Tx) -> Job:
+        decision = jobs.decision(tx.conn, tx.tenant, self.decision_id, lock=True)
+        if decision is None or decision.kind != "placement":
+            raise Problem("unknown-decision", Exit.USAGE, decision=self.decision_id)
         known = jobs.by_decision(tx.conn, tx.tenant, self.decision_id)
         if known is not None:
             return known
-        decision = jobs.decision(tx.conn, tx.tenant, self.decision_id)
-        if decision is None or decision.kind != "placement":
-            raise Problem("unknown-decision", Exit.USAGE, decision=self.decision_id)
         chosen = decision.verdict.get("chosen")
         if chosen is None:
             raise Problem("no-offer", Exit.NO_CAPACITY, rejected=len(decision.reasons))
@@ -45,8 +47,9 @@ class StartJob(Command[Job]):
         self._plan_tasks(tx, job, decision.inputs)
         tx.move(JOB, "start", [Change(job, case=tx.case(job.case_id))])
         job = one(tx, job.id)
-        money.check_covered(tx, job, Decimal(chosen["worst_eur"]), decision.inputs["budgets"])
-        intend(tx, job, chosen["offer"], decision.verdict["end_by"], self.installation)
+        term = datetime.fromisoformat(decision.verdict["end_by"]) - decision.created_at
+        budgets = decision.inputs["budgets"] if self.budgets is None else self.budgets
+        intend(tx, job, chosen["offer"], tx.now + term, budgets, self.installation)
         tx.event(job.id, "job", state=job.state, reason=None)
         return one(tx, job.id)
 
@@ -76,25 +79,19 @@ class StartJob(Command[Job]):
             for place, medium_id in enumerate(inputs["media"])
         ]
         add(tx.conn, tables.job_media, places)
+        media.find(tx.conn, tx.tenant, inputs["media"], lock=True)
+        media.clear_terms(tx.conn, tx.tenant, job_id)
         return one(tx, job_id)
 
     def _plan_tasks(self, tx: Tx, job: Job, inputs: dict[str, Any]) -> None:
         pipelines = check(job.profile)
-        rows = []
-        for medium in media.of_job(tx.conn, tx.tenant, job.id):
-            if medium.state != "ready":
-                continue
-            tx.set("medium", medium.id, erase_after=None)
-            streams: dict[str, int] = {}
-            for segment in media.segments_of(tx.conn, tx.tenant, medium.id):
-                streams[segment.stream] = streams.get(segment.stream, 0) + 1
-            for stream, count in sorted(streams.items()):
-                pipeline = pipeline_of(stream)
-                if pipeline in pipelines:
-                    for first, last in runs(count, self.segments_per_task):
-                        rows.append(
-                            self._task(tx, job, medium.id, pipeline, stream, first, last, inputs)
-                        )
+        ready = {m.id for m in media.of_job(tx.conn, tx.tenant, job.id) if m.state == "ready"}
+        rows = [
+            self._task(tx, job, medium_id, pipeline_of(stream), stream, first, last, inputs)
+            for medium_id, stream, count in media.streams_of_job(tx.conn, tx.tenant, job.id)
+            if medium_id in ready and pipeline_of(stream) in pipelines
+            for first, last in runs(count, self.segments_per_task)
+        ]
         if not rows:
             raise Problem("nothing-to-analyse", Exit.USAGE, profile=job.profile)
         tx.create(TASK, rows)
@@ -143,7 +140,9 @@ class HoldJob(Command[Job]):
         if job.state == "held":
             return job
         _only(job, "waiting", "running")
-        return move_job(tx, job, "hold")
+        held = move_job(tx, job, "hold", reason=None)
+        set_terms(tx, held)
+        return held
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +157,7 @@ class ResumeJob(Command[Job]):
         if job.state in ("waiting", "running"):
             return job
         _only(job, "held")
+        media.clear_terms(tx.conn, tx.tenant, job.id)
         return move_job(tx, job, "resume")
 
 
@@ -173,12 +173,7 @@ class CancelJob(Command[Job]):
         if job.state == "cancelled":
             return job
         _only(job, "planned", "waiting", "running", "held")
-        tasks = jobs.tasks_of(tx.conn, tx.tenant, job.id)
-        open_tasks = [task for task in tasks if task.state not in TASK.final]
-        live = [a for a in attempts.of_job(tx.conn, tx.tenant, job.id) if a.state == "live"]
-        tx.move(ATTEMPT, "fence", [Change(a, {"ended_at": tx.now}) for a in live])
-        tx.move(TASK, "cancel", [Change(task) for task in open_tasks])
-        return end(tx, move_job(tx, job, "cancel", ended_at=tx.now))
+        return stop(tx, job, "cancel", None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,10 +188,10 @@ class UnblockFuse(Command[bool]):
 
     def apply(self, tx: Tx) -> bool:
         job = one(tx, self.job_id)
-        tasks = jobs.tasks_of(tx.conn, tx.tenant, job.id)
-        fuse = next(task for task in tasks if task.pipeline == FUSE)
-        states = [(task.pipeline, task.state) for task in tasks]
-        if fuse.state != "blocked" or not fuse_ready(states):
+        fuse = jobs.task_of(tx.conn, tx.tenant, job.id, FUSE)
+        if fuse is None or fuse.state != "blocked" or job.state not in jobs.OPEN:
+            return False
+        if jobs.any_task(tx.conn, job.id, ("queued", "leased")):
             return False
         row = {
             **tx.born(self.object_id, "object"),
@@ -222,12 +217,44 @@ class FailJob(Command[Job]):
 
     def apply(self, tx: Tx) -> Job:
         job = one(tx, self.job_id)
-        if job.state in JOB.final:
-            return job
-        tasks = jobs.tasks_of(tx.conn, tx.tenant, job.id)
-        open_tasks = [task for task in tasks if task.state not in TASK.final]
-        tx.move(TASK, "fail", [Change(task, {"reason": self.reason}) for task in open_tasks])
-        return end(tx, move_job(tx, job, "fail", reason=self.reason, ended_at=tx.now))
+        return job if job.state in JOB.final else stop(tx, job, "fail", self.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class NoteWaiting(Command[None]):
+    """Say why a job waits: nobody works on it and no instance can be had. People read the reason,
+    nothing acts on it."""
+
+    job_id: str
+    reason: dict[str, Any]
+    action: ClassVar[str] = "jobs.advance"
+
+    def apply(self, tx: Tx) -> None:
+        job = one(tx, self.job_id)
+        if job.state != "running":
+            tell_waiting(tx, job, self.reason)
+        elif not jobs.any_task(tx.conn, job.id, ("leased",)):
+            move_job(tx, job, "wait", reason=self.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class RetainReports(Command[int]):
+    """The results of jobs that ended longer ago than reports are kept: their key is destroyed, so
+    nothing opens them any more; what lies in the blob store follows by effect."""
+
+    limit: int = limits.UNITS_PER_STEP_MAX
+    action: ClassVar[str] = "jobs.retain"
+
+    def apply(self, tx: Tx) -> int:
+        before = tx.now - tx.retention.reports
+        due = jobs.overdue_reports(tx.conn, before, self.limit)
+        for job in due:
+            case = tx.case(job.case_id)
+            if not case.legal_hold:
+                tx.destroy_key(job.key_id)
+                tx.act("job", "erase_report", job, case=case)
+                tx.effect("clear", job.id)
+        return len(due)
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,17 +268,17 @@ class ReadReport(Command[str]):
         job = one(tx, self.job_id)
         if job.state != "done":
             raise Problem("no-report", Exit.FAILED, job=job.id, state=job.state)
+        tx.secret(job.key_id)
         tx.act("job", "read_report", job, case=tx.case(job.case_id))
         return report_object(tx, job)
 
 
 def report_object(tx: Tx, job: Job) -> str:
     """The object that holds a job's report."""
-    for task in jobs.tasks_of(tx.conn, tx.tenant, job.id):
-        if task.pipeline == FUSE:
-            found = attempts.result(tx.conn, task.id, 0)
-            if found is not None:
-                return found.object_id
+    fuse = jobs.task_of(tx.conn, tx.tenant, job.id, FUSE)
+    found = None if fuse is None else attempts.result(tx.conn, fuse.id, 0)
+    if found is not None:
+        return found.object_id
     raise Problem("no-report", Exit.FAILED, job=job.id, state=job.state)
 
 

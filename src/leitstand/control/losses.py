@@ -60,6 +60,7 @@ class ExpireLeases(Command[int]):
     def apply(self, tx: Tx) -> int:
         due = attempts.expired(tx.conn, tx.now, self.limit)
         ids = [attempt_id for tenant, attempt_id in due if tenant == tx.tenant]
-        found = [a for a in attempts.find(tx.conn, tx.tenant, ids) if a.state == "live"]
+        locked = attempts.find(tx.conn, tx.tenant, ids, lock=True)
+        found = [a for a in locked if a.state == "live" and a.expires_at <= tx.now]
         lose(tx, found, "lease-expired")
         return len(found)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, ClassVar
 
+from leitstand.control.advance import one as job_by_id
+from leitstand.control.advance import open_params, stop
 from leitstand.control.commands import Command
 from leitstand.control.transaction import Change, Tx
 from leitstand.core import limits
-from leitstand.core.medium import INBOX, MEDIUM, Case, Medium, StoredObject
+from leitstand.core.medium import MEDIUM, Medium
 from leitstand.core.problem import Exit, Problem
 from leitstand.store import media, tables
 from leitstand.store.media import Upload
@@ -67,9 +68,9 @@ class OpenUpload(Command[Upload]):
         medium = one(tx, self.medium_id)
         if medium.state != "receiving":
             raise Problem("medium-not-receiving", Exit.USAGE, state=medium.state)
-        for known in media.uploads_of(tx.conn, tx.tenant, medium.id):
-            if known.sha256 == self.sha256:
-                return known
+        known = media.upload_by_digest(tx.conn, tx.tenant, medium.id, self.sha256)
+        if known is not None:
+            return known
         parts = -(-self.bytes // self.part_bytes)
         if not 0 < self.bytes <= limits.OBJECT_BYTES_MAX or parts != len(self.part_sha256):
             raise Problem("upload-malformed", Exit.USAGE, bytes=self.bytes)
@@ -183,7 +184,7 @@ class MediumReady(Command[Medium]):
         tx.move(MEDIUM, "received", [Change(medium, case=case)])
         values = {
             "kind": self.kind,
-            "duration_s": self.technical.get("duration_s"),
+            "duration_s": _seconds(self.technical.get("duration_s")),
             "sealed": tx.seal("media", medium.id, medium.key_id, document),
         }
         tx.move(MEDIUM, "taken", [Change(one(tx, medium.id), values, case=case)])
@@ -191,7 +192,7 @@ class MediumReady(Command[Medium]):
         return one(tx, medium.id)
 
     def _check(self, tx: Tx, medium: Medium) -> None:
-        if self.kind not in ("image", "video", "audio") or not self.segments:
+        if self.kind not in ("image", "video", "audio") or not _consecutive(self.segments):
             raise Problem("upload-malformed", Exit.USAGE, bytes=medium.bytes)
         stored = media.objects_by_id(tx.conn, tx.tenant, [s.object_id for s in self.segments])
         for segment in self.segments:
@@ -212,6 +213,16 @@ class MediumReady(Command[Medium]):
         }
 
 
+def _consecutive(segments: tuple[NewSegment, ...]) -> bool:
+    """Whether every stream's segments are numbered 0, 1, 2 …, as tasks name runs of them."""
+    numbers: dict[str, list[int]] = {}
+    for segment in segments:
+        numbers.setdefault(segment.stream, []).append(segment.number)
+    return bool(segments) and all(
+        sorted(found) == list(range(len(found))) for found in numbers.values()
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class RefuseMedium(Command[Medium]):
     """Intake could not take the file; the code says why."""
@@ -226,7 +237,7 @@ class RefuseMedium(Command[Medium]):
         if medium.state == "failed":
             return medium
         case = tx.case(medium.case_id)
-        reason = {"code": self.code, "params": self.params}
+        reason = {"code": self.code, "params": open_params(self.params)}
         tx.move(MEDIUM, "refused", [Change(medium, {"reason": reason}, case=case)])
         tx.event(medium.id, "medium", id=medium.id, state="failed", reason=reason)
         return one(tx, medium.id)
@@ -246,7 +257,8 @@ class EraseMedia(Command[list[str]]):
 
 @dataclass(frozen=True, slots=True)
 class RetainMedia(Command[int]):
-    """The retention step: erase what is past its term."""
+    """The retention step: erase what is past its term. A held job that nobody resumed in time ends
+    with its media."""
 
     limit: int = limits.UNITS_PER_STEP_MAX
     action: ClassVar[str] = "media.retain"
@@ -254,11 +266,16 @@ class RetainMedia(Command[int]):
     def apply(self, tx: Tx) -> int:
         erased = 0
         for tenant, medium in media.overdue(tx.conn, tx.now, self.limit):
-            held = tx.case(medium.case_id).legal_hold
-            if tenant != tx.tenant or held:
+            if tenant != tx.tenant or tx.case(medium.case_id).legal_hold:
                 continue
-            if media.jobs_open_on(tx.conn, tx.tenant, medium.id) == 0:
-                erase(tx, medium)
+            for job_id in media.held_jobs_on(tx.conn, tx.tenant, medium.id):
+                stop(tx, job_by_id(tx, job_id), "fail", {"code": "media-expired", "params": {}})
+            found = one(tx, medium.id)
+            if (
+                found.erase_after is not None
+                and media.jobs_open_on(tx.conn, tx.tenant, medium.id) == 0
+            ):
+                erase(tx, found)
                 erased += 1
         return erased
 
@@ -274,7 +291,7 @@ class MediumErased(Command[None]):
         medium = one(tx, self.medium_id)
         if medium.state != "erasing":
             return
-        media.forget_segments(tx.conn, tx.tenant, medium.id)
+        media.forget_segments(tx.conn, tx.tenant, medium.id, medium.key_id)
         case = tx.case(medium.case_id)
         tx.move(MEDIUM, "erased", [Change(medium, case=case)])
         tx.event(medium.id, "medium", id=medium.id, state="erased", reason=None)
@@ -296,9 +313,13 @@ class MediumIdentity(Command[str]):
         return exported
 
 
+def _seconds(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and value >= 0 else None
+
+
 def one(tx: Tx, medium_id: str) -> Medium:
     """A medium by id. Raises Problem `unknown-medium`."""
-    found = media.find(tx.conn, tx.tenant, [medium_id])
+    found = media.find(tx.conn, tx.tenant, [medium_id], lock=tx.writes)
     if not found:
         raise Problem("unknown-medium", Exit.USAGE, medium=medium_id)
     return found[0]
@@ -306,7 +327,7 @@ def one(tx: Tx, medium_id: str) -> Medium:
 
 def upload_of(tx: Tx, upload_id: str) -> Upload:
     """An upload by id. Raises Problem `unknown-upload`."""
-    found = media.upload(tx.conn, tx.tenant, upload_id)
+    found = media.upload(tx.conn, tx.tenant, upload_id, lock=tx.writes)
     if found is None:
         raise Problem("unknown-upload", Exit.USAGE, upload=upload_id)
     return found
@@ -324,19 +345,3 @@ def erase(tx: Tx, medium: Medium) -> str:
     tx.effect("erase", medium.id)
     tx.event(medium.id, "medium", id=medium.id, state="erasing", reason=None)
     return medium.id
-
-
-def set_term(tx: Tx, medium: Medium, case: Case, title: str, *, failed: bool) -> None:
-    """When a job has ended its media get their term: at once in the inbox, else by the defaults."""
-    if title == INBOX:
-        term = timedelta(0)
-    else:
-        term = limits.MEDIA_AFTER_FAILURE if failed else limits.MEDIA_AFTER_SUCCESS
-    if medium.state in ("ready", "failed") and not case.legal_hold:
-        tx.set("medium", medium.id, erase_after=tx.now + term)
-
-
-def objects_of(tx: Tx, medium: Medium) -> list[StoredObject]:
-    """The ciphertext objects of a medium."""
-    ids = [s.object_id for s in media.segments_of(tx.conn, tx.tenant, medium.id)]
-    return list(media.objects_by_id(tx.conn, tx.tenant, ids).values())

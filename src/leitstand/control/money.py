@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 from typing import Any, ClassVar
 
 from leitstand.control.commands import Command
 from leitstand.control.transaction import RESERVATION, Change, Tx
-from leitstand.core.cost import Budget, accrued, covering
-from leitstand.core.instance import Instance
+from leitstand.core.cost import MILLIONTH, Budget, accrued, covering
+from leitstand.core.instance import BILLING, Instance
 from leitstand.core.job import Job
 from leitstand.core.problem import Exit, Problem
 from leitstand.store import instances, jobs, money, tables
@@ -48,7 +48,9 @@ def budgets(tx: Tx, job: Job | None, limits_eur: dict[str, str | None]) -> list[
 
 
 def check_covered(tx: Tx, job: Job, amount: Decimal, limits_eur: dict[str, str | None]) -> None:
-    """Raises Problem `over-budget` unless every envelope covers `amount`."""
+    """Raises Problem `over-budget` unless every envelope covers `amount`. No other reservation can
+    be made before this transaction ends."""
+    tx.hold("budgets")
     short = covering(budgets(tx, job, limits_eur), amount)
     if short is not None:
         raise Problem(
@@ -69,7 +71,32 @@ def accrue(tx: Tx, instance: Instance, until: datetime) -> None:
     start = money.last_charge_end(tx.conn, instance.id) or instance.created_at
     if until <= start:
         return
-    amount = accrued(instance.price, start, until)
+    _charge(tx, instance, reservation, start, until, accrued(_rate(instance), start, until))
+
+
+def settle(tx: Tx, instance: Instance) -> None:
+    """The last charge of an instance that existed: its time, and what is left to the provider's
+    minimum."""
+    accrue(tx, instance, tx.now)
+    short = Decimal(instance.offer["minimum_eur"]) - money.spent_on(tx.conn, tx.tenant, instance.id)
+    if short > 0:
+        reservation = money.reservation_of(tx.conn, instance.id)
+        amount = short.quantize(MILLIONTH, ROUND_UP)
+        _charge(tx, instance, reservation, tx.now, tx.now, amount)
+
+
+def _rate(instance: Instance) -> Decimal:
+    return instance.price + Decimal(instance.offer["storage_eur_per_hour"])
+
+
+def _charge(
+    tx: Tx,
+    instance: Instance,
+    reservation: money.Reservation | None,
+    start: datetime,
+    until: datetime,
+    amount: Decimal,
+) -> None:
     row = {
         **tx.born(None, "charge"),
         "instance_id": instance.id,
@@ -109,9 +136,9 @@ class AccrueCosts(Command[int]):
 
     def apply(self, tx: Tx) -> int:
         count = 0
-        for instance_id in money.accruing(tx.conn):
+        for instance_id in money.accruing(tx.conn, sorted(BILLING)):
             instance = instances.find(tx.conn, tx.tenant, instance_id)
-            if instance is not None and instance.state not in ("intended", "terminated"):
+            if instance is not None and instance.state in BILLING:
                 accrue(tx, instance, tx.now)
                 count += 1
         return count

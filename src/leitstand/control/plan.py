@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -24,12 +24,13 @@ from leitstand.core.placement import (
     Rejection,
     Requirements,
     combined,
+    order,
     place,
     tier_min,
 )
 from leitstand.core.problem import Exit, Problem
 from leitstand.core.profile import check, pipeline_of
-from leitstand.ports import ModelShelf, Provider, ProviderError
+from leitstand.ports import ModelShelf, Provider
 from leitstand.store import jobs, media, tables
 from leitstand.store.rows import add
 
@@ -56,6 +57,12 @@ class PlanRules:
     """By provider."""
     price_max: Mapping[str, Decimal | None]
     budgets: Mapping[str, str | None]
+    tiers: Mapping[int, str] = field(default_factory=dict)
+    """Worst tier by data class, where it is stricter than the rule."""
+
+    def tier_min(self, data_class: int) -> str:
+        """The lowest tier that may see media of this class."""
+        return tier_min(data_class, self.tiers.get(data_class))
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +136,7 @@ class Planner:
         `unknown-provider`; a plan without an offer is a decision whose `chosen` is null."""
         work = self.work(wish, now)
         offers, silent = self.offers(work.want, wish.provider)
-        placement = self.placement(offers, work, wish.due_at, now)
+        placement = self.placement(offers, work.want, work.seconds, wish.due_at, now)
         inputs = self._inputs(wish, work)
         verdict = self._verdict(placement, work, now)
         reasons = _reasons(placement, silent)
@@ -144,12 +151,12 @@ class Planner:
         def read(tx: Tx) -> tuple[Case, list[tuple[Medium, set[str]]]]:
             found = {m.id: m for m in media.find(tx.conn, tx.tenant, wish.media_ids)}
             listed = []
-            for medium_id in wish.media_ids:
+            for medium_id in dict.fromkeys(wish.media_ids):
                 medium = found.get(medium_id)
                 if medium is None or medium.case_id != wish.case_id:
                     raise Problem("unknown-medium", Exit.USAGE, medium=medium_id)
-                streams = media.segments_of(tx.conn, tx.tenant, medium_id)
-                listed.append((medium, {pipeline_of(s.stream) for s in streams}))
+                streams = media.streams_of(tx.conn, tx.tenant, medium_id)
+                listed.append((medium, {pipeline_of(stream) for stream in streams}))
             return tx.case(wish.case_id), listed
 
         case, listed = self._door.database.read(lambda c: read(self._door.look(now, c)))
@@ -198,44 +205,50 @@ class Planner:
             cuda_min=self.rules.cuda_min,
             disk_gib=self.rules.disk_gib_min,
             ram_gib=round(ram, 2),
-            tier_min="L" if pipeline == FUSE else tier_min(case.data_class),
+            tier_min="L" if pipeline == FUSE else self.rules.tier_min(case.data_class),
         )
 
     def offers(
         self, want: Requirements, only: str | None = None
     ) -> tuple[list[Offer], dict[str, str]]:
-        """Offers of every configured provider, asked in parallel, and who did not answer."""
+        """Offers of every configured provider, asked in parallel, and who did not answer. Nobody
+        is waited for longer than `OFFER_SECONDS_MAX`."""
         if only is not None and only not in self._providers:
             known = ", ".join(sorted(self._providers))
             raise Problem("unknown-provider", Exit.USAGE, provider=only, known=known)
         asked = [only] if only is not None else sorted(self._providers)
         found: list[Offer] = []
         silent: dict[str, str] = {}
-        with ThreadPoolExecutor(max_workers=max(1, len(asked))) as pool:
+        pool = ThreadPoolExecutor(max_workers=max(1, len(asked)))
+        try:
             futures = {name: pool.submit(_listed, self._providers[name], want) for name in asked}
             for name, future in futures.items():
                 try:
                     found += future.result(timeout=OFFER_SECONDS_MAX)
-                except (ProviderError, TimeoutError) as error:
+                except Exception as error:
                     silent[name] = type(error).__name__
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
         return found, silent
 
     def placement(
-        self, offers: Sequence[Offer], work: Work, due_at: datetime | None, now: datetime
+        self,
+        offers: Sequence[Offer],
+        want: Requirements,
+        work_seconds: float,
+        due_at: datetime | None,
+        now: datetime,
     ) -> Placement:
-        """Rank offers for this work; each provider has its own longest term."""
+        """Rank offers for this work; each provider has its own longest term and highest price."""
         ranked: list[Ranked] = []
         rejected: list[tuple[Offer, Rejection]] = []
         for name in sorted({offer.provider for offer in offers}):
-            hours = self.rules.end_by_hours_max.get(name, 24.0)
-            end_by = now + timedelta(hours=hours)
-            want = _with(work.want, due_at or end_by, self.rules.price_max.get(name))
             mine = [offer for offer in offers if offer.provider == name]
-            placed = place(mine, want, now, lambda o: _offer_seconds(o, work.seconds))
+            here = _with(want, self.end_by(mine[0], now), self.rules.price_max.get(name))
+            placed = place(mine, here, now, lambda o: _offer_seconds(o, work_seconds), due_at)
             ranked += placed.ranked
             rejected += placed.rejected
-        ranked.sort(key=lambda r: (r.expected_eur, r.finish_at, r.offer.offer_id))
-        return Placement(tuple(ranked), tuple(rejected))
+        return Placement(tuple(sorted(ranked, key=order)), tuple(rejected))
 
     def end_by(self, offer: Offer, now: datetime) -> datetime:
         """When an instance of this offer must be gone."""
@@ -245,14 +258,14 @@ class Planner:
     def _inputs(self, wish: Wish, work: Work) -> dict[str, Any]:
         return {
             "case": wish.case_id,
-            "media": list(wish.media_ids),
+            "media": list(dict.fromkeys(wish.media_ids)),
             "profile": wish.profile,
             "lang": wish.lang,
             "provider": wish.provider,
             "budget_cap_eur": None if wish.max_cost_eur is None else str(wish.max_cost_eur),
             "due_at": None if wish.due_at is None else wish.due_at.isoformat(),
             "budgets": dict(self.rules.budgets),
-            "tier_min": tier_min(work.case.data_class),
+            "tier_min": self.rules.tier_min(work.case.data_class),
             "requirements": {name: plain(want) for name, want in work.wants.items()},
             "models": [asdict(model) for model in work.models],
             "missing": [{"family": f, "capability": c} for f, c in work.missing],

@@ -6,32 +6,38 @@ deals with what has no record. A provider that does not answer changes nothing.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from functools import partial
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 import structlog
 
 from leitstand.control.commands import Command, Door
-from leitstand.control.instances import IntendInstance, Observe
-from leitstand.control.jobs import FailJob
+from leitstand.control.instances import PACE, IntendInstance, Observe
+from leitstand.control.jobs import FailJob, NoteWaiting
 from leitstand.control.plan import Planner, plain
 from leitstand.control.transaction import Tx
 from leitstand.core import limits
 from leitstand.core.access import SYSTEM
-from leitstand.core.instance import Action, Instance, Listing, Need, decide
-from leitstand.core.job import FUSE, TASK, Job
-from leitstand.core.placement import Requirements, combined, place
-from leitstand.core.problem import Problem
+from leitstand.core.instance import Action, AskEnd, Instance, Listing, Need, decide, mismatch
+from leitstand.core.job import FUSE, Job
+from leitstand.core.machine import NotAllowed
+from leitstand.core.placement import Offer, Refusal, Requirements, combined, resting
+from leitstand.core.problem import Param, Problem
 from leitstand.launch import LABEL_PREFIX
-from leitstand.ports import Provider, ProviderError, Seen
-from leitstand.store import attempts, effects, instances, jobs
+from leitstand.ports import Clock, Provider, Seen
+from leitstand.store import attempts, effects, instances, jobs, money
 from leitstand.store.effects import Effect
+from leitstand.store.jobs import Decision
 from leitstand.store.rows import Stale
 
 log = structlog.get_logger(__name__)
+
+
+PROVIDER_ID_CHARACTERS_MAX = 90
+"""What a provider answers is hostile input: no id of ours is longer, and an effect's key is 120."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +50,9 @@ class ReapOrphans(Command[None]):
 
     def apply(self, tx: Tx) -> None:
         for provider, provider_id in self.orphans:
-            target = provider_id[:40]
-            tx.effect("reap", target, key=f"reap|{provider}|{provider_id}")
+            if len(provider_id) <= PROVIDER_ID_CHARACTERS_MAX:
+                target = hashlib.sha256(provider_id.encode()).hexdigest()[:40]
+                tx.effect("reap", target, key=f"reap|{provider}|{provider_id}", after=PACE)
 
 
 class Reconciler:
@@ -58,85 +65,106 @@ class Reconciler:
         planner: Planner,
         installation: str,
         instances_max: int,
+        clock: Clock,
     ) -> None:
         self._door = door
         self._providers = providers
         self._planner = planner
         self._installation = installation
         self._instances_max = instances_max
+        self._clock = clock
+        self._listed_at: dict[str, datetime] = {}
 
     def step(self, now: datetime) -> None:
-        """Observe, decide, act; then see that every open job has an instance to serve it."""
+        """Observe, decide, act; then see that every open job has an instance to serve it.
+
+        Listings take time. `now` lies before them and says how recent they are at least; the clock
+        is read again after them, so that two absences are one whole lag apart.
+        """
         database = self._door.database
         alive = database.read(instances.alive)
-        listings = self._listings()
+        listings = self._listings(now)
+        after = self._clock.now()
         wanted = database.read(instances.wanted)
         live = database.read(attempts.live_by_instance)
-        launches = database.read(effects.launches)
+        ids = [instance.id for instance in alive]
+        launches = database.read(lambda conn: effects.of_kind(conn, "launch", ids))
+        ends = database.read(lambda conn: effects.of_kind(conn, "terminate", ids))
         for instance in alive:
             seen = listings.get(instance.provider)
             need = _need(instance, wanted, live, launches)
             actions = decide(instance, need, self._listing(instance, seen, now), now)
-            if actions:
-                self._observe(instance, actions, now)
-        self._orphans(alive, listings, now)
+            if actions and not _asked_lately(actions, ends.get(instance.id), now):
+                self._observe(instance, actions, after)
+        self._orphans(listings, after)
         self._want(now)
 
-    def _listings(self) -> dict[str, dict[str, Seen]]:
-        found: dict[str, dict[str, Seen]] = {}
+    def _listings(self, now: datetime) -> dict[str, list[Seen]]:
+        """What every provider lists under our label, of those that answer and whose turn it is."""
+        found: dict[str, list[Seen]] = {}
         ours = f"{LABEL_PREFIX}{self._installation}-"
         for name, provider in self._providers.items():
-            try:
-                listed = [seen for seen in provider.list() if seen.label.startswith(ours)]
-            except ProviderError as error:
-                log.warning("provider.silent", provider=name, error=type(error).__name__)
+            pace = max(limits.LISTING_PACE, provider.listing_lag / 2)
+            listed_at = self._listed_at.get(name)
+            if listed_at is not None and timedelta(0) <= now - listed_at < pace:
                 continue
-            found[name] = {seen.label: seen for seen in listed}
+            self._listed_at[name] = now
+            try:
+                found[name] = [seen for seen in provider.list() if seen.label.startswith(ours)]
+            except Exception as error:
+                log.warning("provider.silent", provider=name, error=type(error).__name__)
         return found
 
     def _listing(
-        self, instance: Instance, listed: dict[str, Seen] | None, now: datetime
+        self, instance: Instance, listed: list[Seen] | None, now: datetime
     ) -> Listing | None:
         if listed is None:
             return None
-        seen = listed.get(instance.label)
         lag = self._providers[instance.provider].listing_lag
+        seen = _own(instance, listed)
         if seen is None:
             return Listing(now, lag, None, None)
-        return Listing(now, lag, seen.provider_id, seen.status.value)
+        differs = mismatch(instance, seen.price_eur_per_hour, seen.gpu, seen.region)
+        return Listing(now, lag, seen.provider_id, seen.status.value, differs)
 
     def _observe(self, instance: Instance, actions: tuple[Action, ...], now: datetime) -> None:
         try:
             self._door.run(Observe(((instance, actions),)), SYSTEM, now)
-        except Stale:
+        except (Stale, NotAllowed):
             log.info("instance.stale", instance=instance.id)
 
-    def _orphans(
-        self, alive: list[Instance], listings: dict[str, dict[str, Seen]], now: datetime
-    ) -> None:
-        known = {instance.label for instance in alive}
-        orphans = tuple(
-            (name, seen.provider_id)
-            for name, listed in listings.items()
-            for label, seen in listed.items()
-            if label not in known
-        )
+    def _orphans(self, listings: dict[str, list[Seen]], now: datetime) -> None:
+        """What carries our label and is not the one instance of that label. The records are read
+        after the listings: whatever was launched meanwhile has its record by then."""
+        known = {i.label: i for i in self._door.database.read(instances.alive)}
+        orphans = []
+        for name, listed in listings.items():
+            for seen in listed:
+                instance = known.get(seen.label)
+                if instance is None or _own(instance, listed) != seen:
+                    orphans.append((name, seen.provider_id))
         if orphans:
             log.warning("instance.orphans", count=len(orphans))
-            self._door.run(ReapOrphans(orphans), SYSTEM, now)
+            self._door.run(ReapOrphans(tuple(orphans)), SYSTEM, now)
 
     def _want(self, now: datetime) -> None:
-        database = self._door.database
-        for job in database.read(
-            lambda conn: jobs.in_states(conn, jobs.OPEN, limits.UNITS_PER_STEP_MAX)
+        for work in self._door.database.read(
+            lambda conn: jobs.open_work(conn, limits.UNITS_PER_STEP_MAX)
         ):
-            tasks = database.read(partial(jobs.tasks_of, tenant=job.tenant_id, job_id=job.id))
-            open_tasks = [t for t in tasks if t.state in ("queued", "leased")]
-            ordinary = [t for t in open_tasks if t.pipeline != FUSE]
-            if ordinary:
-                self._serve(job, min(self._instances_max, len(ordinary)), None, now)
-            elif any(t.pipeline == FUSE and t.state not in TASK.final for t in tasks):
-                self._serve(job, 1, "L", now)
+            try:
+                if work.ordinary:
+                    self._serve(work.job, min(self._instances_max, work.ordinary), None, now)
+                elif work.fuse is not None:
+                    self._serve(work.job, 1, "L", now)
+            except Problem as problem:
+                self._wait(work.job, problem.code, now, **problem.params)
+
+    def _wait(self, job: Job, code: str, now: datetime, **params: Param) -> None:
+        reason = {"code": code, "params": params}
+        works = self._door.database.read(lambda conn: jobs.any_task(conn, job.id, ("leased",)))
+        if job.reason != reason and not works:
+            log.warning("job.waits", job=job.id, code=code)
+            self._door.run(NoteWaiting(job.id, reason), SYSTEM, now)
 
     def _serve(self, job: Job, wanted: int, tier: str | None, now: datetime) -> None:
         database = self._door.database
@@ -147,32 +175,57 @@ class Reconciler:
         ]
         if len(serving) >= wanted:
             return
-        refused = database.read(lambda conn: instances.not_admitted(conn, job.id))
-        if len(refused) >= limits.ADMISSIONS_REFUSED_MAX:
-            self._door.run(FailJob(job.id, refused[-1]), SYSTEM, now)
-            return
-        launched = database.read(lambda conn: instances.launches_of(conn, job.id))
-        if launched >= limits.LAUNCHES_PER_JOB_MAX * self._instances_max:
-            reason = {"code": "no-instance-stays", "params": {"launches": launched}}
-            self._door.run(FailJob(job.id, reason), SYSTEM, now)
+        ended = database.read(lambda conn: instances.ended_for(conn, job.id))
+        refusals = _refusals(ended)
+        stayed_not = len(ended) - len(refusals)
+        if (
+            stayed_not >= limits.LAUNCHES_PER_JOB_MAX * self._instances_max
+            or len(refusals) >= limits.REFUSALS_PER_JOB_MAX
+        ):
+            if not serving:
+                params = {"launches": len(ended)}
+                self._fail(job, {"code": "no-instance-stays", "params": params}, now)
             return
         decision = database.read(lambda conn: jobs.decision(conn, job.tenant_id, job.decision_id))
         if decision is None:
             return
+        offer = self._offer(job, decision, refusals, tier, now)
+        if offer is not None:
+            self._intend(job, offer, wanted, tier, bool(serving), now)
+
+    def _offer(
+        self,
+        job: Job,
+        decision: Decision,
+        refusals: list[Refusal],
+        tier: str | None,
+        now: datetime,
+    ) -> Offer | None:
+        """The best offer by the rules of the plan, those excepted that were refused just now."""
         want = _requirements(decision.inputs, tier)
-        offers, _ = self._planner.offers(
-            want, decision.inputs.get("provider") if tier is None else None
-        )
-        placed = place(offers, want, now, lambda _: 0.0)
-        if placed.chosen is None:
-            log.warning("job.no_offer", job=job.id, offers=len(offers))
-            return
-        offer = placed.chosen.offer
+        only = decision.inputs.get("provider") if tier is None else None
+        offers, silent = self._planner.offers(want, only)
+        awake, refused = resting(offers, refusals, now)
+        seconds = float(decision.inputs["work_seconds"])
+        placed = self._planner.placement(awake, want, seconds, None, now)
+        if placed.chosen is not None:
+            return placed.chosen.offer
+        if refused is not None:
+            self._wait(job, refused, now)
+        elif not offers and silent:
+            self._wait(job, "provider-unavailable", now)
+        else:
+            self._wait(job, "no-offer", now, rejected=len(placed.rejected))
+        return None
+
+    def _intend(
+        self, job: Job, offer: Offer, wanted: int, tier: str | None, served: bool, now: datetime
+    ) -> None:
+        """Money that another reservation may give back is waited for; money that is spent is not."""
         command = IntendInstance(
             job.id,
             plain(offer),
-            self._planner.end_by(offer, now).isoformat(),
-            str(placed.chosen.worst_eur),
+            self._planner.end_by(offer, now),
             dict(self._planner.rules.budgets),
             self._installation,
             wanted,
@@ -183,8 +236,57 @@ class Reconciler:
         except Problem as problem:
             if problem.code != "over-budget":
                 raise
-            reason = {"code": problem.code, "params": dict(problem.params)}
-            self._door.run(FailJob(job.id, reason), SYSTEM, now)
+            held = self._door.database.read(lambda conn: money.held(conn, job.tenant_id))
+            if served:
+                return
+            if held > 0:
+                raise
+            self._fail(job, {"code": problem.code, "params": dict(problem.params)}, now)
+
+    def _fail(self, job: Job, reason: dict[str, Any], now: datetime) -> None:
+        self._door.run(FailJob(job.id, reason), SYSTEM, now)
+
+
+def _own(instance: Instance, listed: list[Seen]) -> Seen | None:
+    """The one that an instance is, of all that carry its label: the one whose id is recorded, else
+    the first by id. A provider that created twice lists two."""
+    same = [seen for seen in listed if seen.label == instance.label]
+    if instance.provider_id is not None:
+        return next((s for s in same if s.provider_id == instance.provider_id), None)
+    return min(same, key=lambda seen: seen.provider_id, default=None)
+
+
+def _asked_lately(actions: tuple[Action, ...], end: Effect | None, now: datetime) -> bool:
+    """Whether all there is to do is to repeat an ask that is under way or was just made."""
+    if actions != (AskEnd(),) or end is None:
+        return False
+    return end.state != "done" or now - end.updated_at < PACE
+
+
+_NEVER_CAME = frozenset(
+    {
+        "no-capacity",
+        "no-funds",
+        "unauthorized",
+        "provider-unavailable",
+        "launch-rejected",
+        "never-created",
+    }
+)
+
+
+def _refusals(ended: list[Instance]) -> list[Refusal]:
+    """The launches among these that created nothing."""
+    return [
+        Refusal(
+            instance.provider,
+            str(instance.offer["offer_id"]),
+            str((instance.reason or {}).get("code")),
+            instance.ended_at or instance.updated_at,
+        )
+        for instance in ended
+        if (instance.reason or {}).get("code") in _NEVER_CAME
+    ]
 
 
 def _need(
@@ -198,7 +300,7 @@ def _need(
         wanted=instance.id in wanted,
         live_attempts=live.get(instance.id, 0),
         launch="none" if launch is None else launch.state,
-        launch_asked_at=None if launch is None else launch.updated_at,
+        launch_over_at=None if launch is None else launch.not_before or launch.updated_at,
     )
 
 

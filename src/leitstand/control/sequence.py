@@ -5,6 +5,8 @@ Writers never queue behind the tree; an entry without position after 5 s is an a
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence as Sequence_
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar
@@ -16,6 +18,7 @@ from leitstand.core.access import SYSTEM
 from leitstand.core.ledger import Tree
 from leitstand.ports import HeadSigner
 from leitstand.store import ledger, tables
+from leitstand.store.ledger import Entry
 from leitstand.store.rows import add
 
 
@@ -34,7 +37,7 @@ class Sequence(Command[int]):
         head = ledger.head(tx.conn)
         tree = Tree() if head is None else Tree.from_state(head.size, head.frontier)
         positions = []
-        for entry in entries:
+        for entry in in_order(entries):
             positions.append((entry.id, tree.size))
             tree.append(entry.leaf_hash)
         ledger.place(tx.conn, positions)
@@ -48,6 +51,26 @@ class Sequence(Command[int]):
         }
         add(tx.conn, tables.heads, [row])
         return len(entries)
+
+
+def in_order(entries: Sequence_[Entry]) -> list[Entry]:
+    """Entries by id, those about one subject by its versions. Ids grow with the clock of whoever
+    wrote them, and two control planes have two clocks; versions grow with the row."""
+    places: dict[str, list[int]] = {}
+    for place, entry in enumerate(entries):
+        places.setdefault(entry.subject_id, []).append(place)
+    ordered = list(entries)
+    for mine in places.values():
+        if len(mine) > 1:
+            by_version = sorted((entries[place] for place in mine), key=_age)
+            for place, entry in zip(mine, by_version, strict=True):
+                ordered[place] = entry
+    return ordered
+
+
+def _age(entry: Entry) -> tuple[int, bool, str]:
+    leaf = json.loads(entry.leaf)
+    return leaf["version"], leaf["before"] == leaf["after"], entry.id
 
 
 class Sequencer:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,8 +17,9 @@ from leitstand.core.job import ATTEMPT, JOB, TASK
 from leitstand.core.machine import Machine
 from leitstand.core.medium import MEDIUM, Case
 from leitstand.core.problem import Exit, Problem
+from leitstand.core.retention import DEFAULTS, Retention
 from leitstand.ports import Ids, KeyPlace, Vault
-from leitstand.store import cases, effects, events, keys, tables
+from leitstand.store import cases, effects, events, keys, locks, tables
 from leitstand.store.rows import add, move, set_columns
 
 CASE = Machine("case", "open", frozenset(), {})
@@ -65,6 +66,7 @@ class Tx:
     vault: Vault
     clock_jumped_back: bool = False
     writes: bool = True
+    retention: Retention = DEFAULTS
     _entries: list[dict[str, Any]] = field(default_factory=list)
     _payloads: list[dict[str, Any]] = field(default_factory=list)
     _events: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
@@ -270,17 +272,19 @@ class Tx:
         """Change columns that are no state."""
         set_columns(self.conn, _TABLES[noun], self.tenant, row_id, **values)
 
+    def hold(self, name: str) -> None:
+        """Keep other control planes from deciding about `name` until this transaction ends."""
+        locks.hold(self.conn, name)
+
     def flush(self) -> None:
-        """Write what was collected."""
+        """Write what was collected. Events come last and under a lock, so that their numbers grow
+        in the order of commits: a stream that has seen one never misses a smaller one."""
         add(self.conn, tables.payloads, self._payloads)
         add(self.conn, tables.entries, self._entries)
-        add(self.conn, tables.events, events.rows(self.tenant, self.now, self._events))
+        if self._events:
+            self.hold("events")
+            add(self.conn, tables.events, events.rows(self.tenant, self.now, self._events))
 
 
 _SEAL_VERSION = 1
 """Version of the document inside sealed columns, bound as associated data."""
-
-
-def ids_of(rows: Iterable[Any]) -> list[str]:
-    """Ids of rows."""
-    return [row.id for row in rows]

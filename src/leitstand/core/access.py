@@ -57,6 +57,7 @@ _TABLE: dict[str, frozenset[str]] = {
             "instances.launch",
             "attempts.expire",
             "jobs.advance",
+            "jobs.retain",
             "media.retain",
             "costs.accrue",
             "effects.report",

@@ -37,13 +37,17 @@ def faults(
     facts = measured.get("facts", {})
     sandbox = measured.get("sandbox", {})
     test = measured.get("self_test", {})
-    for name in ("inference", "decode"):
-        if test.get(name) is not True:
-            found.append(Fault(f"self-test-{name}", "failed", "passed"))
+    found += [
+        Fault(f"self-test-{name}", "failed", "passed")
+        for name in ("inference", "decode")
+        if test.get(name) is not True
+    ]
     if data_class >= 2:
-        for ability in SANDBOX:
-            if sandbox.get(ability) is not True and (ability != "seccomp" or not own):
-                found.append(Fault(f"sandbox-{ability}", "absent", "present"))
+        found += [
+            Fault(f"sandbox-{ability}", "absent", "present")
+            for ability in SANDBOX
+            if sandbox.get(ability) is not True and (ability != "seccomp" or not own)
+        ]
         if not own and float(facts.get("swap_gib", 0.0)) > 0:
             found.append(Fault("swap", f"{facts['swap_gib']} GiB", "none"))
     skew_max = limits.CLOCK_SKEW_MAX.total_seconds()

@@ -39,11 +39,9 @@ INSTANCE = Machine(
         ("launching", "refused"): "terminated",
         ("booting", "enrol"): "admitting",
         ("booting", "end"): "terminating",
-        ("launching", "end"): "terminating",
         ("admitting", "admit"): "ready",
         ("admitting", "end"): "terminating",
         ("ready", "drain"): "draining",
-        ("ready", "end"): "terminating",
         ("draining", "end"): "terminating",
         ("draining", "pause"): "pausing",
         ("ready", "stopped"): "paused",
@@ -57,8 +55,9 @@ INSTANCE = Machine(
     },
 )
 
-BILLING = frozenset(_LIVE) - {"intended"}
-"""States in which money may flow and a reservation stands."""
+BILLING = frozenset(_LIVE) - {"intended", "launching"}
+"""States in which an instance is known to exist. What a launch cost until its reply is booked with
+the first charge after it; a launch that created nothing costs nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +99,8 @@ class Need:
     live_attempts: int
     launch: str
     """State of the launch effect: none, intended, unknown, done."""
-    launch_asked_at: datetime | None = None
+    launch_over_at: datetime | None = None
+    """From when on the launch call cannot be under way any more: its answer was lost by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +108,13 @@ class Listing:
     """One complete answer of a provider about everything under our label."""
 
     at: datetime
+    """Before the provider was asked: what it shows is at least this recent, but for `lag`."""
     lag: timedelta
     provider_id: str | None
     """None: the instance is not in the listing."""
     status: str | None
+    mismatch: str | None = None
+    """What the provider reads back otherwise than it was offered: price, gpu or region."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,38 +162,63 @@ def decide(
         case "intended":
             if not need.wanted and need.launch == "intended":
                 return (Move("unwanted", "unwanted"),)
-        case "booting" | "admitting":
-            if not need.wanted:
-                return (Move("end", "unwanted"),)
-            if now >= instance.ready_by:
-                return (Move("end", "never-ready"),)
-        case "ready":
-            if now >= instance.end_by:
-                return (Move("drain", "end-by"),)
-            if not need.wanted and need.live_attempts == 0:
-                return (Move("drain", "idle"),)
+        case "booting" | "admitting" | "ready":
+            return _young(instance, need, listing, now)
         case "draining":
-            grace_over = now - instance.updated_at >= limits.DRAIN_GRACE
+            grace_over = now - instance.updated_at >= limits.DRAIN_GRACE or now >= instance.end_by
             if need.live_attempts == 0 or grace_over:
                 return (Move("end"),)
+        case "paused":
+            return (Move("end"),)
+        case "resuming":
+            if not need.wanted or now - instance.updated_at >= limits.READY_DEADLINE:
+                return (Move("end", "never-ready"),)
         case "terminating":
             if listing is not None and listing.provider_id is not None:
                 return (AskEnd(),)
-        case "launching" | "pausing" | "paused" | "resuming" | "terminated":
+        case "launching" | "pausing" | "terminated":
             pass
         case _:
             raise ValueError(f"unknown state {instance.state}")
     return ()
 
 
+def _young(
+    instance: Instance, need: Need, listing: Listing | None, now: datetime
+) -> tuple[Action, ...]:
+    if instance.state == "ready":
+        if now >= drain_at(instance):
+            return (Move("drain", "end-by"),)
+        idle = not need.wanted and need.live_attempts == 0
+        return (Move("drain", "idle"),) if idle else ()
+    if not need.wanted:
+        return (Move("end", "unwanted"),)
+    if listing is not None and listing.mismatch is not None:
+        return (Move("end", "mismatch"),)
+    if now >= min(instance.ready_by, instance.end_by):
+        return (Move("end", "never-ready"),)
+    return ()
+
+
+def drain_at(instance: Instance) -> datetime:
+    """When an instance begins to drain, so that it is gone by `end_by`: one grace before, or a
+    quarter of a term that is shorter than four graces."""
+    term = instance.end_by - instance.created_at
+    return instance.end_by - min(limits.DRAIN_GRACE, term / 4)
+
+
 def _observe(instance: Instance, need: Need, listing: Listing) -> tuple[Action, ...]:
     if listing.provider_id is not None:
         if instance.state == "launching" and need.launch in ("unknown", "done"):
             return (Adopt(listing.provider_id),)
-        if listing.status == "stopped" and instance.state in ("ready", "draining"):
-            return (Move("stopped", "stopped-by-host"),)
         if instance.absent_since is not None:
             return (NotePresent(),)
+        if listing.status == "stopped" and instance.state in ("ready", "draining"):
+            return (Move("stopped", "stopped-by-host"),)
+        if listing.status == "stopped" and instance.state == "pausing":
+            return (Move("stopped"),)
+        if listing.status == "running" and instance.state == "resuming":
+            return (Move("running"),)
         return ()
     if instance.state == "launching":
         return _never_created(need, listing)
@@ -203,11 +231,25 @@ def _observe(instance: Instance, need: Need, listing: Listing) -> tuple[Action, 
 
 
 def _never_created(need: Need, listing: Listing) -> tuple[Action, ...]:
-    if need.launch != "unknown" or need.launch_asked_at is None:
+    if need.launch != "unknown" or need.launch_over_at is None:
         return ()
-    if listing.at - need.launch_asked_at > 2 * listing.lag:
+    if listing.at - need.launch_over_at > 2 * listing.lag:
         return (Move("never_created", "never-created"),)
     return ()
+
+
+def mismatch(
+    instance: Instance, price: str | None, gpu: str | None, region: str | None
+) -> str | None:
+    """The first fact that a provider reads back otherwise than offered; None is no statement."""
+    if price is not None and Decimal(price) > instance.price:
+        return "price"
+    offered = instance.offer.get("gpu")
+    if gpu is not None and offered is not None and gpu != offered:
+        return "gpu"
+    if region is not None and instance.region is not None and region != instance.region:
+        return "region"
+    return None
 
 
 def label(installation: str, instance_id: str, end_by: datetime) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -29,6 +29,7 @@ JOB = Machine(
         ("running", "fail"): "failed",
         ("running", "cancel"): "cancelled",
         ("held", "resume"): "waiting",
+        ("held", "finish"): "done",
         ("held", "cancel"): "cancelled",
         ("held", "fail"): "failed",
     },
@@ -157,26 +158,21 @@ def after_failure(blame: str, attempts_used: int, attempts_max: int) -> str:
 def job_event(job_state: str, task_states: Iterable[tuple[str, str]]) -> str | None:
     """What the job does next, from `(pipeline, state)` of its tasks; None for nothing.
 
-    A job is done when `fuse` is done; failed media are gaps of a done job. It fails only when the
-    report itself could not be made.
+    A job is done when `fuse` is done, also a held one: nothing is left to hold. Failed media are
+    gaps of a done job. It fails only when the report itself could not be made.
     """
     states = list(task_states)
     if job_state not in ("waiting", "running", "held"):
         return None
     for pipeline, state in states:
         if pipeline == FUSE and state == "done":
-            return "finish" if job_state != "held" else None
+            return "finish"
         if pipeline == FUSE and state == "failed":
             return "fail"
     leased = any(state == "leased" for _, state in states)
     if job_state == "waiting" and leased:
         return "work"
     return None
-
-
-def fuse_ready(task_states: Sequence[tuple[str, str]]) -> bool:
-    """Whether `fuse` may run: every other task has ended, one way or another."""
-    return all(state in TASK.final for pipeline, state in task_states if pipeline != FUSE)
 
 
 def progress_due(progress_at: datetime, now: datetime, forecast_seconds: float) -> bool:

@@ -33,11 +33,17 @@ ABANDONED_AFTER = timedelta(hours=24)
 """An upload that never became a medium of a job."""
 MEDIA_AFTER_SUCCESS = timedelta(hours=24)
 MEDIA_AFTER_FAILURE = timedelta(days=7)
+MEDIA_OF_HELD_INBOX = timedelta(hours=24)
+REPORTS_KEPT = timedelta(days=180)
+SWEEP_EVERY = timedelta(hours=1)
+"""How often blobs are looked for that nothing names; each has to be older than `ABANDONED_AFTER`."""
 
 # Transfer
 PART_BYTES = 8 * MIB
 OBJECT_BYTES_MAX = 8 * GIB
 RESULT_BYTES_MAX = 64 * MIB
+DOCUMENT_BYTES_MAX = 32 * MIB
+"""JSON body of an operator's call: 100,000 segments of one medium."""
 
 # Worker protocol
 TOKEN_LIFE = timedelta(minutes=20)
@@ -53,18 +59,28 @@ ATTEMPTS_MAX = 5
 SEGMENTS_PER_TASK = 4
 SLOTS_MAX = 64
 BEAT_BYTES_MAX = MIB
+"""Body of a worker's call, results excepted."""
 
 # Instances
 READY_DEADLINE = timedelta(minutes=20)
 DRAIN_GRACE = timedelta(minutes=2)
 IDLE_SECONDS_MAX = timedelta(seconds=5)
 LAUNCHES_PER_JOB_MAX = 8
+"""Instances that came to be and did not stay; refused launches are counted apart."""
+REFUSALS_PER_JOB_MAX = 100
+"""With the pauses below: about eight hours of a provider that refuses or does not answer."""
+REFUSAL_PAUSE_MAX = timedelta(minutes=5)
+LAUNCH_CALL_MAX = timedelta(seconds=30)
+"""Longest launch call; adapters give up before. Until then absence from a listing proves nothing."""
+LISTING_PACE = timedelta(seconds=0.5)
+"""Shortest time between two listings of one provider, however often the step is woken."""
 ADMISSIONS_REFUSED_MAX = 2
 """A second machine that fails the same checks says that it is not the machine."""
 
 # Steps
 UNITS_PER_STEP_MAX = 200
-EFFECT_ATTEMPTS_MAX = 12
+EFFECT_PAUSE_DOUBLINGS_MAX = 9
+"""An idempotent effect is tried until it is done: 1 s, 2 s, 4 s … at most five minutes apart."""
 SEQUENCE_BATCH_MAX = 5_000
 ENTRY_UNSEQUENCED_MAX = timedelta(seconds=5)
 EVENTS_KEPT = timedelta(days=30)

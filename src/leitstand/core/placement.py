@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from leitstand.core import limits
 from leitstand.core.cost import accrued, worst_case
 
 TIERS = ("L", "A", "B", "C", "D")
@@ -93,9 +95,52 @@ TIERS_OF_CLASS = {0: "LABCD", 1: "LABC", 2: "LAB", 3: "LA"}
 """Which tiers may see which data class (`docs/security.md` §1)."""
 
 
-def tier_min(data_class: int) -> str:
-    """The lowest tier that may see media of this class."""
-    return TIERS_OF_CLASS[data_class][-1]
+def tier_min(data_class: int, set_tier: str | None = None) -> str:
+    """The lowest tier that may see media of this class; a setting can only raise it."""
+    rule = TIERS_OF_CLASS[data_class][-1]
+    return rule if set_tier is None else min(rule, set_tier, key=TIERS.index)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A launch that a provider refused, or that never came to be."""
+
+    provider: str
+    offer_id: str
+    code: str
+    at: datetime
+
+
+_OF_THE_OFFER = frozenset({"no-capacity"})
+"""Refusals that leave the provider's other offers as good as they were."""
+
+
+def resting(
+    offers: Iterable[Offer], refusals: Sequence[Refusal], now: datetime
+) -> tuple[list[Offer], str | None]:
+    """The offers that may be tried now, and the newest refusal's code where some may not yet.
+
+    The n-th refusal of an offer (or, where it speaks of the provider, of all its offers) is followed
+    by a pause of 2ⁿ⁻¹ s, at most five minutes.
+    """
+    awake: list[Offer] = []
+    code: str | None = None
+    newest: datetime | None = None
+    for offer in offers:
+        met = [
+            r
+            for r in refusals
+            if r.provider == offer.provider
+            and (r.code not in _OF_THE_OFFER or r.offer_id == offer.offer_id)
+        ]
+        last = max(met, key=lambda r: r.at, default=None)
+        doublings = min(max(len(met) - 1, 0), limits.EFFECT_PAUSE_DOUBLINGS_MAX)
+        pause = min(timedelta(seconds=2**doublings), limits.REFUSAL_PAUSE_MAX)
+        if last is None or now - last.at >= pause:
+            awake.append(offer)
+        elif newest is None or last.at > newest:
+            code, newest = last.code, last.at
+    return awake, code
 
 
 def place(
@@ -103,11 +148,14 @@ def place(
     want: Requirements,
     now: datetime,
     work_seconds: Callable[[Offer], float],
+    due_at: datetime | None = None,
 ) -> Placement:
     """Filter by every rule, then rank by expected cost, finish and price.
 
-    `work_seconds` forecasts boot plus work on an offer. The order is total, so the same offers
-    give the same choice.
+    `work_seconds` forecasts boot plus work on an offer. What finishes after `due_at` falls; the
+    worst case is always the whole term until `want.end_by`, because that is what gets reserved.
+    Work longer than the term goes on with another instance. The order is total, so the same
+    offers give the same choice.
     """
     ranked: list[Ranked] = []
     rejected: list[tuple[Offer, Rejection]] = []
@@ -115,24 +163,22 @@ def place(
     for offer in offers:
         fault = first_fault(offer, want)
         finish_at = now + timedelta(seconds=work_seconds(offer))
-        if fault is None and finish_at > end_by:
-            late = int((finish_at - end_by).total_seconds())
-            fault = Rejection("deadline", _moment(finish_at), _moment(end_by), f"{late} s")
+        if fault is None and due_at is not None and finish_at > due_at:
+            late = math.ceil((finish_at - due_at).total_seconds())
+            fault = Rejection("deadline", _moment(finish_at), _moment(due_at), f"{late} s")
         if fault is not None:
             rejected.append((offer, fault))
             continue
         expected = max(accrued(offer.price_eur_per_hour, now, finish_at), offer.minimum_eur)
         ranked.append(Ranked(offer, expected, _worst(offer, now, end_by), finish_at))
-    ranked.sort(
-        key=lambda r: (
-            r.expected_eur,
-            r.finish_at,
-            r.offer.price_eur_per_hour,
-            r.offer.provider,
-            r.offer.offer_id,
-        )
-    )
-    return Placement(tuple(ranked), tuple(rejected))
+    return Placement(tuple(sorted(ranked, key=order)), tuple(rejected))
+
+
+def order(ranked: Ranked) -> tuple[Decimal, datetime, Decimal, str, str]:
+    """Cheapest to the result first, then soonest, then cheapest by the hour; total over offers."""
+    offer = ranked.offer
+    price = offer.price_eur_per_hour
+    return ranked.expected_eur, ranked.finish_at, price, offer.provider, offer.offer_id
 
 
 def _worst(offer: Offer, now: datetime, end_by: datetime) -> Decimal:

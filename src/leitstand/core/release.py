@@ -13,7 +13,7 @@ from leitstand.core.gate import permitted
 from leitstand.core.instance import Instance
 from leitstand.core.job import Attempt, Job
 from leitstand.core.medium import Case, Medium
-from leitstand.core.placement import TIERS_OF_CLASS
+from leitstand.core.placement import TIERS, TIERS_OF_CLASS
 
 
 def release_info(attempt_id: str, fence: int, subject_id: str, expires_at: datetime) -> bytes:
@@ -51,7 +51,13 @@ class Request:
     certificate_instance: str
     capabilities: frozenset[str]
     clock_skew_seconds: float
+    """As it was measured when the instance was admitted."""
     clock_jumped_back: bool
+    tier_min: str
+    """The lowest tier that the task's plan allows."""
+    swap_gib: float
+    budget_left: bool
+    """Whether the job's own cap is not yet spent."""
 
 
 PREDICATES: tuple[tuple[str, Callable[[Request], bool]], ...] = (
@@ -66,6 +72,13 @@ PREDICATES: tuple[tuple[str, Callable[[Request], bool]], ...] = (
     ("tier-allows-class", lambda r: r.instance.tier in TIERS_OF_CLASS[r.case.data_class]),
     ("fuse-on-own-machine", lambda r: r.medium is not None or r.instance.tier == "L"),
     ("medium-present", lambda r: r.medium is None or r.medium.state == "ready"),
+    (
+        "medium-not-expired",
+        lambda r: r.medium is None or r.medium.erase_after is None or r.medium.erase_after > r.now,
+    ),
+    ("tier-allows-task", lambda r: TIERS.index(r.instance.tier) <= TIERS.index(r.tier_min)),
+    ("no-swap", lambda r: r.case.data_class < 2 or r.instance.tier == "L" or not r.swap_gib),
+    ("budget-left", lambda r: r.budget_left),
     ("job-active", lambda r: r.job.state in ("waiting", "running", "held")),
     (
         "capabilities-permitted",

@@ -73,15 +73,46 @@ def of_task(conn: Connection, task_id: str) -> list[Attempt]:
     return fetch(conn, Attempt, query.order_by(attempts.c.fence))
 
 
-def of_job(conn: Connection, tenant: str, job_id: str) -> list[Attempt]:
-    """All attempts of a job, oldest first."""
+def of_job(conn: Connection, tenant: str, job_id: str, state: str | None = None) -> list[Attempt]:
+    """All attempts of a job, or those in a state, oldest first."""
     query = (
         columns(Attempt, attempts)
         .join(tasks, tasks.c.id == attempts.c.task_id)
         .where(tasks.c.job_id == job_id, attempts.c.tenant_id == tenant)
         .order_by(attempts.c.id)
     )
+    if state is not None:
+        query = query.where(attempts.c.state == state)
     return fetch(conn, Attempt, query)
+
+
+def repeated(conn: Connection, tenant: str, job_id: str) -> int:
+    """How many attempts of a job did not finish their task and had it done again."""
+    query = (
+        select(func.count())
+        .select_from(attempts.join(tasks, tasks.c.id == attempts.c.task_id))
+        .where(
+            tasks.c.job_id == job_id,
+            attempts.c.tenant_id == tenant,
+            attempts.c.state.in_(("lost", "failed")),
+        )
+    )
+    return conn.execute(query).scalar_one()
+
+
+def live_ids_of_job(conn: Connection, tenant: str, job_id: str) -> set[str]:
+    """Ids of a job's live attempts."""
+    query = (
+        select(attempts.c.id)
+        .join(tasks, tasks.c.id == attempts.c.task_id)
+        .where(
+            tasks.c.job_id == job_id,
+            tasks.c.state == "leased",
+            attempts.c.tenant_id == tenant,
+            attempts.c.state == "live",
+        )
+    )
+    return set(conn.execute(query).scalars())
 
 
 def used(conn: Connection, task_id: str) -> int:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, select, update
 
-from leitstand.store.rows import columns, fetch
+from leitstand.store.rows import chunks, columns, fetch
 from leitstand.store.tables import effects
 
 
@@ -49,10 +50,21 @@ def by_key(conn: Connection, key: str) -> Effect | None:
     )
 
 
-def launches(conn: Connection) -> dict[str, Effect]:
-    """Launch effects by instance."""
-    query = columns(Effect, effects).where(effects.c.kind == "launch")
-    return {effect.target_id: effect for effect in fetch(conn, Effect, query)}
+def of_kind(conn: Connection, kind: str, target_ids: Sequence[str]) -> dict[str, Effect]:
+    """Effects of one kind on these targets, by target."""
+    found: dict[str, Effect] = {}
+    for some in chunks(target_ids):
+        query = columns(Effect, effects).where(
+            effects.c.target_id.in_(some), effects.c.kind == kind
+        )
+        found |= {effect.target_id: effect for effect in fetch(conn, Effect, query)}
+    return found
+
+
+def untried(conn: Connection) -> bool:
+    """Whether an effect was never tried yet."""
+    query = select(effects.c.id).where(effects.c.state == "intended", effects.c.attempts == 0)
+    return conn.execute(query.limit(1)).first() is not None
 
 
 def set_state(

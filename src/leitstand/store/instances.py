@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, and_, exists, or_, select, update
 
 from leitstand.core.instance import Instance
 from leitstand.store.rows import columns, fetch
@@ -57,17 +57,24 @@ def of_job(conn: Connection, tenant: str, job_id: str) -> list[Instance]:
 
 
 def wanted(conn: Connection) -> set[str]:
-    """Instances with a reservation of an open job that still has work for them."""
+    """Instances with a reservation of an open job that still has work which their tier may do. A
+    rented instance is not kept while the own machine makes the report."""
     query = (
         select(reservations.c.instance_id)
+        .join(instances, instances.c.id == reservations.c.instance_id)
         .join(jobs, jobs.c.id == reservations.c.job_id)
-        .join(tasks, tasks.c.job_id == jobs.c.id)
         .where(
             reservations.c.state == "held",
             jobs.c.state.in_(("waiting", "running")),
-            tasks.c.state.in_(("blocked", "queued", "leased")),
+            exists().where(
+                tasks.c.job_id == jobs.c.id,
+                tasks.c.state.in_(("blocked", "queued", "leased")),
+                or_(
+                    instances.c.tier == "L",
+                    and_(tasks.c.tier_min != "L", tasks.c.tier_min >= instances.c.tier),
+                ),
+            ),
         )
-        .distinct()
     )
     return set(conn.execute(query).scalars())
 
@@ -86,10 +93,15 @@ def serving(conn: Connection, job_id: str) -> list[Instance]:
     return fetch(conn, Instance, query)
 
 
-def launches_of(conn: Connection, job_id: str) -> int:
-    """How many instances were ever intended for a job."""
-    query = select(func.count()).select_from(reservations).where(reservations.c.job_id == job_id)
-    return conn.execute(query).scalar_one()
+def ended_for(conn: Connection, job_id: str) -> list[Instance]:
+    """Instances of a job that are gone or never came to be, oldest first."""
+    query = (
+        columns(Instance, instances)
+        .join(reservations, reservations.c.instance_id == instances.c.id)
+        .where(reservations.c.job_id == job_id, instances.c.state == "terminated")
+        .order_by(instances.c.id)
+    )
+    return fetch(conn, Instance, query)
 
 
 def not_admitted(conn: Connection, job_id: str) -> list[dict[str, Any]]:

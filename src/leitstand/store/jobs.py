@@ -9,9 +9,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, func, select
 
-from leitstand.core.job import Job, Task
+from leitstand.core.job import FUSE, Job, Task
 from leitstand.store.rows import chunks, columns, fetch
-from leitstand.store.tables import decisions, jobs, reservations, results, tasks
+from leitstand.store.tables import decisions, jobs, keys, reservations, results, tasks
 
 OPEN = ("waiting", "running")
 
@@ -81,6 +81,114 @@ def tasks_of(conn: Connection, tenant: str, job_id: str) -> list[Task]:
     return fetch(conn, Task, query)
 
 
+def task_of(conn: Connection, tenant: str, job_id: str, pipeline: str) -> Task | None:
+    """A task of a job in a pipeline; `fuse` has exactly one."""
+    query = (
+        columns(Task, tasks)
+        .where(tasks.c.job_id == job_id, tasks.c.tenant_id == tenant, tasks.c.pipeline == pipeline)
+        .limit(1)
+    )
+    return next(iter(fetch(conn, Task, query)), None)
+
+
+def any_task(conn: Connection, job_id: str, states: Sequence[str]) -> bool:
+    """Whether a job has a task in one of these states."""
+    query = select(tasks.c.id).where(tasks.c.job_id == job_id, tasks.c.state.in_(states)).limit(1)
+    return conn.execute(query).first() is not None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenWork:
+    """What an open job still has to do: ordinary tasks, and `fuse`, blocked or not."""
+
+    job: Job
+    ordinary: int
+    fuse: str | None
+    """State of the open `fuse` task; None once it has ended."""
+
+
+def open_work(conn: Connection, limit: int) -> list[OpenWork]:
+    """Waiting and running jobs of every tenant with their open tasks counted, by priority and age."""
+    found = in_states(conn, OPEN, limit)
+    counts: dict[str, tuple[int, str | None]] = {}
+    for some in chunks([job.id for job in found]):
+        query = (
+            select(tasks.c.job_id, tasks.c.pipeline, tasks.c.state, func.count().label("tasks"))
+            .where(tasks.c.job_id.in_(some), tasks.c.state.in_(("blocked", "queued", "leased")))
+            .group_by(tasks.c.job_id, tasks.c.pipeline, tasks.c.state)
+        )
+        for row in conn.execute(query):
+            ordinary, fuse = counts.get(row.job_id, (0, None))
+            if row.pipeline == FUSE:
+                fuse = row.state
+            else:
+                ordinary += row.tasks
+            counts[row.job_id] = (ordinary, fuse)
+    return [OpenWork(job, *counts.get(job.id, (0, None))) for job in found]
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Segments of one medium's tasks, by state of the task."""
+
+    medium_id: str
+    stream: str | None
+    state: str
+    tasks: int
+    segments: int
+    done: int
+
+
+def tallies(conn: Connection, tenant: str, job_ids: Sequence[str]) -> dict[str, list[Tally]]:
+    """How far the ordinary tasks of jobs are, counted in the database."""
+    done = (
+        select(results.c.task_id, func.count().label("done"))
+        .join(tasks, tasks.c.id == results.c.task_id)
+        .where(tasks.c.job_id.in_(job_ids))
+        .group_by(results.c.task_id)
+        .subquery()
+    )
+    query = (
+        select(
+            tasks.c.job_id,
+            tasks.c.medium_id,
+            tasks.c.stream,
+            tasks.c.state,
+            func.count().label("tasks"),
+            func.sum(tasks.c.last_segment - tasks.c.first_segment + 1).label("segments"),
+            func.sum(func.coalesce(done.c.done, 0)).label("done"),
+        )
+        .select_from(tasks.outerjoin(done, done.c.task_id == tasks.c.id))
+        .where(tasks.c.job_id.in_(job_ids), tasks.c.tenant_id == tenant, tasks.c.pipeline != FUSE)
+        .group_by(tasks.c.job_id, tasks.c.medium_id, tasks.c.stream, tasks.c.state)
+    )
+    found: dict[str, list[Tally]] = {job_id: [] for job_id in job_ids}
+    for row in conn.execute(query):
+        found[row.job_id].append(
+            Tally(
+                row.medium_id,
+                row.stream,
+                row.state,
+                int(row.tasks),
+                int(row.segments),
+                int(row.done),
+            )
+        )
+    return found
+
+
+def overdue_reports(conn: Connection, before: datetime, limit: int) -> list[Job]:
+    """Jobs that ended before a moment and whose results can still be opened."""
+    query = (
+        columns(Job, jobs)
+        .join(keys, keys.c.id == jobs.c.key_id)
+        .where(jobs.c.ended_at <= before, keys.c.destroyed_at.is_(None))
+        .order_by(jobs.c.ended_at)
+        .limit(limit)
+    )
+    return fetch(conn, Job, query)
+
+
 def any_queued(conn: Connection, instance_id: str, now: datetime) -> bool:
     """Whether a claim by this instance could find something."""
     return conn.execute(_queued(instance_id, now).limit(1)).first() is not None
@@ -121,9 +229,12 @@ def segments_done(conn: Connection, task_ids: Sequence[str]) -> dict[str, set[in
     return done
 
 
-def decision(conn: Connection, tenant: str, decision_id: str) -> Decision | None:
-    """One decision by id."""
+def decision(
+    conn: Connection, tenant: str, decision_id: str, *, lock: bool = False
+) -> Decision | None:
+    """One decision by id; `lock` keeps a second start of it waiting (PostgreSQL)."""
     query = columns(Decision, decisions).where(
         decisions.c.id == decision_id, decisions.c.tenant_id == tenant
     )
+    query = query.with_for_update() if lock else query
     return next(iter(fetch(conn, Decision, query)), None)

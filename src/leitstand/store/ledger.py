@@ -14,6 +14,8 @@ from leitstand.store.tables import entries, heads, metadata
 
 STATEFUL = ("cases", "media", "jobs", "tasks", "attempts", "instances", "reservations", "keys")
 """Tables whose every row change has exactly one entry; `keys` by `destroyed_at` instead of a state."""
+WRITTEN_ONCE = {"results": ("result", "committed"), "decisions": ("decision", "made")}
+"""Tables whose rows never change: noun and the state that their one entry says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +42,8 @@ class Head:
     note: str
 
 
-def unsequenced(conn: Connection, limit: int) -> list[Entry]:
-    """Entries without a position, in the order they were written."""
+def unsequenced(conn: Connection, limit: int | None) -> list[Entry]:
+    """Entries without a position, in the order they were written; all, where nothing limits them."""
     query = columns(Entry, entries).where(entries.c.position.is_(None))
     return fetch(conn, Entry, query.order_by(entries.c.id).limit(limit))
 
@@ -111,4 +113,8 @@ def states(conn: Connection) -> dict[str, tuple[str, int]]:
             continue
         for row in conn.execute(select(table.c.id, table.c.state, table.c.version)):
             found[row.id] = (row.state, row.version)
+    for name, (_, state) in WRITTEN_ONCE.items():
+        table = metadata.tables[name]
+        for row in conn.execute(select(table.c.id, table.c.version)):
+            found[row.id] = (state, row.version)
     return found

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, delete, exists, func, select, update
 
 from leitstand.core.medium import Medium, Segment, StoredObject
 from leitstand.store.rows import chunks, columns, fetch
@@ -43,11 +43,12 @@ class Upload:
         return [number for number in range(len(self.part_sha256)) if number not in present]
 
 
-def find(conn: Connection, tenant: str, ids: Sequence[str]) -> list[Medium]:
-    """Media by id, in no particular order."""
+def find(conn: Connection, tenant: str, ids: Sequence[str], *, lock: bool = False) -> list[Medium]:
+    """Media by id, in no particular order; `lock` keeps a second decision waiting (PostgreSQL)."""
     found: list[Medium] = []
     for some in chunks(ids):
         query = columns(Medium, media).where(media.c.id.in_(some), media.c.tenant_id == tenant)
+        query = query.order_by(media.c.id).with_for_update() if lock else query
         found += fetch(conn, Medium, query)
     return found
 
@@ -62,13 +63,14 @@ def of_case(conn: Connection, tenant: str, case_id: str) -> list[Medium]:
     return fetch(conn, Medium, query)
 
 
-def of_job(conn: Connection, tenant: str, job_id: str) -> list[Medium]:
-    """Media of a job in the order they were given."""
+def of_job(conn: Connection, tenant: str, job_id: str, limit: int | None = None) -> list[Medium]:
+    """Media of a job, or the first of them, in the order they were given."""
     query = (
         columns(Medium, media)
         .join(job_media, job_media.c.medium_id == media.c.id)
         .where(job_media.c.job_id == job_id, media.c.tenant_id == tenant)
         .order_by(job_media.c.place)
+        .limit(limit)
     )
     return fetch(conn, Medium, query)
 
@@ -121,15 +123,87 @@ def jobs_open_on(conn: Connection, tenant: str, medium_id: str) -> int:
     return conn.execute(query).scalar_one()
 
 
+def set_terms(conn: Connection, tenant: str, job_id: str, until: datetime) -> None:
+    """Keep the media of a job until a moment, those that a waiting or running job needs excepted."""
+    conn.execute(
+        update(media)
+        .where(
+            media.c.id.in_(select(job_media.c.medium_id).where(job_media.c.job_id == job_id)),
+            media.c.tenant_id == tenant,
+            media.c.state.in_(("ready", "failed")),
+            ~exists().where(
+                job_media.c.medium_id == media.c.id,
+                job_media.c.job_id != job_id,
+                jobs.c.id == job_media.c.job_id,
+                jobs.c.state.in_(("planned", "waiting", "running")),
+            ),
+        )
+        .values(erase_after=until)
+    )
+
+
+def clear_terms(conn: Connection, tenant: str, job_id: str) -> None:
+    """A job needs its media: none is erased before it has ended."""
+    conn.execute(
+        update(media)
+        .where(
+            media.c.id.in_(select(job_media.c.medium_id).where(job_media.c.job_id == job_id)),
+            media.c.tenant_id == tenant,
+            media.c.state == "ready",
+        )
+        .values(erase_after=None)
+    )
+
+
+def streams_of_job(conn: Connection, tenant: str, job_id: str) -> list[tuple[str, str, int]]:
+    """Medium, stream and number of segments of a job's media, in the order they were given."""
+    query = (
+        select(segments.c.medium_id, segments.c.stream, func.count().label("segments"))
+        .join(job_media, job_media.c.medium_id == segments.c.medium_id)
+        .where(job_media.c.job_id == job_id, segments.c.tenant_id == tenant)
+        .group_by(job_media.c.place, segments.c.medium_id, segments.c.stream)
+        .order_by(job_media.c.place, segments.c.stream)
+    )
+    return [(row.medium_id, row.stream, row.segments) for row in conn.execute(query)]
+
+
+def streams_of(conn: Connection, tenant: str, medium_id: str) -> list[str]:
+    """Names of a medium's streams."""
+    query = select(segments.c.stream).where(
+        segments.c.medium_id == medium_id, segments.c.tenant_id == tenant
+    )
+    return list(conn.execute(query.distinct().order_by(segments.c.stream)).scalars())
+
+
+def held_jobs_on(conn: Connection, tenant: str, medium_id: str) -> list[str]:
+    """Held jobs that count on a medium."""
+    query = (
+        select(jobs.c.id)
+        .join(job_media, job_media.c.job_id == jobs.c.id)
+        .where(
+            job_media.c.medium_id == medium_id,
+            jobs.c.tenant_id == tenant,
+            jobs.c.state == "held",
+        )
+    )
+    return list(conn.execute(query).scalars())
+
+
 def segments_of(
-    conn: Connection, tenant: str, medium_id: str, stream: str | None = None
+    conn: Connection,
+    tenant: str,
+    medium_id: str,
+    stream: str | None = None,
+    numbers: tuple[int, int] | None = None,
 ) -> list[Segment]:
-    """Segments of a medium by stream and number."""
+    """Segments of a medium by stream and number, or the run of them from one number to another."""
     query = columns(Segment, segments).where(
         segments.c.medium_id == medium_id, segments.c.tenant_id == tenant
     )
     if stream is not None:
         query = query.where(segments.c.stream == stream)
+    if numbers is not None:
+        query = query.where(segments.c.number.between(*numbers))
     return fetch(conn, Segment, query.order_by(segments.c.stream, segments.c.number))
 
 
@@ -150,23 +224,42 @@ def objects_of_key(conn: Connection, tenant: str, key_id: str) -> list[str]:
     return list(conn.execute(query).scalars())
 
 
-def forget_segments(conn: Connection, tenant: str, medium_id: str) -> None:
-    """Remove segment rows of an erased medium and the object rows they name."""
-    ids = [segment.object_id for segment in segments_of(conn, tenant, medium_id)]
+def forget_segments(conn: Connection, tenant: str, medium_id: str, key_id: str) -> None:
+    """Remove the segments and uploads of an erased medium and every object its key opened."""
     conn.execute(
         delete(segments).where(segments.c.medium_id == medium_id, segments.c.tenant_id == tenant)
     )
     conn.execute(
         delete(uploads).where(uploads.c.medium_id == medium_id, uploads.c.tenant_id == tenant)
     )
-    for some in chunks(ids):
-        conn.execute(delete(objects).where(objects.c.id.in_(some)))
+    conn.execute(delete(objects).where(objects.c.key_id == key_id, objects.c.tenant_id == tenant))
 
 
-def upload(conn: Connection, tenant: str, upload_id: str) -> Upload | None:
-    """One upload by id."""
+def upload(conn: Connection, tenant: str, upload_id: str, *, lock: bool = False) -> Upload | None:
+    """One upload by id; `lock` keeps a second part waiting (PostgreSQL)."""
     query = columns(Upload, uploads).where(uploads.c.id == upload_id, uploads.c.tenant_id == tenant)
+    query = query.with_for_update() if lock else query
     return next(iter(fetch(conn, Upload, query)), None)
+
+
+def upload_by_digest(conn: Connection, tenant: str, medium_id: str, sha256: str) -> Upload | None:
+    """The upload of these bytes for a medium."""
+    query = columns(Upload, uploads).where(
+        uploads.c.medium_id == medium_id,
+        uploads.c.tenant_id == tenant,
+        uploads.c.sha256 == sha256,
+    )
+    return next(iter(fetch(conn, Upload, query.order_by(uploads.c.id).limit(1))), None)
+
+
+def named(conn: Connection, names: Sequence[str]) -> set[str]:
+    """Which of these are ids of objects, or of uploads that are not complete."""
+    found: set[str] = set()
+    for some in chunks(names):
+        found |= set(conn.execute(select(objects.c.id).where(objects.c.id.in_(some))).scalars())
+        query = select(uploads.c.id).where(uploads.c.id.in_(some), uploads.c.object_id.is_(None))
+        found |= set(conn.execute(query).scalars())
+    return found
 
 
 def uploads_of(conn: Connection, tenant: str, medium_id: str) -> list[Upload]:
@@ -182,7 +275,7 @@ def may_read(conn: Connection, tenant: str, instance_id: str, object_id: str) ->
     `fuse` the inputs and results of its job."""
     live = (
         select(tasks.c.id, tasks.c.medium_id, tasks.c.stream, tasks.c.job_id, tasks.c.pipeline)
-        .add_columns(tasks.c.input_object_id)
+        .add_columns(tasks.c.input_object_id, tasks.c.first_segment, tasks.c.last_segment)
         .join(attempts, attempts.c.task_id == tasks.c.id)
         .where(
             attempts.c.instance_id == instance_id,
@@ -196,12 +289,16 @@ def may_read(conn: Connection, tenant: str, instance_id: str, object_id: str) ->
                 select(results.c.id)
                 .join(tasks, tasks.c.id == results.c.task_id)
                 .where(results.c.object_id == object_id, tasks.c.job_id == task.job_id)
+                .limit(1)
             )
             if task.input_object_id == object_id or conn.execute(query).first():
                 return True
             continue
         query = select(segments.c.id).where(
-            segments.c.object_id == object_id, segments.c.medium_id == task.medium_id
+            segments.c.object_id == object_id,
+            segments.c.medium_id == task.medium_id,
+            segments.c.stream == task.stream,
+            segments.c.number.between(task.first_segment, task.last_segment),
         )
         if conn.execute(query).first():
             return True

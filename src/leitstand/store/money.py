@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -89,9 +90,9 @@ def last_charge_end(conn: Connection, instance_id: str) -> datetime | None:
     return conn.execute(query).scalar()
 
 
-def accruing(conn: Connection) -> list[str]:
-    """Instances whose time costs, or would cost, money now."""
-    query = select(instances.c.id).where(instances.c.state.notin_(("intended", "terminated")))
+def accruing(conn: Connection, states: Sequence[str]) -> list[str]:
+    """Instances in these states, oldest first."""
+    query = select(instances.c.id).where(instances.c.state.in_(states)).order_by(instances.c.id)
     return list(conn.execute(query).scalars())
 
 

@@ -121,7 +121,7 @@ objects = _noun(
 
 uploads = _noun(
     "uploads",
-    _to("media", name="medium_id"),
+    Column("medium_id", ID, ForeignKey("media.id"), nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("sha256", DIGEST, nullable=False),
     Column("part_size", Integer, nullable=False),
@@ -129,6 +129,7 @@ uploads = _noun(
     Column("parts_present", Json, nullable=False),
     Column("object_id", ID),
     Column("expires_at", Instant, nullable=False),
+    Index(None, "medium_id", "sha256"),
 )
 
 decisions = _noun(
@@ -165,7 +166,7 @@ job_media = Table(
 
 tasks = _noun(
     "tasks",
-    _to("jobs"),
+    Column("job_id", ID, ForeignKey("jobs.id"), nullable=False),
     Column("medium_id", ID, ForeignKey("media.id"), index=True),
     Column("pipeline", STATE, nullable=False),
     Column("stream", STATE),
@@ -179,6 +180,8 @@ tasks = _noun(
     Column("not_before", Instant),
     Column("fence", Integer, nullable=False),
     Column("input_object_id", ID),
+    Index(None, "job_id", "pipeline", "state"),
+    Index(None, "job_id", "state"),
 )
 
 instances = _noun(

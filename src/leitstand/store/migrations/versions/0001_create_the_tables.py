@@ -353,7 +353,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tasks")),
     )
     with op.batch_alter_table("tasks", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_tasks_job_id"), ["job_id"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_tasks_job_id_pipeline_state"),
+            ["job_id", "pipeline", "state"],
+            unique=False,
+        )
+        batch_op.create_index(
+            batch_op.f("ix_tasks_job_id_state"), ["job_id", "state"], unique=False
+        )
         batch_op.create_index(batch_op.f("ix_tasks_medium_id"), ["medium_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_tasks_state"), ["state"], unique=False)
 
@@ -376,7 +383,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_uploads")),
     )
     with op.batch_alter_table("uploads", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_uploads_medium_id"), ["medium_id"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_uploads_medium_id_sha256"), ["medium_id", "sha256"], unique=False
+        )
 
     op.create_table(
         "attempts",

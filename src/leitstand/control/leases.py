@@ -1,0 +1,168 @@
+"""Leases: how queued tasks reach a ready instance, and how late holders are told apart."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from leitstand.control.advance import advance
+from leitstand.control.advance import one as job_by_id
+from leitstand.control.commands import Command
+from leitstand.control.instances import one as instance_by_id
+from leitstand.control.media import one as medium_by_id
+from leitstand.control.transaction import Change, Tx
+from leitstand.core import limits
+from leitstand.core.instance import Instance
+from leitstand.core.job import ATTEMPT, FUSE, TASK, Attempt, Job, Task
+from leitstand.core.placement import TIERS
+from leitstand.core.profile import uses
+from leitstand.core.release import release_info
+from leitstand.store import attempts, jobs, media
+
+FORECAST_SECONDS = 60.0
+"""Time for one segment until speeds are learned; the progress deadline is three times this."""
+
+
+class Fenced(Exception):
+    """A late write of an attempt that no longer holds the lease. Nothing was stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim(Command[list[dict[str, Any]]]):
+    """Lease queued tasks to a ready instance; replies with leases as the worker protocol has them.
+
+    Tasks share an instance while their estimated needs fit beside each other. One that runs alone
+    is leased whatever it needs: placement chose the instance for it, and a task that nobody may
+    claim would wait for ever."""
+
+    instance_id: str
+    slots_free: int
+    ram_free_gib: float
+    vram_free_gib: float
+    action: ClassVar[str] = "attempts.claim"
+
+    def owner(self) -> str | None:
+        return self.instance_id
+
+    def apply(self, tx: Tx) -> list[dict[str, Any]]:
+        instance = instance_by_id(tx, self.instance_id)
+        if instance.state != "ready" or instance.end_by <= tx.now:
+            return []
+        wanted = max(0, min(self.slots_free, limits.SLOTS_MAX))
+        leases: list[dict[str, Any]] = []
+        busy = bool(attempts.live_of_instance(tx.conn, instance.id))
+        ram, vram = self.ram_free_gib, self.vram_free_gib
+        for task in jobs.queued_for(tx.conn, instance.id, tx.now, limits.UNITS_PER_STEP_MAX):
+            if len(leases) >= wanted:
+                break
+            first = not leases and not busy
+            needs_ram = float(task.requirements.get("ram_gib", 0.0))
+            needs_vram = float(task.requirements.get("vram_gib", 0.0))
+            gpu = instance.offer.get("accelerator") == "cuda"
+            if TIERS.index(instance.tier) > TIERS.index(task.tier_min):
+                continue
+            if not first and (needs_ram > ram or (gpu and needs_vram > vram)):
+                continue
+            ram, vram = ram - needs_ram, vram - needs_vram
+            leases.append(self._lease(tx, instance, task))
+        return leases
+
+    def _lease(self, tx: Tx, instance: Instance, task: Task) -> dict[str, Any]:
+        fence = task.fence + 1
+        attempt_id = tx.new_id("attempt")
+        row = {
+            **tx.born(attempt_id, "attempt"),
+            "task_id": task.id,
+            "instance_id": instance.id,
+            "fence": fence,
+            "reason": None,
+            "expires_at": tx.now + limits.LEASE,
+            "progress_at": tx.now,
+            "units": 0,
+            "blame": None,
+            "key_released_at": None,
+            "release_blob": None,
+            "stage_times": None,
+            "ended_at": None,
+        }
+        tx.create(ATTEMPT, [row])
+        tx.move(TASK, "claim", [Change(task, {"fence": fence})])
+        advance(tx, task.job_id)
+        job = job_by_id(tx, task.job_id)
+        tx.event(job.id, "task", id=task.id, pipeline=task.pipeline, medium=task.medium_id,
+                 state="leased", reason=None)  # fmt: skip
+        return {
+            "attempt": attempt_id,
+            "fence": fence,
+            "lease_seconds": limits.LEASE.total_seconds(),
+            "progress_seconds": max(
+                limits.PROGRESS_SECONDS_MIN, limits.PROGRESS_FACTOR * FORECAST_SECONDS
+            ),
+            "task": {
+                "id": task.id,
+                "pipeline": task.pipeline,
+                "profile": job.profile,
+                "stream": task.stream,
+                "medium": task.medium_id,
+                "kind": None if task.medium_id is None else medium_by_id(tx, task.medium_id).kind,
+            },
+            "segments": missing(tx, task),
+            "models": _models(job, task),
+            "result_recipient": tx.recipient(job.key_id),
+            "release_info": base64.b64encode(info_of(instance, attempt_id, fence, task)).decode(),
+        }
+
+
+def missing(tx: Tx, task: Task) -> list[dict[str, Any]]:
+    """Segments of a task without a committed result, as a lease names them."""
+    done = jobs.segments_done(tx.conn, [task.id])[task.id]
+    if task.pipeline == FUSE:
+        wanted = [(0, 0, 0, "inputs", task.input_object_id or "")]
+    else:
+        run = (task.first_segment, task.last_segment)
+        found = media.segments_of(tx.conn, tx.tenant, task.medium_id or "", task.stream, run)
+        wanted = [(s.number, s.from_us, s.to_us, s.format, s.object_id) for s in found]
+    wanted = [segment for segment in wanted if segment[0] not in done]
+    stored = media.objects_by_id(tx.conn, tx.tenant, [segment[4] for segment in wanted])
+    return [
+        {
+            "number": number,
+            "from_us": from_us,
+            "to_us": to_us,
+            "format": kind,
+            "object_id": object_id,
+            "bytes": stored[object_id].bytes,
+            "sha256": stored[object_id].ciphertext_sha256,
+        }
+        for number, from_us, to_us, kind, object_id in wanted
+    ]
+
+
+def _models(job: Job, task: Task) -> list[dict[str, Any]]:
+    if task.pipeline == FUSE:
+        return []
+    families = {use.family for use in uses(job.profile, task.pipeline)}
+    return [model for model in job.models if model["family"] in families]
+
+
+def info_of(instance: Instance, attempt_id: str, fence: int, task: Task) -> bytes:
+    """What a released key is bound to (HPKE `info`)."""
+    return release_info(attempt_id, fence, task.medium_id or task.job_id, instance.end_by)
+
+
+def attempt_of(tx: Tx, attempt_id: str) -> Attempt:
+    """An attempt, locked. Raises Fenced when there is none."""
+    found: Sequence[Attempt] = attempts.find(tx.conn, tx.tenant, [attempt_id], lock=True)
+    if not found:
+        raise Fenced
+    return found[0]
+
+
+def task_of(tx: Tx, attempt: Attempt) -> Task:
+    """The task of an attempt."""
+    task = jobs.task(tx.conn, tx.tenant, attempt.task_id)
+    if task is None:
+        raise Fenced
+    return task

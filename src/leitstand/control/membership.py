@@ -1,0 +1,115 @@
+"""How a launched instance becomes one of ours: enrolment, certificates, admission."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from leitstand.control import money
+from leitstand.control.commands import Command
+from leitstand.control.instances import move_one, one, token_hash
+from leitstand.control.transaction import Tx
+from leitstand.core import admission
+from leitstand.core.problem import Exit, Problem
+from leitstand.ports import Authority
+from leitstand.store import instances
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolled:
+    """The worker's first certificate."""
+
+    instance_id: str
+    certificate_pem: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Enrol(Command[Enrolled]):
+    """Trade the one-time token for a certificate. Raises Problem `token-refused`, or `not-yet`
+    while the launch is not reported."""
+
+    token: str = field(repr=False)
+    csr_pem: bytes
+    hpke_public: bytes
+    facts: dict[str, Any]
+    authority: Authority = field(repr=False)
+    action: ClassVar[str] = "instances.enrol"
+
+    def apply(self, tx: Tx) -> Enrolled:
+        instance = instances.by_token(tx.conn, token_hash(self.token))
+        if instance is None or tx.now >= instance.ready_by:
+            raise Problem("token-refused", Exit.REFUSED)
+        if instance.state == "launching":
+            raise Problem("not-yet", Exit.UNREACHABLE)
+        if instance.state != "booting":
+            raise Problem("token-refused", Exit.REFUSED)
+        certificate = self.authority.sign_instance(self.csr_pem, instance.id, tx.now)
+        move_one(
+            tx,
+            instance,
+            "enrol",
+            token_hash=None,
+            hpke_public=self.hpke_public,
+            facts=self.facts,
+            last_seen_at=tx.now,
+        )
+        return Enrolled(instance.id, certificate)
+
+
+@dataclass(frozen=True, slots=True)
+class Renew(Command[bytes]):
+    """A fresh certificate for an instance that still has a valid one."""
+
+    instance_id: str
+    csr_pem: bytes
+    authority: Authority = field(repr=False)
+    action: ClassVar[str] = "instances.renew"
+
+    def owner(self) -> str | None:
+        return self.instance_id
+
+    def apply(self, tx: Tx) -> bytes:
+        instance = one(tx, self.instance_id)
+        if instance.state in ("terminating", "terminated"):
+            raise Problem("instance-ending", Exit.REFUSED)
+        return self.authority.sign_instance(self.csr_pem, instance.id, tx.now)
+
+
+@dataclass(frozen=True, slots=True)
+class Admit(Command[tuple[admission.Fault, ...]]):
+    """Compare what was measured with what was offered and needed; admit, or end the instance."""
+
+    instance_id: str
+    measured: dict[str, Any]
+    clock_skew_seconds: float
+    action: ClassVar[str] = "instances.admit"
+
+    def owner(self) -> str | None:
+        return self.instance_id
+
+    def apply(self, tx: Tx) -> tuple[admission.Fault, ...]:
+        instance = one(tx, self.instance_id)
+        if instance.state == "ready":
+            return ()
+        if instance.state != "admitting":
+            raise Problem("instance-ending", Exit.REFUSED)
+        facts = {**self.measured, "clock_skew_seconds": self.clock_skew_seconds}
+        found = admission.faults(
+            instance.offer,
+            self.measured,
+            data_class=self._class(tx),
+            own=instance.tier == "L",
+            clock_skew_seconds=self.clock_skew_seconds,
+        )
+        if found:
+            checks = ", ".join(fault.check for fault in found)
+            reason = {"code": "admission", "params": {"reasons": checks}}
+            move_one(tx, instance, "end", facts=facts, reason=reason)
+            tx.effect("terminate", instance.id)
+            return found
+        move_one(tx, instance, "admit", facts=facts, ready_at=tx.now, last_seen_at=tx.now)
+        return ()
+
+    def _class(self, tx: Tx) -> int:
+        reservation = money.reservation_job(tx, self.instance_id)
+        return 3 if reservation is None else tx.case(reservation.case_id).data_class
