@@ -167,7 +167,7 @@ def make_demo(folder: Path) -> None:
     clips = weights.librivox()
     with av.open(folder / "reading.flac", "w", format="flac") as sink:
         sink.mux(_encoded(sink.add_stream("flac", rate=RATE, layout="mono"), clips[0][0]))
-    _, samples = _laid_out(clips[1:3], 1.0, 14.0)
+    _, samples = _laid_out(clips[3:5], 1.0, 14.0)
     together = itertools.chain(_portrait(4.0), street)
     _whole(folder / "together.mp4", together, samples, quality=29)
 
