@@ -1,0 +1,82 @@
+"""Admission: each check alone refuses, and is named."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from leitstand.core import limits
+from leitstand.core.admission import faults
+
+GOOD: dict[str, Any] = {
+    "facts": {"swap_gib": 0.0, "gpus": [{"name": "NVIDIA GeForce RTX 4090", "vram_gib": 23.6}]},
+    "sandbox": {"no_new_privs": True, "rlimits": True, "landlock": True, "seccomp": True},
+    "self_test": {"inference": True, "decode": True},
+}
+OFFER = {"accelerator": "cuda", "gpu": "RTX 4090", "vram_gib": 24.0}
+
+
+def checked(
+    change: Callable[[dict[str, Any]], object] | None = None,
+    *,
+    data_class: int = 2,
+    own: bool = False,
+    skew: float = 0.0,
+) -> list[str]:
+    measured = copy.deepcopy(GOOD)
+    if change is not None:
+        change(measured)
+    found = faults(OFFER, measured, data_class=data_class, own=own, clock_skew_seconds=skew)
+    return [fault.check for fault in found]
+
+
+def test_what_was_offered_and_works_is_admitted() -> None:
+    assert checked() == []
+
+
+@pytest.mark.parametrize(
+    ("check", "change"),
+    [
+        ("self-test-inference", lambda m: m["self_test"].update(inference=False)),
+        ("self-test-decode", lambda m: m["self_test"].pop("decode")),
+        ("sandbox-no_new_privs", lambda m: m["sandbox"].update(no_new_privs=False)),
+        ("sandbox-rlimits", lambda m: m["sandbox"].pop("rlimits")),
+        ("sandbox-seccomp", lambda m: m["sandbox"].update(seccomp=False)),
+        ("swap", lambda m: m["facts"].update(swap_gib=2.0)),
+        ("gpu", lambda m: m["facts"].update(gpus=[])),
+        ("gpu-model", lambda m: m["facts"]["gpus"][0].update(name="Tesla T4")),
+        ("vram", lambda m: m["facts"]["gpus"][0].update(vram_gib=11.0)),
+    ],
+)
+def test_each_check_alone_refuses(check: str, change: Callable[[dict[str, Any]], object]) -> None:
+    assert checked(change) == [check]
+
+
+def test_a_truthy_word_is_no_passed_test() -> None:
+    assert checked(lambda m: m["self_test"].update(decode="yes")) == ["self-test-decode"]
+
+
+def test_class_1_media_are_decoded_without_a_sandbox_and_with_swap() -> None:
+    def weak(measured: dict[str, Any]) -> None:
+        measured["sandbox"] = {}
+        measured["facts"]["swap_gib"] = 4.0
+
+    assert checked(weak, data_class=1) == []
+
+
+def test_the_own_machine_may_lack_seccomp_and_have_swap_and_no_more() -> None:
+    def weak(measured: dict[str, Any]) -> None:
+        measured["sandbox"]["seccomp"] = False
+        measured["facts"]["swap_gib"] = 4.0
+
+    assert checked(weak, own=True) == []
+    assert checked(lambda m: m["sandbox"].update(rlimits=False), own=True) == ["sandbox-rlimits"]
+
+
+def test_a_clock_may_be_a_minute_off() -> None:
+    most = limits.CLOCK_SKEW_MAX.total_seconds()
+    assert checked(skew=most) == checked(skew=-most) == []
+    assert checked(skew=most + 1) == checked(skew=-most - 1) == ["clock"]
