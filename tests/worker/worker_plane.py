@@ -24,7 +24,7 @@ from leitstand.security.listener import port_of, worker_server
 from leitstand.vault.envelope import Identity, decrypt, encrypt
 from leitstand.vault.release import release_info, seal_to
 
-WAIT_SECONDS = 20
+WAIT_SECONDS = 60
 TOKEN = "one-time-token-of-a-test"
 INSTANCE = "inst_01J0000000000000000000TEST"
 
