@@ -16,6 +16,12 @@ STAMPS := $(VENV)/stamps
 UV := $(BIN)/uv
 export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS ?= 1
+CERTIFICATES := $(wildcard /etc/ssl/certs/ca-certificates.crt)
+ifneq ($(CERTIFICATES),)
+# An authority that this machine trusts, such as a company's, counts for uv and npm too.
+export UV_SYSTEM_CERTS ?= 1
+export NODE_EXTRA_CA_CERTS ?= $(CERTIFICATES)
+endif
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_REQUIRE_VIRTUALENV := 0
 
