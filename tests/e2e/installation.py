@@ -59,6 +59,7 @@ class Installation:
             "HOME": str(folder / "nobody-writes-here"),
             "LANG": "C.UTF-8",
             "LEITSTAND_HOME": str(self.home),
+            **{name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ},
             **(settings or {}),
         }
         self.folders = Folders.find({"LEITSTAND_HOME": str(self.home)})
