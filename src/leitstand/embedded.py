@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -27,6 +28,8 @@ ANSWER_SECONDS_MAX = 5.0
 LOOK_SECONDS = 0.05
 RIVAL_SECONDS_MAX = 10.0
 """How long to go on looking after the process we started left: another one may have the lock."""
+ROOM_BYTES_MIN = 1024 * 1024
+"""Less free space than this explains why a control plane did not start."""
 LOG_BYTES_MAX = 5 * 1024 * 1024
 
 
@@ -87,7 +90,8 @@ def ensure(folders: Folders) -> None:
         if ended is not None and (process.returncode != 0 or now - ended > RIVAL_SECONDS_MAX):
             told = _last_problem(log, seen)
             if told is None or told.code != "locked" or now - ended > RIVAL_SECONDS_MAX:
-                raise told or _not_started(folders, f"exit {process.returncode}, see {log}")
+                detail = f"exit {process.returncode}, see {log}"
+                raise told or _no_room(folders) or _not_started(folders, detail)
         if now - began > START_SECONDS_MAX:
             raise _not_started(folders, f"no answer in {START_SECONDS_MAX:.0f} s, see {log}")
         time.sleep(LOOK_SECONDS)
@@ -130,6 +134,14 @@ def _last_problem(log: Path, seen: int) -> Problem | None:
             return Problem(str(told["code"]), Exit(told["exit"]), **params)
         except (ValueError, KeyError, TypeError):
             continue
+    return None
+
+
+def _no_room(folders: Folders) -> Problem | None:
+    """A full disk, which a control plane that cannot even write its log cannot report itself."""
+    for folder in (folders.state, folders.data):
+        if folder.is_dir() and shutil.disk_usage(folder).free < ROOM_BYTES_MIN:
+            return Problem("disk-full", Exit.FAILED, path=str(folder))
     return None
 
 

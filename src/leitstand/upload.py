@@ -24,6 +24,7 @@ from leitstand.core import limits
 from leitstand.core.problem import Exit, Problem
 from leitstand.vault.envelope import Recipient, encrypt
 
+_FULL = frozenset({"blobs-full", "store-full"})
 ROUNDS_MAX = 5
 """How often the missing parts of one upload are asked for and sent."""
 
@@ -154,7 +155,8 @@ class Uploads:
         except Problem as problem:
             if problem.exit is Exit.UNREACHABLE:
                 raise
-            named = Problem(problem.code, problem.exit, **{**problem.params, "name": name})
+            code = "no-room-for-file" if problem.code in _FULL else problem.code
+            named = Problem(code, problem.exit, **{**problem.params, "name": name})
             self._refuse(medium, name, size, named)
             raise named from problem
         finally:
@@ -228,7 +230,9 @@ class Uploads:
         )
 
     def _refuse(self, medium: str | None, name: str, size: int, problem: Problem) -> None:
-        """A refused file is a failed medium, so that the case shows it was given."""
+        """A refused file is a failed medium, so that the case shows it was given; what was sent of
+        it before is erased."""
+        sent = medium is not None
         with suppress(Problem):
             if medium is None:
                 medium, _ = self._announce(name, size)
@@ -236,6 +240,8 @@ class Uploads:
                 f"/media/{medium}/failed",
                 {"code": problem.code, "params": {**problem.params, "name": None}},
             )
+            if sent:
+                self._client.delete(f"/media/{medium}")
 
 
 def _open(path: Path, name: str) -> int:

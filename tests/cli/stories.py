@@ -36,8 +36,8 @@ def ended(state: str, **over: Any) -> Callable[[Plane], None]:
         job["segments"] |= {"done": total, "total": total}
         job["receipts"] = [medium["receipt"] for medium in job["media"]]
         job |= over
-        plane.report = {"media": [
-            {"id": medium["id"], "headline": {
+        plane.report = {"gaps": [], "media": [
+            {"id": medium["id"], "state": medium["state"], "headline": {
                 "objects": {"person": 2, "bus": 1}, "faces": 0, "tracks": None,
                 "persons_mean": None, "place": None, "light": None, "words": None,
                 "language": None,

@@ -142,12 +142,18 @@ def test_a_medium_that_fails_on_the_way_makes_the_batch_partial(run: Command, pl
 def test_gaps_are_done_and_say_so(run: Command, plane: Plane) -> None:
     Path("clip.avi").write_bytes(b"VID")
     segments = {"done": 2, "total": 3, "redone": 0, "gap": 1}
-    plane.story = [
-        ended("done", segments=segments),
-        lambda found: found.job()["media"][0].update(state="partial"),
-        ("job", {"state": "done", "reason": None}),
-    ]
+
+    def in_part(found: Plane) -> None:
+        ended("done", segments=segments)(found)
+        medium = found.report["media"][0]
+        medium["state"] = "partial"
+        gap = {"media": medium["id"], "stream": "video:0", "from_s": 53.0, "to_s": 79.5}
+        found.report["gaps"] = [{**gap, "reason": "truncated", "sentence": ""}]
+
+    plane.story = [in_part, ("job", {"state": "done", "reason": None})]
     done = run("analyze", "clip.avi")
+    assert "error: clip.avi ends in the middle: 0:53.0 of 1:19.5 read" in done.err
+    assert "! clip.avi" in done.out
     assert "1 gap." in done.out
     assert "1 could be read in part only (clip.avi); the report marks what is missing." in done.out
     assert done.exit == 1

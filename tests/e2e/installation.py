@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,10 +67,11 @@ class Installation:
     def command(self, *arguments: str | Path) -> list[str]:
         return [sys.executable, "-m", "leitstand", *map(str, arguments)]
 
-    def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
-        """The command in the background, in a session of its own."""
+    def start(self, *arguments: str | Path, through: Sequence[str] = ()) -> subprocess.Popen[str]:
+        """The command in the background, in a session of its own; `through`: a command that
+        starts it."""
         return subprocess.Popen(
-            self.command(*arguments),
+            [*through, *self.command(*arguments)],
             cwd=self.work,
             env=self.environment,
             stdin=subprocess.DEVNULL,
@@ -84,8 +85,8 @@ class Installation:
         out, err = process.communicate(timeout=COMMAND_SECONDS_MAX)
         return Ran(process.returncode, out, err, self.work)
 
-    def run(self, *arguments: str | Path) -> Ran:
-        return self.finish(self.start(*arguments))
+    def run(self, *arguments: str | Path, through: Sequence[str] = ()) -> Ran:
+        return self.finish(self.start(*arguments, through=through))
 
     def client(self) -> Client:
         return Client.over_socket(self.folders.socket)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from leitstand.cli import reports
@@ -48,19 +47,24 @@ def _done(session: Session, ending: Ending, out: str | None, found: Batch) -> in
     output, job = session.output, ending.job
     media = _named(ending)
     failed = [medium for medium in media if medium.get("state") == "failed"]
-    partial = [medium for medium in media if _partial(medium)]
     report = reports.fetch(session.client, str(job["id"]), reports.folder_of(out, str(job["id"])))
-    found_in = _headlines(session, report.with_suffix(".json"))
+    document = json.loads(report.with_suffix(".json").read_text("utf-8"))
+    found_in = _headlines(session, document)
+    in_part = {m["id"] for m in document["media"] if m["state"] == "partial"}
+    partial = [medium for medium in media if medium["id"] in in_part]
     for medium in media:
         if medium in failed:
             output.problem(problem_of_medium(medium))
-        else:
-            text = found_in.get(str(medium["id"]), "")
-            output.line(("✓", "green"), f" {pad(cut(str(medium.get('name')), 40), 13)} {text}")
+            continue
+        if medium in partial:
+            output.problem(_in_part(session, medium, document))
+        mark = ("!", "yellow") if medium in partial else ("✓", "green")
+        text = found_in.get(str(medium["id"]), "")
+        output.line(mark, f" {pad(cut(str(medium.get('name')), 40), 13)} {text}")
     _released(session, ending)
     lost = [str(m.get("name")) for m in failed] + [name for name, _ in found.failed]
     done, total = len(media) - len(failed), len(media) + len(found.failed)
-    gaps = int((job.get("segments") or {}).get("gap") or 0)
+    gaps = len(document["gaps"])
     seconds = ending.seconds
     output.line(
         output.say(
@@ -94,9 +98,22 @@ def _done(session: Session, ending: Ending, out: str | None, found: Batch) -> in
     return Exit.FAILED if lost or partial else Exit.DONE
 
 
-def _headlines(session: Session, report: Path) -> dict[str, str]:
+def _in_part(session: Session, medium: Mapping[str, Any], document: Mapping[str, Any]) -> Problem:
+    """What could not be read of a medium, from the gaps of the report just written."""
+    texts = session.output.texts
+    gaps = [gap for gap in document["gaps"] if gap["media"] == medium["id"]]
+    name = str(medium.get("name"))
+    if {gap["reason"] for gap in gaps} == {"truncated"}:
+        read, whole = min(gap["from_s"] for gap in gaps), max(gap["to_s"] for gap in gaps)
+        return Problem(
+            "ends-in-the-middle", name=name, read=texts.clock(read), whole=texts.clock(whole)
+        )
+    missing = texts.clock(sum(gap["to_s"] - gap["from_s"] for gap in gaps))
+    return Problem("read-in-part", name=name, gaps=len(gaps), missing=missing)
+
+
+def _headlines(session: Session, document: Mapping[str, Any]) -> dict[str, str]:
     """What was found in each medium, in one line, from the report just written."""
-    document = json.loads(report.read_text("utf-8"))
     texts = session.output.texts
     return {
         str(medium["id"]): headline(medium["headline"], texts)
@@ -178,10 +195,6 @@ def _seen(session: Session, ending: Ending, after: str) -> None:
         output.step("!", head, output.say("cli-not-seen", instances=", ".join(left), after=after))
     elif gone:
         output.step("✓", head, output.say("cli-seen", instances=", ".join(gone), after=after))
-
-
-def _partial(medium: Mapping[str, Any]) -> bool:
-    return bool(medium.get("state") == "partial")
 
 
 def _names(names: Sequence[str]) -> str:

@@ -83,12 +83,12 @@ def _walk(folder: Path, out: Gathered, files_max: int) -> None:
 
 
 def _named_apart(out: Gathered) -> Gathered:
-    """Two files of one name are told apart by their paths."""
-    count: dict[str, int] = {}
+    """Two files of one name are told apart by their paths; one given twice is one file."""
+    paths: dict[str, set[Path]] = {}
     for file in out.files:
-        count[file.name] = count.get(file.name, 0) + 1
+        paths.setdefault(file.name, set()).add(file.path)
     out.files = [
-        file if count[file.name] == 1 else Given(file.path, str(file.path), file.named)
+        file if len(paths[file.name]) == 1 else Given(file.path, str(file.path), file.named)
         for file in out.files
     ]
     return out

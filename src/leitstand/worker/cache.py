@@ -47,12 +47,19 @@ class ModelFiles:
         with self._lock:
             alone = self._downloads.setdefault(file.sha256, threading.Lock())
         with alone:
+            changed = False
             if self._cache.has(file.sha256):
                 try:
                     return self._cache.read(file.sha256)
                 except Problem:
                     self._cache.remove(file.sha256)
-            return self._download(version, file, live)
+                    changed = True
+            try:
+                return self._download(version, file, live)
+            except Failure as failure:
+                if changed and failure.code == "model-unavailable":
+                    raise _wrong(version) from failure  # the only copy there was
+                raise
 
     def _download(self, version: ModelVersion, file: ModelFile, live: LiveAttempt) -> bytes:
         whole = bytearray()

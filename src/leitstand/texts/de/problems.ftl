@@ -67,6 +67,18 @@ problem-intake-died = { $name } wurde nicht angenommen: der Decoder ist daran ge
     .why = jede Datei wird in einem Prozess mit harten Grenzen geöffnet, und diese hat sie gebrochen
     .do = neu kopieren oder in einem Abspielprogramm prüfen
 problem-empty-file = { $name } enthält nichts zum Auswerten: die Datei ist leer (0 Byte)
+problem-no-room-for-file = { $name } wurde nicht gespeichert: in { $where } ist kein Platz mehr
+    .why = was davon gespeichert war, ist gelöscht
+    .do = Platz schaffen, dann noch einmal angeben
+problem-ends-in-the-middle = { $name } endet mittendrin: { $read } von { $whole } gelesen
+    .why = die Datei ist kürzer, als in ihr steht
+    .do = neu kopieren; der Bericht über das Gelesene bleibt, die Lücke ist darin markiert
+problem-read-in-part = { $name } wurde nur teilweise gelesen: { $gaps ->
+        [one] eine Lücke
+       *[other] { $gaps } Lücken
+    }, zusammen { $missing }
+    .why = was dort beschädigt ist, lässt sich nicht dekodieren
+    .do = neu kopieren; der Bericht über das Gelesene bleibt, die Lücken sind darin markiert
 problem-vanished = { $name } ist verschwunden
     .why = die Datei war zu Beginn da und lässt sich jetzt nicht öffnen
     .do = zurücklegen und denselben Befehl wiederholen

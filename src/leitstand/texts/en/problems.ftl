@@ -68,6 +68,18 @@ problem-intake-died = { $name } was not taken: the decoder ended on it ({ $reaso
     .why = every file is opened in a process with hard limits, and this one broke them
     .do = copy it again, or check it with a player
 problem-empty-file = { $name } has nothing to analyse: it is empty (0 bytes)
+problem-no-room-for-file = { $name } was not stored: no space is left in { $where }
+    .why = what was stored of it is erased
+    .do = make room, then pass it again
+problem-ends-in-the-middle = { $name } ends in the middle: { $read } of { $whole } read
+    .why = the file is shorter than it says
+    .do = copy it again; the report of what was read is kept, with the gap marked
+problem-read-in-part = { $name } was read in part: { $gaps ->
+        [one] one gap
+       *[other] { $gaps } gaps
+    }, { $missing } in all
+    .why = what is damaged there cannot be decoded
+    .do = copy it again; the report of what was read is kept, with the gaps marked
 problem-vanished = { $name } is gone
     .why = it was there when the job began and cannot be opened now
     .do = put it back and run the same command
