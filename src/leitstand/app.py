@@ -4,16 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import importlib
-import logging
 import os
-import secrets
 import signal
-import socket
-import string
-import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -39,58 +33,26 @@ from leitstand.control.upkeep import Upkeep
 from leitstand.core import limits
 from leitstand.core.access import Actor
 from leitstand.core.job import FUSE
-from leitstand.core.model import ModelVersion
 from leitstand.core.problem import Exit, Problem
 from leitstand.core.retention import Retention
 from leitstand.folders import Folders
-from leitstand.models.cache import ModelCache
-from leitstand.models.catalogue import Catalogue
+from leitstand.models.shelf import Shelf
 from leitstand.ports import Provider
 from leitstand.security.ca import Authority
 from leitstand.security.listener import port_of, worker_server
+from leitstand.startup import free, installation, log_as_json, sole
 from leitstand.store import effects as effects_store
 from leitstand.store import instances, jobs, media
 from leitstand.store.engine import Database
 from leitstand.vault.blobs import open_blobs
-from leitstand.vault.note import Signer, verify_head
+from leitstand.vault.note import HeadVerifier, Signer
 from leitstand.vault.strongbox import Strongbox
 
 log = structlog.get_logger(__name__)
 
 TENANT = "local"
-CHUNK_BYTES = 1024 * 1024
-INSTALLATION_CHARACTERS = 8
 OWN = "local"
 """The provider that every installation has: this machine."""
-
-
-class Shelf:
-    """See `ports.ModelShelf`: the catalogue over the cache of this control plane."""
-
-    def __init__(self, folder: Path) -> None:
-        self._catalogue = Catalogue.load()
-        self._cache = ModelCache(folder)
-
-    def best(self, family: str) -> ModelVersion | None:
-        return self._catalogue.best(family, self._cache)
-
-    def open(self, sha256: str) -> tuple[int, Callable[[int, int], Iterator[bytes]]] | None:
-        path = self._cache.path(sha256)
-        try:
-            size = path.stat().st_size
-        except OSError:
-            return None
-        return size, lambda start, end: _pieces(path, start, end)
-
-
-class NoteVerifier:
-    """See `ports.HeadVerifier`."""
-
-    def __init__(self, verifier_key: str) -> None:
-        self._key = verifier_key
-
-    def verify(self, note: str) -> tuple[int, bytes]:
-        return verify_head(note, self._key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +73,8 @@ def serve(settings: Settings, folders: Folders, *, embedded: bool) -> int:
     the stores raises.
     """
     folders.create()
-    _log_as_json()
-    with _sole(folders.lock):
+    log_as_json()
+    with sole(folders.lock):
         stores = _open(settings, folders)
         try:
             return asyncio.run(_Plane(settings, folders, stores, embedded).run())
@@ -124,14 +86,14 @@ def _open(settings: Settings, folders: Folders) -> Stores:
     vault = Strongbox(_key_folder(settings, folders))
     database = Database.open(settings.store.url or f"sqlite:///{folders.database}")
     database.migrate()
-    installation = _installation(folders.data / "installation")
+    name = installation(folders.data / "installation")
     folders.ledger.mkdir(mode=0o700, parents=True, exist_ok=True)
     return Stores(
         database=database,
         door=Door(database, vault, SystemIds(), TENANT, _retention(settings)),
         authority=Authority.open(_key_folder(settings, folders) / "ca"),
-        signer=Signer.open(_key_folder(settings, folders) / "ledger", f"leitstand-{installation}"),
-        installation=installation,
+        signer=Signer.open(_key_folder(settings, folders) / "ledger", f"leitstand-{name}"),
+        installation=name,
     )
 
 
@@ -197,10 +159,10 @@ class _Plane:
         if port == 0:
             with contextlib.suppress(OSError, ValueError):
                 last = int((self._folders.state / "worker-port").read_text())
-                if _free(host, last):
+                if free(host, last):
                     return host, last
             return host, 0
-        if not _free(host, port):
+        if not free(host, port):
             raise Problem("port-busy", Exit.FAILED, address=self._settings.worker.listen)
         return host, port
 
@@ -235,7 +197,7 @@ class _Plane:
             wakeups=self._wakeups,
             progress=self._progress,
             clients=self._clients,
-            verifier=NoteVerifier(self._stores.signer.verifier_key),
+            verifier=HeadVerifier(self._stores.signer.verifier_key),
             installation=self._stores.installation,
             segments_per_task=self._settings.placement.segments_per_task,
             embedded=self._embedded,
@@ -376,70 +338,5 @@ def _key_folder(settings: Settings, folders: Folders) -> Path:
     return Path(named).expanduser() if named else folders.keys
 
 
-def _installation(path: Path) -> str:
-    """Eight random characters made once; every label of ours carries them."""
-    with contextlib.suppress(FileExistsError):
-        made = "".join(
-            secrets.choice(string.ascii_lowercase + string.digits)
-            for _ in range(INSTALLATION_CHARACTERS)
-        )
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(made)
-            file.flush()
-            os.fsync(file.fileno())
-    return path.read_text().strip()
-
-
-@contextlib.contextmanager
-def _sole(lock: Path) -> Iterator[None]:
-    """Hold the state folder: one control plane at a time."""
-    descriptor = os.open(lock, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Problem("locked", Exit.FAILED, folder=str(lock.parent)) from None
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _free(host: str, port: int) -> bool:
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host.strip("[]"), port))
-        except OSError:
-            return False
-    return True
-
-
-def _pieces(path: Path, start: int, end: int) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        file.seek(start)
-        left = end - start
-        while left > 0:
-            piece = file.read(min(CHUNK_BYTES, left))
-            if not piece:
-                return
-            left -= len(piece)
-            yield piece
-
-
 def _text(value: object) -> str | None:
     return None if value is None else str(value)
-
-
-def _log_as_json() -> None:
-    """One JSON object a line on stderr. Nothing that media or people wrote is ever logged."""
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )

@@ -91,10 +91,8 @@ class StepLoop:
             self._kicked.clear()
             try:
                 self._step()
-            except (
-                Exception
-            ) as error:  # a step that fails is tried again, never the end of the loop
-                log.error(
+            except Exception as error:  # a failed step is tried again, never the loop's end
+                log.error(  # noqa: TRY400 - a traceback's lines may quote data
                     "step.failed",
                     step=self._name,
                     error=type(error).__name__,

@@ -105,22 +105,19 @@ class _Section(BaseModel):
 
 class ServerSettings(_Section):
     """`url`: the control plane that commands talk to; without it they start an embedded one.
-    `listen`: where `leitstand serve` offers the operator API; without it only on the Unix socket.
-    `public_url`: how others reach it."""
+    `listen`: where `leitstand serve` offers the operator API; without it only on the Unix socket."""
 
     url: Origin | None = None
     listen: Listen | None = None
-    public_url: Origin | None = None
 
 
 class WorkerSettings(_Section):
     """`listen`: where workers dial in. `advertise_url`: what they are told to dial. `slots`: tasks
-    at once on one instance, None: decided by its cores. `cache_gib`: models kept on an instance."""
+    at once on one instance, None: decided by its cores."""
 
     listen: Listen = "127.0.0.1:0"
     advertise_url: Origin | None = None
     slots: Annotated[int, Field(ge=1, le=64)] | None = None
-    cache_gib: Annotated[float, Field(gt=0)] = 20.0
 
 
 class StoreSettings(_Section):
@@ -133,7 +130,6 @@ class BlobSettings(_Section):
     """`url`: a folder or an address that obstore knows; None: `data/blobs`."""
 
     url: str | None = None
-    part_mib: Annotated[int, Field(ge=1, le=64)] = limits.PART_BYTES // limits.MIB
 
 
 class KeySettings(_Section):
@@ -146,14 +142,10 @@ class ProviderSettings(_Section):
     """What the adapter `providers/<name>.py` is given. `price_eur_per_hour` is the price of own
     machines; secrets are named by file, never written here."""
 
-    base_url: Origin | None = None
-    key_file: Path | None = None
-    agreement_file: Path | None = None
     regions: tuple[str, ...] = ()
     max_price_eur_per_hour: Euros | None = None
     price_eur_per_hour: Euros = Decimal(0)
     end_by_hours_max: Annotated[float, Field(gt=0)] = 24.0
-    bandwidth_mbit_per_s: Annotated[float, Field(gt=0)] | None = None
 
 
 class VramSettings(_Section):
@@ -162,7 +154,6 @@ class VramSettings(_Section):
     video: Annotated[float, Field(ge=0)] = 24.0
     image: Annotated[float, Field(ge=0)] = 16.0
     audio: Annotated[float, Field(ge=0)] = 8.0
-    fusion: Annotated[float, Field(ge=0)] = 24.0
 
 
 class PlacementSettings(_Section):

@@ -38,9 +38,7 @@ class Folders:
             root = Path(home).expanduser().absolute()
             return cls(*(root / name for name in ("config", "state", "data", "cache", "run")))
         dirs = platformdirs.PlatformDirs("leitstand", appauthor=False)
-        run = dirs.user_runtime_path
-        if not os.access(run.parent, os.W_OK):
-            run = _private_temp()
+        run = _runtime(os.environ if environ is None else environ)
         return cls(
             dirs.user_config_path,
             dirs.user_state_path,
@@ -99,6 +97,14 @@ class Folders:
             _make_private(self.socket.parent.parent)
         for folder in (self.run, self.socket.parent):
             _make_private(folder)
+
+
+def _runtime(environ: Mapping[str, str]) -> Path:
+    """The runtime folder of the session, else one of this user's own under the temp folder."""
+    for folder in (environ.get("XDG_RUNTIME_DIR"), f"/run/user/{os.getuid()}"):
+        if folder and os.access(folder, os.W_OK | os.X_OK):
+            return Path(folder) / "leitstand"
+    return _private_temp()
 
 
 def _private_temp() -> Path:

@@ -11,12 +11,12 @@ import pytest
 from leitstand.analysis import choose as choosing
 from leitstand.analysis import fuse as fusing
 from leitstand.analysis.fuse import Fused, Inputs, fuse, validate
-from leitstand.core.compare import differences, same_findings
 from leitstand.core.finding import Frame, Line, Scene, Stats, decode, encode
 from leitstand.core.problem import Problem
 from leitstand.core.report import check, headline
 from leitstand.messages import LANGUAGES, Texts
 from tests.analysis.documents import SEGMENT_US, VIDEO, Job, picture, speech, still, street
+from tests.same import differences, same_findings
 
 
 def made(job: Job) -> Fused:

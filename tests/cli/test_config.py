@@ -52,10 +52,10 @@ def test_file_values_are_parsed_into_types_with_units(folders: Folders) -> None:
 
 
 def test_environment_wins_over_the_file(folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
-    folders.settings_file.write_text("[worker]\nslots = 2\ncache_gib = 3\n")
+    folders.settings_file.write_text("[worker]\nslots = 2\nlisten = '127.0.0.1:0'\n")
     monkeypatch.setenv("LEITSTAND_WORKER__SLOTS", "5")
     settings = Settings.load(folders)
-    assert (settings.worker.slots, settings.worker.cache_gib) == (5, 3)
+    assert (settings.worker.slots, settings.worker.listen) == (5, "127.0.0.1:0")
 
 
 @pytest.mark.parametrize(
@@ -155,6 +155,12 @@ def test_a_long_home_gets_a_short_socket_path_of_this_user(
     assert stat.S_IMODE(folders.socket.parent.stat().st_mode) == 0o700
     other = Folders.find({"LEITSTAND_HOME": str(long_home / "other")})
     assert other.socket != folders.socket
+
+
+def test_without_a_home_the_socket_lies_in_a_private_runtime_folder(tmp_path: Path) -> None:
+    assert Folders.find({"XDG_RUNTIME_DIR": str(tmp_path)}).run == tmp_path / "leitstand"
+    fallback = Folders.find({"XDG_RUNTIME_DIR": str(tmp_path / "absent")}).run
+    assert fallback.name in ("leitstand", f"leitstand-{os.getuid()}")
 
 
 def test_a_folder_that_cannot_be_made_is_a_problem(tmp_path: Path) -> None:

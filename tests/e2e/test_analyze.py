@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from leitstand.core.compare import same_findings
 from tests import weights
 from tests.e2e.conftest import Install
 from tests.e2e.sound import write_wav
+from tests.same import same_findings
 
 
 def labels(report: dict[str, Any], kind: str, name: str) -> list[str]:

@@ -13,11 +13,11 @@ from typing import Any
 import psutil
 import pytest
 
-from leitstand.core.compare import same_findings
 from leitstand.core.problem import Problem
 from tests.e2e.clips import excerpt
 from tests.e2e.conftest import Install
 from tests.e2e.installation import Installation, Ran
+from tests.same import same_findings
 
 # httpcore leaves the socket of a refused connection to the collector; here planes are down often.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

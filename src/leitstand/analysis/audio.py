@@ -17,7 +17,7 @@ from leitstand.core.profile import Use
 from leitstand.ports import Model, SegmentSource
 
 if TYPE_CHECKING:
-    from leitstand.models.speech import Transcript
+    from leitstand.core.transcript import Transcript
     from leitstand.ports import Samples
 
 RATE = 16_000

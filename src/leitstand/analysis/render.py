@@ -2,7 +2,7 @@
 
 All text goes through Jinja2 with escaping on. The page's policy admits its one style and its one
 script by their hashes and pictures from the page itself, nothing else; everything but the search
-field works without the script. The look is that of the console (`docs/console.md`).
+field works without the script. The look is that of the console (`docs/formats/report.md`).
 """
 
 from __future__ import annotations

@@ -11,10 +11,11 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from leitstand.cli import batch, plans, reports, values
+from leitstand.cli import again, batch, plans, reports, values
 from leitstand.cli.conclude import conclude
 from leitstand.cli.follow import Watch
 from leitstand.cli.options import DEFAULT, Options, Session, session
+from leitstand.config import Settings
 from leitstand.core.medium import INBOX
 from leitstand.core.problem import Exit, Problem
 from leitstand.core.profile import DEFAULT as AUTO
@@ -121,7 +122,7 @@ def analyze(
             raise Problem("plan-or-paths", Exit.USAGE)
         return _start_plan(full(plan), out, yes, options)
     with ExitStack() as stack:
-        take = stack.enter_context(batch.intake())
+        take = stack.enter_context(batch.intake(Settings.load().media))
         here = stack.enter_context(session(options))
         return Analysis(here, wish, take, out, yes).run(paths)
 
@@ -159,7 +160,7 @@ def plan(
     """
     wish = Wish.parse(case, data_class, profile, provider, max_cost, by)
     with ExitStack() as stack:
-        take = stack.enter_context(batch.intake())
+        take = stack.enter_context(batch.intake(Settings.load().media))
         here = stack.enter_context(session(options))
         return Analysis(here, wish, take, None, yes=False).show(paths)
 
@@ -180,6 +181,9 @@ class Analysis:
     def run(self, paths: tuple[str, ...]) -> int:
         """The exit code. Until the job exists everything that was sent is taken back on any way
         out; from then on the control plane owns it."""
+        held = again.held(self._client, paths, self._wish.case, self._wish.profile)
+        if held is not None:
+            return self._go_on(held)
         case = self._case()
         uploads = self._uploads(case)
         try:
@@ -223,6 +227,13 @@ class Analysis:
             (output.say("cli-start-it"), f"leitstand analyze --plan {plans.id_of(decision)}")
         )
         return Exit.FAILED if found.failed else Exit.DONE
+
+    def _go_on(self, held: Mapping[str, Any]) -> int:
+        output = self._output
+        output.note(output.say("cli-goes-on", job=short(held["id"])))
+        job = self._client.post(f"/jobs/{held['id']}/resume")
+        ending = Watch(self._client, output, job, after=None).run()
+        return conclude(self._session, ending, self._out)
 
     def _nothing(self, found: batch.Batch) -> int:
         output = self._output
@@ -287,6 +298,9 @@ def agree(output: Output, decision: Mapping[str, Any], case: str, here: bool, ye
     offer = plans.offer_of(decision["chosen"])
     text = plans.sentence(output, decision, here and offer.get("tier") == "L")
     output.step("✓", output.say("cli-head-step-plan"), text)
+    if output.verbose and not output.json:
+        plans.ranking(output, decision)
+        plans.why_not(output, decision)
     reserves = plans.reservation(output, decision, case)
     if reserves is None:
         return

@@ -10,6 +10,8 @@ from typing import Any
 
 from leitstand.cli.files import gather
 from leitstand.cli.options import Session
+from leitstand.config import MediaSettings
+from leitstand.core import limits
 from leitstand.core.problem import Exit, Problem
 from leitstand.output import Output, cut, pad
 from leitstand.upload import Medium, Repeated, Take, Uploads
@@ -35,7 +37,7 @@ class Batch:
 
 
 @contextmanager
-def intake() -> Iterator[Take]:
+def intake(settings: MediaSettings) -> Iterator[Take]:
     """The sandboxed look at files. Raises Problem("missing-extra") without the extra `[media]`.
 
     Its process is started here, before this one has connections or keys to inherit.
@@ -53,7 +55,13 @@ def intake() -> Iterator[Take]:
         ) from error
     root = zygote.Zygote.start()
     try:
-        yield lambda descriptor, size: take.take(root, descriptor, size, take.IntakeLimits())
+        bounds = take.IntakeLimits(
+            segment_seconds=settings.segment_seconds,
+            segment_bytes_max=settings.segment_mib_max * limits.MIB,
+            pixels_max=settings.pixels_max,
+            seconds_max=settings.seconds_max,
+        )
+        yield lambda descriptor, size: take.take(root, descriptor, size, bounds)
     finally:
         close = getattr(root, "close", None)
         if close is not None:

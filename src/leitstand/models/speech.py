@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from leitstand.core.problem import Problem
+from leitstand.core.transcript import Sentence, Transcript
 from leitstand.models.session import unknown_signature
 from leitstand.ports import Device, Loaded
 
@@ -27,29 +27,6 @@ LOG_PROBABILITY_MIN = -1.0
 
 _FILES = frozenset({"model.bin", "config.json", "tokenizer.json", "vocabulary.txt"})
 _OPTIONAL = frozenset({"preprocessor_config.json", "vocabulary.json"})
-
-Word = tuple[str, float, float, float]
-"""The word with the space that precedes it in the text (where the language has spaces), from and to
-in seconds of the samples, probability."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sentence:
-    """One stretch of text as the model cut it; times are seconds of the samples."""
-
-    from_s: float
-    to_s: float
-    text: str
-    words: tuple[Word, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Transcript:
-    """What was said in one array of samples. `language` is an ISO 639-1 code."""
-
-    language: str
-    language_score: float
-    sentences: tuple[Sentence, ...]
 
 
 def load(files: Mapping[str, bytes], device: Device) -> Loaded:

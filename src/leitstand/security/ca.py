@@ -300,11 +300,11 @@ def _write(path: Path, content: bytes) -> None:
     """A whole, durable file of mode 0600, or none."""
     with tempfile.TemporaryDirectory(dir=path.parent) as drafts:
         draft = Path(drafts, path.name)
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(draft, path)
+        draft.replace(path)
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     os.fsync(folder)
     os.close(folder)

@@ -183,7 +183,7 @@ def _write_new(path: Path, key: bytes) -> None:
     except FileExistsError:
         pass
     finally:
-        os.unlink(draft)
+        Path(draft).unlink()
     _sync_folder(path.parent)
 
 

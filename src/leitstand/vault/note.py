@@ -176,6 +176,16 @@ def verify_head(note: str, verifier_key: str, origin: str | None = None) -> tupl
     return int(size), decoded
 
 
+class HeadVerifier:
+    """See `ports.HeadVerifier`: one public key, for any head it signed."""
+
+    def __init__(self, verifier_key: str) -> None:
+        self._key = verifier_key
+
+    def verify(self, note: str) -> tuple[int, bytes]:
+        return verify_head(note, self._key)
+
+
 def _parse_key(text: str) -> tuple[str, str, bytes]:
     """Name, key id in hex and 32 key bytes of either kind of key."""
     parts = text.split("+", 2)
@@ -249,7 +259,7 @@ def _write_new(path: Path, content: bytes) -> None:
     except FileExistsError:
         pass
     finally:
-        os.unlink(draft)
+        Path(draft).unlink()
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(folder)

@@ -1,6 +1,6 @@
 """Whether two reports say the same, whoever made them, when and for how much.
 
-*The same findings* (`docs/design.md`): equal after dropping ids, times of processing, hosts and
+*The same findings*: equal after dropping ids, times of processing, hosts and
 costs, and rounding scores to 3 decimals and boxes to 1 pixel, on the same kind of device. Tests
 that kill workers and control planes hold the outcome against the unbroken run with this.
 """
