@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from leitstand.core.compare import same_findings
+
 from leitstand.models.cache import ModelCache
 from leitstand.models.catalogue import Catalogue
 from leitstand.output import short
