@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from leitstand.core.compare import same_findings
 
 from leitstand.models.cache import ModelCache
 from leitstand.models.catalogue import Catalogue
@@ -26,6 +25,7 @@ from tests.e2e import bad_media
 from tests.e2e.clips import excerpt
 from tests.e2e.conftest import Install
 from tests.e2e.installation import Installation, Ran
+from tests.same import same_findings
 
 MANY_SEGMENTS = {
     "LEITSTAND_PLACEMENT__SEGMENTS_PER_TASK": "1",
