@@ -24,8 +24,9 @@ from leitstand.core.problem import Exit, Param, Problem
 
 TRIES = 3
 """How often a call is made before the control plane counts as unreachable."""
-SILENCE_SECONDS = 40.0
-"""A progress stream without a byte for so long is opened anew; the server pings every 15 s."""
+SILENCE_SECONDS = 10.0
+"""A progress stream without a byte for so long is opened anew, which costs little, finds out a dead
+peer, and gives whoever follows the occasion to look at the job and at the clock."""
 CALL_SECONDS = 60.0
 PAUSE_SECONDS = 0.5
 PAST_SECONDS = 1.0

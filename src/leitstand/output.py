@@ -8,6 +8,7 @@ stderr. Colour only repeats what words say. `docs/cli.md` is the same for reader
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 import time
@@ -50,7 +51,8 @@ _MARKS = {"✓": "green", "!": "yellow", "×": "red", "–": "dim"}
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What the options every command has say. `lang` None: the locale decides."""
+    """What the options every command has say. `lang` None: the locale decides. `verbose` 1 adds
+    reasons, 2 the log of this process (the calls it makes)."""
 
     lang: str | None = None
     json: bool = False
@@ -92,6 +94,12 @@ class Output:
                 stream.reconfigure(errors="backslashreplace")
         self._out_console = _console(self._out, choice.color)
         self._err_console = _console(self._err, choice.color)
+        if choice.verbose > 1:
+            handler = logging.StreamHandler(self._err)
+            handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s"))
+            log = logging.getLogger("httpx")
+            log.setLevel(logging.INFO)
+            log.handlers = [handler]
         self.terminal = _is_terminal(self._out) and not choice.json
         dumb = os.environ.get("TERM") in ("dumb", "unknown")
         self.bars = _is_terminal(self._err) and not choice.json and not dumb

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import re
 import sys
@@ -36,6 +37,14 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folders:
     folders = Folders.find()
     folders.create()
     return folders
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    """What `-vv` switched on is off again."""
+    yield
+    logging.getLogger("httpx").handlers = []
+    logging.getLogger("httpx").setLevel(logging.NOTSET)
 
 
 @pytest.fixture
@@ -96,7 +105,7 @@ def pretend(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files are looked at by `Pretended`, and every model is here."""
 
     @contextmanager
-    def intake() -> Iterator[Callable[[int, int], Pretended]]:
+    def intake(settings: object) -> Iterator[Callable[[int, int], Pretended]]:
         yield Pretended
 
     monkeypatch.setattr(batch, "intake", intake)

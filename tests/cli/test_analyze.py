@@ -198,3 +198,16 @@ def test_parts_that_got_lost_are_sent_again(run: Command, plane: Plane) -> None:
     plane.lose_parts = 2
     assert run("analyze", "a.jpg").exit == 0
     assert sum("PUT" in asked for asked in plane.asked) == 3
+
+
+def test_verbose_adds_reasons_and_twice_the_log(run: Command, plane: Plane) -> None:
+    Path("clip.avi").write_bytes(b"VID")
+    story = good_story(3)
+    reason = {"code": "lease-expired", "params": {}}
+    story.insert(4, ("task", {"id": "t", "pipeline": "video", "state": "queued", "reason": reason}))
+    plane.story = story
+    done = run("analyze", "clip.avi", "-v")
+    assert "video, queued: its lease ran out" in done.err
+    plane.events, plane.story = [], good_story(3)
+    Path("b.avi").write_bytes(b"VID2")
+    assert "/api/v1/plans" in run("analyze", "b.avi", "-vv").err

@@ -168,3 +168,42 @@ def test_a_held_job_is_resumed_and_followed_to_its_report(run: Command, plane: P
     done = run("jobs", "resume", "j-71c0")
     assert done.exit == 0
     assert "Report  leitstand-out/j-71c0/report.html" in done.out
+
+
+def test_the_same_command_on_the_same_files_goes_on(run: Command, plane: Plane) -> None:
+    Path("clip.avi").write_bytes(b"VID")
+    Path("leer.wav").write_bytes(b"")
+    plane.story = [*working(), CTRL_C]
+    plane.after["hold"] = HELD
+    assert run("analyze", "clip.avi", "leer.wav").exit == 130
+    plane.lists["jobs"] = [plane.job()]
+
+    def goes_on(found: Plane) -> None:
+        found.job()["state"] = "running"
+        found.later = good_story(3)[4:]
+
+    plane.after["resume"] = [goes_on]
+    Path("elsewhere").mkdir()
+    Path("clip.avi").rename("elsewhere/renamed.avi")
+    done = run("analyze", "elsewhere/renamed.avi", "leer.wav")
+    assert done.exit == 0
+    assert done.err.startswith("These are the files of j-71c0, which was held. It goes on.")
+    assert plane.asked.count("POST /jobs") == 1
+
+
+@pytest.mark.parametrize("other", ["content", "profile", "case", "more"])
+def test_anything_else_is_a_new_job(run: Command, plane: Plane, other: str) -> None:
+    Path("clip.avi").write_bytes(b"VID1")
+    plane.story = [*working(), CTRL_C]
+    plane.after["hold"] = HELD
+    assert run("analyze", "clip.avi").exit == 130
+    plane.lists["jobs"] = [plane.job()]
+    plane.events, plane.story = [], good_story(3)
+    more = {"profile": ["--profile", "people"], "case": ["--case", "K-1"]}.get(other, [])
+    if other == "content":
+        Path("clip.avi").write_bytes(b"VID2")
+    if other == "more":
+        Path("b.jpg").write_bytes(b"IMG")
+        more = ["b.jpg"]
+    run("analyze", "clip.avi", *more)
+    assert plane.asked.count("POST /jobs") == 2

@@ -43,7 +43,7 @@ def files(monkeypatch: pytest.MonkeyPatch) -> None:
     from contextlib import contextmanager
 
     @contextmanager
-    def intake() -> Any:
+    def intake(settings: object) -> Any:
         yield conftest.Pretended
 
     monkeypatch.setattr(batch, "intake", intake)

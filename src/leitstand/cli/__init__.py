@@ -33,7 +33,7 @@ def run(arguments: Sequence[str]) -> int:
             raise
         return _tell(problem, choice_of(arguments))
     except KeyboardInterrupt:
-        return Exit.INTERRUPTED
+        return _interrupted(choice_of(arguments))
     except BrokenPipeError:
         _silence_stdout()
         return Exit.FAILED
@@ -54,6 +54,15 @@ def _tell(problem: Problem, choice: Choice) -> int:
 
     Output(choice).problem(problem)
     return problem.exit
+
+
+def _interrupted(choice: Choice) -> int:
+    from leitstand.core.problem import Exit
+    from leitstand.output import Output
+
+    output = Output(choice)
+    output.note(output.say("cli-interrupted"))
+    return Exit.INTERRUPTED
 
 
 def _silence_stdout() -> None:

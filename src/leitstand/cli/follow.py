@@ -144,6 +144,7 @@ class Watch:
         match event.kind:
             case "connected":
                 self._refresh()
+                self._line(force=False)
             case "job":
                 self._job = {**self._job, "state": data.get("state"), "reason": data.get("reason")}
                 self._output.event("job", state=data.get("state"), reason=data.get("reason"))
@@ -191,11 +192,16 @@ class Watch:
         self._live()
 
     def _task(self, data: Mapping[str, Any]) -> None:
+        self._output.event("task", **data)
         if data.get("state") == "leased" and data.get("medium"):
             self._leased[str(data.get("id"))] = str(data.get("pipeline"))
             self._current = str(data["medium"])
         else:
             self._leased.pop(str(data.get("id")), None)
+        reason = data.get("reason") or {}
+        if reason.get("code"):
+            told = self._output.texts.problem(str(reason["code"]), reason.get("params") or {})
+            self._output.detail(f"{data.get('pipeline')}, {data.get('state')}: {told.what}")
 
     def _progress(self, data: Mapping[str, Any]) -> None:
         segments = data.get("segments") or {}

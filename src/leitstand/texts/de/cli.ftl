@@ -141,10 +141,12 @@ cli-none-taken = Keine der Dateien war zu gebrauchen; nichts wurde begonnen.
 ## Strg-C
 
 cli-given-up = Abgebrochen, bevor etwas begann; was abgelegt war, ist gelöscht.
+cli-interrupted = Hier abgebrochen. Was ein Leitstand schon tun soll, geht dort weiter.
 cli-holding = Der laufende Abschnitt wird fertig, dann wird beendet. Strg-C noch einmal: sofort.
 cli-holding-at = Abschnitt { $segment } von { $name } wird fertig, dann wird beendet. Strg-C noch einmal: sofort.
 cli-stopping = Wird sofort beendet.
 cli-held = Angehalten.
+cli-goes-on = Das sind die Dateien von { $job }, der angehalten war. Er geht weiter.
 cli-cancelled = { $job } ist abgebrochen.
 cli-not-yet-gone = { $instances } { $count ->
     [one] soll

@@ -142,10 +142,12 @@ cli-none-taken = None of the files could be taken; nothing was started.
 ## Ctrl-C
 
 cli-given-up = Stopped before anything was started; what was sent is erased.
+cli-interrupted = Stopped here. What a control plane was already asked to do goes on there.
 cli-holding = Finishing the segment under way, then releasing. Ctrl-C again stops now.
 cli-holding-at = Finishing segment { $segment } of { $name }, then releasing. Ctrl-C again stops now.
 cli-stopping = Stopping now.
 cli-held = Held.
+cli-goes-on = These are the files of { $job }, which was held. It goes on.
 cli-cancelled = { $job } is cancelled.
 cli-not-yet-gone = { $instances } { $count ->
     [one] is
