@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -176,8 +176,17 @@ def main(arguments: Sequence[str]) -> None:
     if list(arguments) == ["demo"]:
         make_demo(ROOT / "demo")
         return
-    for path in (vtest(), bus(), astronaut(), people_with_speech().path, weights.models().folder):
-        assert path.exists()
+    fetched: tuple[tuple[str, Callable[[], object]], ...] = (
+        ("opencv-doc: pedestrians, 96 MB", vtest),
+        ("ultralytics: a street, 1 MB", bus),
+        ("scikit-image: a portrait, 14 MB", astronaut),
+        ("a clip with people and speech, made here", people_with_speech),
+        ("the default models, 500 MB", weights.models),
+    )
+    for title, fetch in fetched:
+        sys.stdout.write(f"Media and models of the tests: {title}\n")
+        sys.stdout.flush()
+        fetch()
 
 
 if __name__ == "__main__":
