@@ -35,6 +35,7 @@ MAY_IMPORT = {
     "config": {"core", "folders"},
     "launch": {"core", "ports"},
     "clockwork": {"core", "ports"},
+    "startup": {"core"},
     # adapters: not one another; `host` measures the machine for whoever asks
     "store": {"core", "ports"},
     "vault": {"core", "ports"},
@@ -48,7 +49,7 @@ MAY_IMPORT = {
     "control": {"core", "ports", "launch", "store"},
     "api": {"core", "ports", "messages", "control", "store", "security"},
     "app": {"core", "ports", "api", "control", "store", "vault", "security", "models"}
-    | {"providers", "clockwork", "config", "folders", "messages", "launch", "host"},
+    | {"providers", "clockwork", "startup", "config", "folders", "messages", "launch", "host"},
     # an instance
     "worker": {"core", "ports", "launch", "host", "security", "vault", "media", "models"}
     | {"analysis"},

@@ -201,7 +201,9 @@ def _job_medium(tx: Tx, medium: Medium, mine: list[Tally], reason: Any) -> dict[
         state = "failed"
     elif "failed" in states:
         state = "partial"
-    elif states and states <= {"done", "failed", "cancelled"}:
+    elif "cancelled" in states:
+        state = "cancelled"
+    elif states == {"done"}:
         state = "done"
     else:
         state = "running" if "leased" in states else "waiting"

@@ -102,7 +102,7 @@ class Local:
             log = self._log_path(label)
             pid = os.posix_spawn(
                 sys.executable,
-                [sys.executable, "-m", "leitstand", "worker", "--label", label],
+                [sys.executable, "-P", "-m", "leitstand", "worker", "--label", label],
                 environment,
                 file_actions=[
                     (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
