@@ -104,11 +104,9 @@ class _Section(BaseModel):
 
 
 class ServerSettings(_Section):
-    """`url`: the control plane that commands talk to; without it they start an embedded one.
-    `listen`: where `leitstand serve` offers the operator API; without it only on the Unix socket."""
+    """`url`: the control plane that commands talk to; without it they start an embedded one."""
 
     url: Origin | None = None
-    listen: Listen | None = None
 
 
 class WorkerSettings(_Section):
