@@ -354,6 +354,10 @@ class World:
         assert set(live) == leased, "a lease without its attempt, or the other way round"
         pairs = [(result.task_id, result.segment) for result in rows["results"]]
         assert len(pairs) == len(set(pairs)), "I4: a segment has two results"
+        ends = {attempt.id: attempt.ended_at for attempt in rows["attempts"]}
+        for result in rows["results"]:
+            over = ends[result.attempt_id]
+            assert over is None or result.created_at <= over, "I4: a late attempt was not fenced"
         standing = {i.id for i in rows["instances"] if i.state != "terminated"}
         ended = {i.provider_id for i in rows["instances"] if i.state == "terminated"}
         assert not ended & set(self.rented.running), "I1: called terminated, and it runs"
