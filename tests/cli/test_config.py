@@ -62,10 +62,10 @@ def test_environment_wins_over_the_file(folders: Folders, monkeypatch: pytest.Mo
     ("text", "key", "line", "suggestion"),
     [
         (
-            "[server]\nurl = 'https://a.example'\nlistn = '127.0.0.1:1'\n",
-            "server.listn",
+            "[server]\nurl = 'https://a.example'\nulr = 'x'\n",
+            "server.ulr",
             3,
-            "listen",
+            "url",
         ),
         ("# c\n\nserverr.url = 'x'\n", "serverr", 3, "server"),
         ("[providers.local]\nprice = 1\n", "providers.local.price", 2, None),
