@@ -8,16 +8,20 @@ import shutil
 import sqlite3
 import stat
 import tempfile
+import time
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import psutil
 
 from tests.e2e.canaries import Canary
 
 UNPACKED_MAX = 64 << 20
 LAYERS_MAX = 3
+BLOCK_BYTES = 4 << 20
 SHARED = (Path("/tmp"), Path("/var/tmp"), Path("/dev/shm"))
 OPENINGS = (
     b"\xff\xd8\xff\xe0\x00\x10JFIF",
@@ -32,24 +36,41 @@ _ZLIB = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
 _SQLITE = b"SQLite format 3\0"
 
 
-def hits(data: bytes, canaries: Iterable[Canary]) -> list[str]:
-    """Names of the canaries that are in these bytes, in any of their forms."""
-    return [
-        f"{canary.kind} {canary.name}"
-        for canary in canaries
-        if any(form in data for form in canary.forms)
-    ]
+class Needles:
+    """Canaries, ready to be looked for in one pass over the bytes, however many they are."""
+
+    def __init__(self, canaries: Iterable[Canary]) -> None:
+        self._begins = np.zeros(1 << 24, np.bool_)
+        self._forms: dict[bytes, list[tuple[bytes, str]]] = {}
+        for canary in canaries:
+            for form in canary.forms:
+                self._begins[int.from_bytes(form[:3], "big")] = True
+                named = (form, f"{canary.kind} {canary.name}")
+                self._forms.setdefault(form[:3], []).append(named)
+
+    def hits(self, data: bytes) -> set[str]:
+        """Names of the canaries that are in these bytes, in any of their forms."""
+        found = set()
+        for start in range(0, len(data) - 2, BLOCK_BYTES):
+            block = np.frombuffer(data[start : start + BLOCK_BYTES + 2], np.uint8).astype(np.uint32)
+            begins = self._begins[block[:-2] << 16 | block[1:-1] << 8 | block[2:]]
+            for at in (start + np.flatnonzero(begins)).tolist():
+                for form, name in self._forms[data[at : at + 3]]:
+                    if data.startswith(form, at):
+                        found.add(name)
+        return found
 
 
-def scan(paths: Iterable[Path], canaries: Sequence[Canary]) -> dict[str, list[str]]:
+def scan(paths: Iterable[Path], canaries: Iterable[Canary]) -> dict[str, list[str]]:
     """Files that hold canaries, with which."""
+    needles = Needles(canaries)
     found: dict[str, list[str]] = {}
     for path in paths:
-        named = hits(os.fsencode(path.name), canaries)
+        named = needles.hits(os.fsencode(path.name))
         for content in _contents(path):
-            named += hits(content, canaries)
+            named |= needles.hits(content)
         if named:
-            found[str(path)] = sorted(set(named))
+            found[str(path)] = sorted(named)
     return found
 
 
@@ -133,19 +154,25 @@ def below(*roots: Path) -> Iterator[Path]:
                         yield path
 
 
-def shared_entries() -> set[Path]:
-    """What lies in the folders for temporary files of the whole machine."""
-    return {path for folder in SHARED for path in folder.iterdir()}
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What lay in the folders for temporary files of the whole machine, and until when."""
 
+    entries: frozenset[Path] = field(
+        default_factory=lambda: frozenset(path for folder in SHARED for path in folder.iterdir())
+    )
+    until: float = field(default_factory=time.time)
 
-def appeared(before: set[Path]) -> Iterator[Path]:
-    """Files of this user in entries that are new there since `before`; those of tests excepted."""
-    new = [path for path in shared_entries() - before if not path.name.startswith("pytest-of-")]
-    for path in new:
-        for file in (path,) if path.is_file() else below(path):
-            with contextlib.suppress(OSError):
-                if file.lstat().st_uid == os.getuid():
-                    yield file
+    def appeared(self) -> Iterator[Path]:
+        """Files of this user written since, in entries that are new; those of tests excepted."""
+        for path in Shared().entries - self.entries:
+            if path.name.startswith("pytest-of-"):
+                continue
+            for file in (path,) if path.is_file() else below(path):
+                with contextlib.suppress(OSError):
+                    found = file.lstat()
+                    if found.st_uid == os.getuid() and found.st_mtime >= self.until - 1:
+                        yield file
 
 
 def deleted_but_open(processes: Iterable[psutil.Process]) -> Iterator[Path]:

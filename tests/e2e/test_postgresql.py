@@ -44,4 +44,4 @@ def test_the_main_path_on_postgresql(install: Install, postgresql_url: str, tmp_
     here.close()
     values = list(stored(postgresql_url))
     assert len(values) > 100
-    assert scan.hits(b"\n".join(values), batch.canaries) == []
+    assert scan.Needles(batch.canaries).hits(b"\n".join(values)) == set()
