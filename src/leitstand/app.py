@@ -21,7 +21,7 @@ from leitstand.api.operator import operator_app
 from leitstand.api.parts import OperatorParts
 from leitstand.api.streams import Clients, Progress, Wakeups
 from leitstand.api.worker import WorkerParts, worker_app
-from leitstand.clockwork import StepLoop, SystemClock, SystemIds, exclusive
+from leitstand.clockwork import StepLoop, SystemClock, SystemIds, exclusive, place_of
 from leitstand.config import Settings
 from leitstand.control.commands import Door
 from leitstand.control.dispatch import Dispatcher
@@ -73,7 +73,7 @@ def serve(settings: Settings, folders: Folders, *, embedded: bool) -> int:
     the stores raises.
     """
     folders.create()
-    log_as_json()
+    log_as_json(place_of)
     with sole(folders.lock):
         stores = _open(settings, folders)
         try:

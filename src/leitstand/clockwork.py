@@ -96,14 +96,14 @@ class StepLoop:
                     "step.failed",
                     step=self._name,
                     error=type(error).__name__,
-                    where=_where(error),
+                    where=place_of(error),
                 )
                 self._ending.wait(FAILED_PAUSE_SECONDS)
             self._ending.wait(self._pace)
             self._kicked.wait(self._every)
 
 
-def _where(error: BaseException) -> str:
+def place_of(error: BaseException) -> str:
     """File and line of the innermost frame: enough to find a fault, nothing of its data."""
     trace = error.__traceback__
     if trace is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -93,7 +93,7 @@ class LaunchSpec:
     url: str
     ca_sha256: str
     instance_id: str
-    token: str
+    token: str = field(repr=False)
     end_by: datetime
     slots: int
     environment: Mapping[str, str]

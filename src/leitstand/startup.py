@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import logging
 import os
 import secrets
 import socket
 import string
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import structlog
@@ -60,9 +61,32 @@ def free(host: str, port: int) -> bool:
     return True
 
 
-def log_as_json() -> None:
-    """One JSON object a line on stderr. Nothing that media or people wrote is ever logged."""
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+class _Terse(logging.Formatter):
+    """Records of libraries in our form: the first line, and of an error its type and place. A whole
+    traceback ends in the error's text, and that may quote what it failed on."""
+
+    def __init__(self, place_of: Callable[[BaseException], str]) -> None:
+        super().__init__()
+        self._place_of = place_of
+
+    def format(self, record: logging.LogRecord) -> str:
+        told = {
+            "event": record.getMessage().partition("\n")[0],
+            "level": record.levelname.lower(),
+            "logger": record.name,
+        }
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None:
+            told |= {"error": type(error).__name__, "where": self._place_of(error)}
+        return json.dumps(told)
+
+
+def log_as_json(place_of: Callable[[BaseException], str]) -> None:
+    """One JSON object a line on stderr. Nothing that media or people wrote is ever logged; of an
+    error `place_of` says where it arose."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Terse(place_of))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,

@@ -37,10 +37,11 @@ def verify(conn: Connection, verifier: HeadVerifier) -> Verdict:
         if entry.position != tree.size:
             verdict.faults.append(f"entry {tree.size} is missing")
             break
+        tree.append(leaf_hash(entry.leaf))
         if leaf_hash(entry.leaf) != entry.leaf_hash:
             verdict.faults.append(f"entry {entry.position} was changed after it was written")
-        tree.append(leaf_hash(entry.leaf))
-        _follow(json.loads(entry.leaf), entry.position, last, verdict)
+        else:
+            _follow(json.loads(entry.leaf), entry.position, last, verdict)
         head = heads.pop(tree.size, None)
         if head is not None:
             _check_head(head, tree, verifier, verdict)

@@ -162,7 +162,7 @@ class Reconciler:
     def _wait(self, job: Job, code: str, now: datetime, **params: Param) -> None:
         reason = {"code": code, "params": params}
         works = self._door.database.read(lambda conn: jobs.any_task(conn, job.id, ("leased",)))
-        if job.reason != reason and not works:
+        if (job.reason or {}).get("code") != code and not works:
             log.warning("job.waits", job=job.id, code=code)
             self._door.run(NoteWaiting(job.id, reason), SYSTEM, now)
 
