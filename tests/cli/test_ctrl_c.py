@@ -125,6 +125,20 @@ def test_a_hold_that_is_refused_because_it_ended_is_no_error(run: Command, plane
     assert "error" not in done.err
 
 
+def test_a_hold_that_cannot_be_written_down_is_said_and_not_waited_for(
+    run: Command, plane: Plane
+) -> None:
+    Path("clip.avi").write_bytes(b"VID")
+    plane.story = [*working(), CTRL_C]
+    plane.problems[f"POST /jobs/{'job_01KAR3W6V9Q4T8ZC5N0EXB71C0'}/hold"] = {
+        "type": "urn:leitstand:problem:store-full", "status": 409, "exit": 1,
+        "params": {"where": "/state/leitstand.db"},
+    }  # fmt: skip
+    done = run("analyze", "clip.avi")
+    assert done.exit == 1
+    assert "no space is left for the database at /state/leitstand.db" in done.err
+
+
 @pytest.mark.parametrize("moment", ["intake", "planning"])
 def test_before_a_job_exists_what_was_sent_is_erased(
     run: Command, plane: Plane, monkeypatch: pytest.MonkeyPatch, moment: str
