@@ -11,7 +11,11 @@ import pytest
 from tests import weights
 from tests.e2e.conftest import Install
 from tests.e2e.sound import write_wav
+from tests.media_fixtures import people_with_speech
 from tests.same import same_findings
+
+BREATH = 0.75
+"""Seconds around a sentence in which its words may be heard; the pauses are longer."""
 
 
 def labels(report: dict[str, Any], kind: str, name: str) -> list[str]:
@@ -90,3 +94,29 @@ def test_one_worker_or_three_give_the_same_findings(install: Install) -> None:
     worked = {a["instance"] for a in job["attempts"] if a["pipeline"] == "video"}
     assert len(worked) >= 2
     assert same_findings(first.report(), second.report())
+
+
+@pytest.mark.full
+def test_a_clip_of_people_with_speech_gives_persons_and_words_at_their_times(
+    install: Install,
+) -> None:
+    clip = people_with_speech()
+    here = install()
+    ran = here.run("analyze", clip.path)
+    assert ran.code == 0, ran.err
+    findings = ran.report()["findings"]
+    tracks = [f for f in findings if f["kind"] == "track" and f["label"] == "person"]
+    assert sum(1 for track in tracks if track["frames"] >= 20) >= 10
+    heard = [word for f in findings if f["kind"] == "speech" for word in f["words"]]
+    errors = said = 0
+    for utterance in clip.utterances:
+        inside = [
+            spelled
+            for word in heard
+            if utterance.from_s - BREATH <= (word["start"] + word["end"]) / 2
+            and (word["start"] + word["end"]) / 2 <= utterance.to_s + BREATH
+            for spelled in weights.words_of(word["word"])
+        ]
+        errors += weights.word_errors(list(utterance.words), inside)
+        said += len(utterance.words)
+    assert errors <= 0.10 * said
