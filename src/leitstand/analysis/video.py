@@ -11,9 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 from leitstand.analysis.look import has_pose, look, people
 from leitstand.analysis.picture import picture
@@ -33,8 +31,6 @@ PICTURE_EVERY_US = 7_500_000
 
 _SECOND_US = 1_000_000
 
-T = TypeVar("T")
-
 
 def uses(profile: str) -> Sequence[Use]:
     """The families this pipeline uses under a profile. Raises Problem("unknown-profile")."""
@@ -53,7 +49,7 @@ def run(
     album = Album(source.from_us, source.to_us)
     units = detected = posed = 0
     started = time.monotonic()
-    for count, group in _ahead(_groups(source.frames(FRAME_SIDE_MAX))):
+    for count, group in _groups(source.frames(FRAME_SIDE_MAX)):
         frames = look(group, given, POSED_MAX)
         for held, frame in zip(group, frames, strict=True):
             album.consider(held, frame)
@@ -89,16 +85,6 @@ def _groups(frames: Iterator[VideoFrame]) -> Iterator[tuple[int, list[VideoFrame
             count, group = 0, []
     if count:
         yield count, group
-
-
-def _ahead(groups: Iterator[T]) -> Iterator[T]:
-    """The same, the next one being taken while the caller works on the last, so that the models do
-    not wait for frames. Raises what taking it raised."""
-    with ThreadPoolExecutor(1, "frames") as thread:
-        coming = thread.submit(next, groups, None)
-        while (group := coming.result()) is not None:
-            coming = thread.submit(next, groups, None)
-            yield group
 
 
 def slot_of(time_us: int) -> int:
