@@ -1,0 +1,1 @@
+"""What the benchmarks share: rounds, bounds and the file of raw figures."""
