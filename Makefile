@@ -43,10 +43,10 @@ demo: install ## analyse the media in demo/ on this machine and say where the re
 	@$(DEMO) analyze demo/astronaut.jpg demo/street.mp4 demo/reading.flac demo/together.mp4 --yes
 
 test: lint test-media ## everything a reviewer would check, with samples of the long counts
-	$(BIN)/pytest $(PYTEST_ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 test-all: lint test-media ## the same with the full counts
-	$(BIN)/pytest --full $(PYTEST_ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile --full $(PYTEST_ARGS)
 
 bench: $(STAMPS)/bench ## measure; NAME=inference for one
 	@shopt -s nullglob; for file in bench/$(NAME).py; do \
