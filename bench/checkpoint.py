@@ -25,10 +25,10 @@ sys.path[0] = str(Path(__file__).parent.parent)
 
 import psutil
 from bench.measure.rounds import write
-from leitstand.core.compare import same_findings
 from tests import weights
 from tests.e2e.clips import excerpt
 from tests.e2e.installation import Installation, Ran
+from tests.same import same_findings
 
 SECONDS = 60.0
 """After so long no further job is begun; one with a kill takes as long as losing a worker does."""
