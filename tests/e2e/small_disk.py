@@ -73,12 +73,14 @@ def small_disk() -> Iterator[SmallDisk]:
         stdout=subprocess.PIPE,
     )
     assert holder.stdin is not None and holder.stdout is not None
-    with holder:
-        assert holder.stdout.readline() == b"mounted\n"
-        here = SmallDisk(folder, holder.pid)
-        try:
-            yield here
-        finally:
-            here.close()
-            holder.stdin.close()
-    folder.rmdir()
+    try:
+        with holder:
+            assert holder.stdout.readline() == b"mounted\n"
+            here = SmallDisk(folder, holder.pid)
+            try:
+                yield here
+            finally:
+                here.close()
+                holder.stdin.close()
+    finally:
+        folder.rmdir()
