@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -46,14 +47,21 @@ def leases_never_expire(patch: Patch) -> None:
 
 
 def late_attempts_are_not_fenced(patch: Patch) -> None:
-    found = leases.attempt_of
+    found, task = leases.attempt_of, leases.task_of
 
     def alive(tx: Tx, attempt_id: str) -> Any:
         row = found(tx, attempt_id)
         object.__setattr__(row, "state", "live")
+        object.__setattr__(row, "expires_at", tx.now + timedelta(minutes=1))
+        return row
+
+    def current(tx: Tx, attempt: Any) -> Any:
+        row = task(tx, attempt)
+        object.__setattr__(row, "fence", attempt.fence)
         return row
 
     patch.setattr(attempts, "attempt_of", alive)
+    patch.setattr(attempts, "task_of", current)
 
 
 def some_changes_have_no_entry(patch: Patch) -> None:

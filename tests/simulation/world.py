@@ -286,9 +286,8 @@ class World:
             return
         verdict = self.try_(lambda: worker.beat(lease, self.dice.randint(0, 1_000)))
         if roll < 0.2 or verdict in (None, "stop", "fenced"):
-            if self.dice.random() < 0.5 and lease["segments"]:
-                number = lease["segments"][0]["number"]
-                self.late.append(lambda: worker.result(lease, number))
+            for segment in lease["segments"]:
+                self.late.append(partial(worker.result, lease, segment["number"]))
             self.leases.remove((worker, lease))
             return
         if roll < 0.24:

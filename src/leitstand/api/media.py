@@ -110,7 +110,10 @@ def open_medium(body: MediumBody, parts: Parts) -> dict[str, Any]:
 
 @router.get("/media")
 def list_media(
-    parts: Parts, case: str | None = None, after: str | None = None, limit: int = 50
+    parts: Parts,
+    case: str | None = None,
+    after: str | None = None,
+    limit: int = limits.PAGE_DEFAULT,
 ) -> dict[str, Any]:
     """Media, newest first."""
     most = bounded_limit(limit)

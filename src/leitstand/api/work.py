@@ -21,6 +21,7 @@ from leitstand.control.instances import DrainInstance
 from leitstand.control.instances import one as instance_by_id
 from leitstand.control.jobs import CancelJob, HoldJob, ReadReport, ResumeJob, StartJob
 from leitstand.control.plan import Wish, document, plain
+from leitstand.core import limits
 from leitstand.core.job import Job
 from leitstand.core.placement import Requirements, first_fault
 from leitstand.core.problem import Exit, Problem
@@ -112,7 +113,9 @@ def start_job(body: JobBody, parts: Parts) -> dict[str, Any]:
 
 
 @router.get("/jobs")
-def list_jobs(parts: Parts, after: str | None = None, limit: int = 50) -> dict[str, Any]:
+def list_jobs(
+    parts: Parts, after: str | None = None, limit: int = limits.PAGE_DEFAULT
+) -> dict[str, Any]:
     """Jobs, newest first."""
     most = bounded_limit(limit)
     return parts.read(
@@ -168,7 +171,9 @@ def get_report(job: str, name: str, parts: Parts) -> Response:
 
 
 @router.get("/instances")
-def list_instances(parts: Parts, after: str | None = None, limit: int = 50) -> dict[str, Any]:
+def list_instances(
+    parts: Parts, after: str | None = None, limit: int = limits.PAGE_DEFAULT
+) -> dict[str, Any]:
     """Instances, newest first."""
     most = bounded_limit(limit)
     return parts.read(
@@ -232,7 +237,9 @@ def ledger_head(parts: Parts) -> dict[str, Any]:
 
 
 @router.get("/ledger/entries")
-def ledger_entries(parts: Parts, after: int | None = None, limit: int = 50) -> dict[str, Any]:
+def ledger_entries(
+    parts: Parts, after: int | None = None, limit: int = limits.PAGE_DEFAULT
+) -> dict[str, Any]:
     """Entries, newest first; `after` is a position."""
     most = bounded_limit(limit)
     found = parts.read(lambda tx: ledger.page(tx.conn, after, most + 1))

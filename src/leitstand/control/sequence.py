@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar
 
+import structlog
+
 from leitstand.control.commands import Command, Door
 from leitstand.control.transaction import Tx
 from leitstand.core import limits
@@ -73,6 +75,9 @@ def _age(entry: Entry) -> tuple[int, bool, str]:
     return leaf["version"], leaf["before"] == leaf["after"], entry.id
 
 
+log = structlog.get_logger(__name__)
+
+
 class Sequencer:
     """The step that holds the lock `sequence`."""
 
@@ -83,8 +88,11 @@ class Sequencer:
 
     def step(self, now: datetime) -> bool:
         """Sequence one batch; True when there may be more."""
-        if not self._door.database.read(ledger.waiting):
+        oldest = self._door.database.read(ledger.oldest_waiting)
+        if oldest is None:
             return False
+        if now - oldest > limits.ENTRY_UNSEQUENCED_MAX:
+            log.warning("ledger.late", seconds=round((now - oldest).total_seconds(), 1))
         with self._door.database.named_lock("sequence") as held:
             if not held:
                 return False

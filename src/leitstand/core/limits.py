@@ -46,7 +46,6 @@ DOCUMENT_BYTES_MAX = 32 * MIB
 """JSON body of an operator's call: 100,000 segments of one medium."""
 
 # Worker protocol
-TOKEN_LIFE = timedelta(minutes=20)
 CERTIFICATE_LIFE = timedelta(minutes=30)
 LEASE = timedelta(seconds=60)
 BEAT_INTERVAL = timedelta(seconds=5)
@@ -64,7 +63,6 @@ BEAT_BYTES_MAX = MIB
 # Instances
 READY_DEADLINE = timedelta(minutes=20)
 DRAIN_GRACE = timedelta(minutes=2)
-IDLE_SECONDS_MAX = timedelta(seconds=5)
 LAUNCHES_PER_JOB_MAX = 8
 """Instances that came to be and did not stay; refused launches are counted apart."""
 REFUSALS_PER_JOB_MAX = 100

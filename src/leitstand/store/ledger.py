@@ -95,6 +95,12 @@ def waiting(conn: Connection) -> int:
     return conn.execute(query).scalar_one()
 
 
+def oldest_waiting(conn: Connection) -> datetime | None:
+    """When the oldest entry without a position was written; None when none waits."""
+    query = select(entries.c.created_at).where(entries.c.position.is_(None))
+    return conn.execute(query.order_by(entries.c.created_at).limit(1)).scalar()
+
+
 def of_subject(conn: Connection, subject_id: str) -> list[Entry]:
     """Entries about one subject, oldest first."""
     query = columns(Entry, entries).where(entries.c.subject_id == subject_id)
