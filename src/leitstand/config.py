@@ -183,8 +183,6 @@ class RetentionSettings(_Section):
     failed_media: Duration = timedelta(days=7)
     inbox: Duration = timedelta(hours=24)
     reports: Duration = timedelta(days=180)
-    payloads: Duration = timedelta(days=365)
-    entries: Duration = timedelta(days=730)
 
 
 class MediaSettings(_Section):

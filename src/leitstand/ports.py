@@ -204,6 +204,9 @@ class Authority(Protocol):
     certificate_pem: bytes
 
     def sign_instance(self, csr_pem: bytes, instance_id: str, now: datetime) -> bytes: ...
+    def serial(self, certificate_pem: bytes) -> str:
+        """The serial number of a certificate, as `instances.certificate_serial` keeps it."""
+        ...
 
 
 class HeadSigner(Protocol):

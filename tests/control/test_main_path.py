@@ -15,7 +15,7 @@ from leitstand.core.problem import Problem
 from leitstand.ports import NoCapacity, Seen, Status, UnknownOutcome
 from leitstand.store import attempts, instances, jobs, media, money, tables
 from leitstand.store.engine import Database
-from tests.control.rig import OPERATOR, TENANT, Rig, Verifier, Worker, serve
+from tests.control.rig import GOOD, OPERATOR, TENANT, Rig, Verifier, Worker, serve
 
 
 @pytest.fixture
@@ -242,6 +242,24 @@ def test_an_instance_without_sandbox_is_refused_with_the_check_that_failed(rig: 
     ]
     assert rig.instance_states() == ["terminating"]
     assert worker.claim() == []
+
+
+def test_a_second_machine_that_fails_admission_ends_the_job_with_the_checks_that_failed(
+    rig: Rig,
+) -> None:
+    job = rig.job()
+    weak: dict[str, Any] = {**GOOD, "self_test": {"inference": True, "decode": False}}
+    for _ in range(2):
+        rig.step(6)
+        worker = Worker.newest(rig)
+        worker.enrol()
+        assert worker.admit(weak)
+    rig.step(6)
+    found = rig.read(lambda conn: jobs.find(conn, TENANT, job.id))
+    assert found.state == "failed"
+    assert found.reason == {"code": "admission", "params": {"reasons": "self-test-decode"}}
+    assert rig.rented.launches == 2
+    assert_settled(rig)
 
 
 def test_hold_keeps_committed_segments_and_resume_goes_on_behind_them(rig: Rig) -> None:

@@ -24,7 +24,6 @@ from leitstand.security.ca import (
     WorkerCredentials,
     fingerprint,
     instance_of,
-    serial,
 )
 
 INSTANCE = "inst_01J9ZKQ4T7M3V0R5N8X2C6B1DA"
@@ -83,7 +82,7 @@ def test_a_certificate_names_one_instance_for_thirty_minutes_and_clients_only(
     assert constraints.critical
     assert not constraints.value.ca
     assert leaf.public_key() == x509.load_pem_x509_csr(request).public_key()
-    assert serial(pem) == f"{leaf.serial_number:x}"
+    assert authority.serial(pem) == f"{leaf.serial_number:x}"
 
 
 @pytest.mark.parametrize(("purpose", "accepted"), [("sslclient", True), ("sslserver", False)])
@@ -105,7 +104,7 @@ def test_openssl_judges_the_certificate(
 def test_two_certificates_have_different_serials(authority: Authority) -> None:
     request = WorkerCredentials.generate().csr_pem(INSTANCE)
     pems = [authority.sign_instance(request, INSTANCE, now()) for _ in range(2)]
-    assert serial(pems[0]) != serial(pems[1])
+    assert authority.serial(pems[0]) != authority.serial(pems[1])
 
 
 def test_a_request_for_another_instance_is_refused(authority: Authority) -> None:

@@ -135,6 +135,7 @@ def _media(output: Output, folders: Folders) -> Finding:
     if missing:
         names = ", ".join(missing)
         return Finding("media", "×", output.say("cli-doctor-media-missing", names=names))
+    importlib.import_module("cv2")  # wants libraries of the system that no wheel brings
     av = importlib.import_module("av")
     names = ", ".join(f"{name} {_version(name)}" for name in ("av", "onnxruntime"))
     libraries = av.library_versions.get("libavcodec", ())

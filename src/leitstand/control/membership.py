@@ -50,6 +50,7 @@ class Enrol(Command[Enrolled]):
             "enrol",
             token_hash=None,
             hpke_public=self.hpke_public,
+            certificate_serial=self.authority.serial(certificate),
             facts=self.facts,
             last_seen_at=tx.now,
         )
@@ -72,7 +73,9 @@ class Renew(Command[bytes]):
         instance = one(tx, self.instance_id)
         if instance.state in ("terminating", "terminated"):
             raise Problem("instance-ending", Exit.REFUSED)
-        return self.authority.sign_instance(self.csr_pem, instance.id, tx.now)
+        certificate = self.authority.sign_instance(self.csr_pem, instance.id, tx.now)
+        tx.set("instance", instance.id, certificate_serial=self.authority.serial(certificate))
+        return certificate
 
 
 @dataclass(frozen=True, slots=True)

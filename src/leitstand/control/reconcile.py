@@ -176,6 +176,11 @@ class Reconciler:
         if len(serving) >= wanted:
             return
         ended = database.read(lambda conn: instances.ended_for(conn, job.id))
+        turned_away = [one.reason for one in ended if _code(one) == "admission"]
+        if len(turned_away) >= limits.ADMISSIONS_REFUSED_MAX * self._instances_max:
+            if not serving:
+                self._fail(job, turned_away[-1] or {}, now)
+            return
         refusals = _refusals(ended)
         stayed_not = len(ended) - len(refusals)
         if (
@@ -275,17 +280,22 @@ _NEVER_CAME = frozenset(
 )
 
 
+def _code(instance: Instance) -> str | None:
+    """Why an instance ended, as a catalogue code."""
+    return None if instance.reason is None else str(instance.reason["code"])
+
+
 def _refusals(ended: list[Instance]) -> list[Refusal]:
     """The launches among these that created nothing."""
     return [
         Refusal(
             instance.provider,
             str(instance.offer["offer_id"]),
-            str((instance.reason or {}).get("code")),
+            str(_code(instance)),
             instance.ended_at or instance.updated_at,
         )
         for instance in ended
-        if (instance.reason or {}).get("code") in _NEVER_CAME
+        if _code(instance) in _NEVER_CAME
     ]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, assert_never
+from typing import Any
 
 from leitstand.core import limits
 from leitstand.core.machine import Machine
@@ -256,20 +256,3 @@ def label(installation: str, instance_id: str, end_by: datetime) -> str:
     """`ls1-<installation>-<ULID>-<end_by in epoch minutes>`, 48 characters: what `reap` reads."""
     minutes = int(end_by.timestamp()) // 60
     return f"ls1-{installation}-{instance_id.split('_', 1)[1]}-{minutes}"
-
-
-def describe(action: Action) -> str:
-    """A word for logs and tests."""
-    match action:
-        case Move(event, code):
-            return f"{event} ({code})" if code else event
-        case Adopt(provider_id):
-            return f"adopt {provider_id}"
-        case NoteAbsent():
-            return "absent once"
-        case NotePresent():
-            return "present again"
-        case AskEnd():
-            return "ask end"
-        case _ as never:
-            assert_never(never)

@@ -109,6 +109,10 @@ class Authority:
         start, end = now - CLOCK_SKEW_MAX, now + CERTIFICATE_LIFE
         return self._leaf(subject, key, usage, names, start, end).public_bytes(Encoding.PEM)
 
+    def serial(self, certificate_pem: bytes) -> str:
+        """The serial number in lower-case hex, as `instances.certificate_serial` keeps it."""
+        return f"{x509.load_pem_x509_certificate(certificate_pem).serial_number:x}"
+
     def server_context(self, hosts: Sequence[str], now: datetime) -> ssl.SSLContext:
         """TLS 1.3 for the workers' listener under the names and addresses `hosts`.
 
@@ -185,11 +189,6 @@ class WorkerCredentials:
 def fingerprint(certificate_pem: bytes) -> str:
     """Lower-case hex SHA-256 of the DER form, to compare with a pinned one. Raises ValueError."""
     return x509.load_pem_x509_certificate(certificate_pem).fingerprint(SHA256()).hex()
-
-
-def serial(certificate_pem: bytes) -> str:
-    """The serial number in lower-case hex, as `instances.certificate_serial` keeps it."""
-    return f"{x509.load_pem_x509_certificate(certificate_pem).serial_number:x}"
 
 
 def instance_of(peercert: Mapping[str, Any] | None) -> str | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import Connection, and_, exists, or_, select, update
 
 from leitstand.core.instance import Instance
@@ -94,26 +92,17 @@ def serving(conn: Connection, job_id: str) -> list[Instance]:
 
 
 def ended_for(conn: Connection, job_id: str) -> list[Instance]:
-    """Instances of a job that are gone or never came to be, oldest first."""
+    """Instances of a job that are gone, on their way out, or never came to be; oldest first."""
     query = (
         columns(Instance, instances)
         .join(reservations, reservations.c.instance_id == instances.c.id)
-        .where(reservations.c.job_id == job_id, instances.c.state == "terminated")
+        .where(
+            reservations.c.job_id == job_id,
+            instances.c.state.in_(("terminating", "terminated")),
+        )
         .order_by(instances.c.id)
     )
     return fetch(conn, Instance, query)
-
-
-def not_admitted(conn: Connection, job_id: str) -> list[dict[str, Any]]:
-    """Reasons of instances that a job rented and admission refused, oldest first."""
-    query = (
-        select(instances.c.reason)
-        .join(reservations, reservations.c.instance_id == instances.c.id)
-        .where(reservations.c.job_id == job_id, instances.c.ready_at.is_(None))
-        .order_by(instances.c.id)
-    )
-    reasons = [reason for reason in conn.execute(query).scalars() if reason is not None]
-    return [reason for reason in reasons if reason["code"] == "admission"]
 
 
 def note(conn: Connection, instance_id: str, **values: object) -> None:
