@@ -70,6 +70,23 @@ def test_a_batch_of_one_never_waits_for_a_second():
     assert loaded.batches == [[1], [2]]
 
 
+def test_on_a_cpu_as_many_items_are_worked_on_at_once_as_there_are_cores(loads):
+    together = threading.Barrier(3, timeout=60)
+    with Sessions(Device(threads=3), Clock()).use(VERSION, files()) as model:
+        model._loaded.gate.wait = lambda seconds: together.wait() >= 0
+        assert list(model([1, 2, 3])) == [2, 4, 6]
+        assert sorted(model._loaded.batches) == [[1], [2], [3]]
+    assert loads[0][1] == Device(threads=1)
+
+
+def test_a_family_that_takes_all_cores_gets_one_item_at_a_time(loads):
+    sys.modules["leitstand.models.doubler"].TAKES_ALL_CORES = True
+    with Sessions(Device(threads=3), Clock()).use(VERSION, files()) as model:
+        assert list(model([1, 2])) == [2, 4]
+        assert model._loaded.batches == [[1], [2]]
+    assert loads[0][1] == Device(threads=3)
+
+
 def test_a_bad_item_fails_its_caller_and_nobody_else():
     loaded = Doubler()
     loaded.gate.clear()

@@ -32,19 +32,17 @@ def look(
     empty: list[list[Detection]] = [[] for _ in pictures]
     found = list(models["detector"](images)) if "detector" in models else empty
     faces = list(models["face"](images)) if "face" in models else [[] for _ in pictures]
-    frames = []
-    for picture, detections, seen in zip(pictures, found, faces, strict=True):
-        kept = [detection for detection in detections if _reported(detection)]
-        if "pose" in models:
-            kept = _posed(picture, kept, models["pose"], posed_max)
-        frames.append(
-            Frame(
-                time_us=picture.time_us,
-                detections=tuple(_scaled(detection, picture.scale) for detection in kept),
-                faces=tuple(_scaled_face(face, picture.scale) for face in seen),
-            )
+    kept = [[one for one in detections if _reported(one)] for detections in found]
+    if "pose" in models:
+        kept = _posed(pictures, kept, models["pose"], posed_max)
+    return [
+        Frame(
+            time_us=picture.time_us,
+            detections=tuple(_scaled(detection, picture.scale) for detection in detections),
+            faces=tuple(_scaled_face(face, picture.scale) for face in seen),
         )
-    return frames
+        for picture, detections, seen in zip(pictures, kept, faces, strict=True)
+    ]
 
 
 def people(frame: Frame) -> list[Detection]:
@@ -63,8 +61,26 @@ def _reported(detection: Detection) -> bool:
 
 
 def _posed(
-    picture: VideoFrame, detections: Sequence[Detection], pose: Model, posed_max: int
-) -> list[Detection]:
+    pictures: Sequence[VideoFrame],
+    found: Sequence[Sequence[Detection]],
+    pose: Model,
+    posed_max: int,
+) -> list[list[Detection]]:
+    """The detections with key points where they have some; all pictures in one call of the model."""
+    result = [list(detections) for detections in found]
+    chosen = [
+        (number, index)
+        for number, detections in enumerate(found)
+        for index in _tallest(detections)[:posed_max]
+    ]
+    crops = [(pictures[number].rgb, found[number][index].box) for number, index in chosen]
+    for (number, index), points in zip(chosen, pose(crops) if crops else [], strict=True):
+        result[number][index] = replace(found[number][index], keypoints=tuple(points))
+    return result
+
+
+def _tallest(detections: Sequence[Detection]) -> list[int]:
+    """Indices of the persons that may have a pose, the tallest first."""
     candidates = [
         index
         for index, detection in enumerate(detections)
@@ -72,13 +88,7 @@ def _posed(
         and detection.score >= OBJECT_SCORE_MIN
         and _height(detection.box) >= POSE_HEIGHT_MIN
     ]
-    candidates.sort(key=lambda index: -_height(detections[index].box))
-    chosen = candidates[:posed_max]
-    points = pose([(picture.rgb, detections[index].box) for index in chosen]) if chosen else []
-    result = list(detections)
-    for index, keypoints in zip(chosen, points, strict=True):
-        result[index] = replace(detections[index], keypoints=tuple(keypoints))
-    return result
+    return sorted(candidates, key=lambda index: -_height(detections[index].box))
 
 
 def _height(box: Box) -> float:

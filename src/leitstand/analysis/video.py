@@ -10,7 +10,9 @@ to frame is the business of `track`, over the whole medium.
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from leitstand.analysis.look import has_pose, look, people
@@ -27,6 +29,8 @@ POSED_MAX = 4
 """Poses per frame, tallest persons first: with more, two cores fall below 15 frames a second."""
 GROUP = 4
 """Frames handed to the models at once, so that a GPU can batch them; each is a copy in memory."""
+GROUPS_AT_ONCE = 3
+"""Groups that the models have at the same time, so that no core waits while a group is finished."""
 PICTURE_EVERY_US = 7_500_000
 
 _SECOND_US = 1_000_000
@@ -49,8 +53,8 @@ def run(
     album = Album(source.from_us, source.to_us)
     units = detected = posed = 0
     started = time.monotonic()
-    for count, group in _groups(source.frames(FRAME_SIDE_MAX)):
-        frames = look(group, given, POSED_MAX)
+    groups = _groups(source.frames(FRAME_SIDE_MAX))
+    for count, group, frames in _looked(groups, given):
         for held, frame in zip(group, frames, strict=True):
             album.consider(held, frame)
             posed += has_pose(frame)
@@ -85,6 +89,31 @@ def _groups(frames: Iterator[VideoFrame]) -> Iterator[tuple[int, list[VideoFrame
             count, group = 0, []
     if count:
         yield count, group
+
+
+def _looked(
+    groups: Iterator[tuple[int, list[VideoFrame]]], models: Mapping[str, Model]
+) -> Iterator[tuple[int, list[VideoFrame], list[Frame]]]:
+    """The groups in order with what is seen in them. Frames are taken while earlier groups are with
+    the models. Raises what taking frames or looking at them raised, in the order of the groups."""
+    busy: deque[tuple[int, list[VideoFrame], Future[list[Frame]]]] = deque()
+    with ThreadPoolExecutor(GROUPS_AT_ONCE, "look") as threads:
+        try:
+            for count, group in groups:
+                busy.append((count, group, threads.submit(look, group, models, POSED_MAX)))
+                if len(busy) > GROUPS_AT_ONCE:
+                    yield _first(busy)
+            while busy:
+                yield _first(busy)
+        finally:
+            threads.shutdown(wait=True, cancel_futures=True)
+
+
+def _first(
+    busy: deque[tuple[int, list[VideoFrame], Future[list[Frame]]]],
+) -> tuple[int, list[VideoFrame], list[Frame]]:
+    count, group, seen = busy.popleft()
+    return count, group, seen.result()
 
 
 def slot_of(time_us: int) -> int:

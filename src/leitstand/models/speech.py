@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from leitstand.ports import Samples
 
 BEAM = 5
+TAKES_ALL_CORES = True
+"""On a CPU one call spreads over all cores by itself, and one recording has but few calls to make."""
 NO_SPEECH_MAX = 0.6
 LOG_PROBABILITY_MIN = -1.0
 

@@ -1,7 +1,9 @@
-"""Loaded models: one batcher thread each, shared by all slots, gone when nobody uses them.
+"""Loaded models, shared by all slots, gone when nobody uses them.
 
-A batch goes when it is full or `BATCH_WAIT_SECONDS` old. On a CPU a batch is one item, because
-larger ones were measured to gain nothing there (`docs/performance.md`).
+On a GPU one thread fills batches; one goes when it is full or `BATCH_WAIT_SECONDS` old. On a CPU a
+batch is one item, because larger ones were measured to gain nothing there, and there are as many
+threads as cores, each with one item on one core: that costs less than splitting every item over
+all cores, and no core waits for another (`docs/performance.md`).
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import Any
 
 from leitstand.core.model import ModelVersion
@@ -30,15 +33,21 @@ _Item = tuple[Any, "Future[Any]"]
 
 
 class Batcher:
-    """One loaded model as pipelines see it (`ports.Model`). Safe to call from several threads."""
+    """One loaded model as pipelines see it (`ports.Model`). Safe to call from several threads.
 
-    def __init__(self, version: ModelVersion, loaded: Loaded, batch_max: int) -> None:
+    More than one of its own `threads` needs a model that several may call at once."""
+
+    def __init__(
+        self, version: ModelVersion, loaded: Loaded, batch_max: int, threads: int = 1
+    ) -> None:
         self.name = version.name
         self.version = version.version
         self._loaded = loaded
         self._batch_max = batch_max
         self._items: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
-        threading.Thread(target=self._run, name=f"batch-{version.family}", daemon=True).start()
+        self._threads = threads
+        for _ in range(threads):
+            threading.Thread(target=self._run, name=f"batch-{version.family}", daemon=True).start()
 
     def __call__(self, items: Sequence[Any]) -> Sequence[Any]:
         """One result per item, in order. Raises what the model raised for the first bad item."""
@@ -48,8 +57,9 @@ class Batcher:
         return [future.result() for future in futures]
 
     def close(self) -> None:
-        """End the thread once the waiting items are done; nobody may call afterwards."""
-        self._items.put(None)
+        """End the threads once the waiting items are done; nobody may call afterwards."""
+        for _ in range(self._threads):
+            self._items.put(None)
 
     def _run(self) -> None:
         while (first := self._items.get()) is not None:
@@ -123,11 +133,15 @@ class Sessions:
     def _load(self, version: ModelVersion, files: Mapping[str, bytes]) -> Batcher:
         try:
             family: Family = importlib.import_module(f"leitstand.models.{version.family}")
-            loaded = family.load(files, self._device)
+            if self._device.kind != "cpu":
+                loaded = family.load(files, self._device)
+                return Batcher(version, loaded, max(1, loaded.batch_max))
+            if getattr(family, "TAKES_ALL_CORES", False):
+                return Batcher(version, family.load(files, self._device), 1)
+            loaded = family.load(files, replace(self._device, threads=1))
+            return Batcher(version, loaded, 1, threads=max(1, self._device.threads))
         except Exception as error:
             raise _unloadable(version, error) from error
-        batch_max = loaded.batch_max if self._device.kind == "cuda" else 1
-        return Batcher(version, loaded, max(1, batch_max))
 
     def unload_idle(self) -> None:
         """Forget sessions that nobody has used for `IDLE_SECONDS_MAX`."""
