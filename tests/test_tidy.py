@@ -32,14 +32,15 @@ MAY_IMPORT = {
     # leaves
     "messages": {"core"},
     "folders": {"core"},
+    "private": {"core"},
     "config": {"core", "folders"},
     "launch": {"core", "ports"},
     "clockwork": {"core", "ports"},
-    "startup": {"core"},
+    "startup": {"core", "private"},
     # adapters: not one another; `host` measures the machine for whoever asks
     "store": {"core", "ports"},
-    "vault": {"core", "ports"},
-    "security": {"core", "ports"},
+    "vault": {"core", "ports", "private"},
+    "security": {"core", "ports", "private"},
     "host": {"core", "ports"},
     "media": {"core", "ports"},
     "models": {"core", "ports"},

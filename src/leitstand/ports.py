@@ -158,7 +158,8 @@ class Rejected(ProviderError):
 
 @dataclass(frozen=True, slots=True)
 class KeyPlace:
-    """What a wrapped key is bound to; another place does not open it."""
+    """What a wrapped key is bound to; a row with any other of these values does not open it.
+    `kind` is medium, result, case, model or payload."""
 
     tenant: str
     kind: str

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import structlog
 
+from leitstand import private
 from leitstand.core.problem import Exit, Problem
 
 INSTALLATION_CHARACTERS = 8
@@ -23,16 +24,12 @@ INSTALLATION_CHARACTERS = 8
 
 def installation(path: Path) -> str:
     """Eight random characters made once; every label of ours carries them."""
-    with contextlib.suppress(FileExistsError):
+    if not path.exists():
         made = "".join(
             secrets.choice(string.ascii_lowercase + string.digits)
             for _ in range(INSTALLATION_CHARACTERS)
         )
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(made)
-            file.flush()
-            os.fsync(file.fileno())
+        private.write_new(path, made.encode())
     return path.read_text().strip()
 
 

@@ -12,13 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leitstand.core.problem import Problem
-from leitstand.vault.keyring import EpochGone, KeyContext, KeyRefused, KeyRing
+from leitstand.ports import KeyPlace
+from leitstand.vault.keyring import EpochGone, KeyRefused, KeyRing
 
 SECRET = bytes(range(32))
-CONTEXT = KeyContext("local", "medium", "med_1", "key_1", 1)
+CONTEXT = KeyPlace("local", "medium", "med_1", "key_1", 1)
 
 texts = st.text(st.characters(codec="utf-8"), max_size=20)
-contexts = st.builds(KeyContext, texts, texts, texts, texts, st.just(1))
+contexts = st.builds(KeyPlace, texts, texts, texts, texts, st.just(1))
 
 
 @pytest.fixture(scope="module")
@@ -35,14 +36,14 @@ def mode(path: Path) -> int:
 
 @given(secret=st.binary(max_size=100), context=contexts)
 def test_a_wrapped_key_returns_in_its_own_context(
-    ring: KeyRing, secret: bytes, context: KeyContext
+    ring: KeyRing, secret: bytes, context: KeyPlace
 ) -> None:
     assert ring.unwrap(ring.wrap(secret, context), context) == secret
 
 
 @given(context=contexts, other=contexts)
 def test_a_wrapped_key_opens_in_no_other_context(
-    ring: KeyRing, context: KeyContext, other: KeyContext
+    ring: KeyRing, context: KeyPlace, other: KeyPlace
 ) -> None:
     if other == context:
         return
@@ -59,7 +60,7 @@ def test_a_wrapped_key_opens_in_no_other_context(
         replace(CONTEXT, key_id="key_2"),
     ],
 )
-def test_each_part_of_the_context_counts(ring: KeyRing, other: KeyContext) -> None:
+def test_each_part_of_the_context_counts(ring: KeyRing, other: KeyPlace) -> None:
     wrapped = ring.wrap(SECRET, CONTEXT)
     with pytest.raises(KeyRefused):
         ring.unwrap(wrapped, other)
@@ -178,81 +179,38 @@ def test_other_files_in_the_folder_are_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "keys" / "notes").read_text() == "mine"
 
 
-# --- rotation ------------------------------------------------------------------------------------
+# --- epochs --------------------------------------------------------------------------------------
 
 
-def test_rotation_keeps_what_was_wrapped_again_and_kills_the_rest(tmp_path: Path) -> None:
-    ring = KeyRing.open(tmp_path / "keys")
-    kept, erased = ring.wrap(SECRET, CONTEXT), ring.wrap(b"e" * 32, CONTEXT)
-    copy = kept
-    assert ring.advance() == ring.epoch == 2
+def with_a_second_epoch(folder: Path) -> KeyRing:
+    (folder / "epoch-2").write_bytes(b"2" * 32)
+    (folder / "epoch-2").chmod(0o600)
+    return KeyRing.open(folder)
+
+
+def test_keys_of_every_epoch_that_is_there_open_and_new_ones_are_of_the_last(
+    tmp_path: Path,
+) -> None:
+    old = KeyRing.open(tmp_path).wrap(SECRET, CONTEXT)
+    ring = with_a_second_epoch(tmp_path)
+    assert ring.epoch == 2
+    assert ring.unwrap(old, CONTEXT) == SECRET
     now = replace(CONTEXT, epoch=2)
-    kept = ring.wrap(ring.unwrap(kept, CONTEXT), now)
-    ring.destroy(1)
-    for view in (ring, KeyRing.open(tmp_path / "keys")):
-        assert view.epoch == 2
-        assert view.unwrap(kept, now) == SECRET
-        for dead in (copy, erased):
-            with pytest.raises(EpochGone):
-                view.unwrap(dead, CONTEXT)
-        with pytest.raises(EpochGone):
-            view.wrap(SECRET, CONTEXT)
-    assert [path.name for path in (tmp_path / "keys").iterdir()] == ["epoch-2"]
-
-
-def test_both_epochs_open_until_the_old_one_is_destroyed(tmp_path: Path) -> None:
-    ring = KeyRing.open(tmp_path / "keys")
-    old = ring.wrap(SECRET, CONTEXT)
-    ring.advance()
-    again = KeyRing.open(tmp_path / "keys")
-    assert again.epoch == 2
-    assert again.unwrap(old, CONTEXT) == SECRET
+    assert ring.unwrap(ring.wrap(SECRET, now), now) == SECRET
 
 
 def test_a_key_is_not_opened_by_claiming_another_epoch(tmp_path: Path) -> None:
-    ring = KeyRing.open(tmp_path / "keys")
-    old = ring.wrap(SECRET, CONTEXT)
-    ring.advance()
+    old = KeyRing.open(tmp_path).wrap(SECRET, CONTEXT)
     with pytest.raises(KeyRefused):
-        ring.unwrap(old, replace(CONTEXT, epoch=2))
+        with_a_second_epoch(tmp_path).unwrap(old, replace(CONTEXT, epoch=2))
 
 
-def test_destroying_twice_is_success_and_overwrites_other_names_of_the_file(
-    tmp_path: Path,
-) -> None:
-    ring = KeyRing.open(tmp_path / "keys")
-    other_name = tmp_path / "copy"
-    other_name.hardlink_to(tmp_path / "keys" / "epoch-1")
-    key = other_name.read_bytes()
-    ring.advance()
-    ring.destroy(1)
-    ring.destroy(1)
-    assert other_name.read_bytes() != key
-
-
-def test_the_current_epoch_is_not_destroyed(tmp_path: Path) -> None:
-    ring = KeyRing.open(tmp_path / "keys")
-    with pytest.raises(ValueError, match="advance"):
-        ring.destroy(1)
-    assert KeyRing.open(tmp_path / "keys").epoch == 1
-
-
-def test_a_crash_after_the_overwriting_still_lets_destroy_finish(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ring = KeyRing.open(tmp_path / "keys")
-    old = ring.wrap(SECRET, CONTEXT)
-    ring.advance()
-
-    def crash(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "unlink", crash)
-        with pytest.raises(KeyboardInterrupt):
-            ring.destroy(1)
-    again = KeyRing.open(tmp_path / "keys")
-    with pytest.raises(KeyRefused):
-        again.unwrap(old, CONTEXT)
-    again.destroy(1)
-    assert [path.name for path in (tmp_path / "keys").iterdir()] == ["epoch-2"]
+def test_without_its_epoch_key_nothing_is_wrapped_or_opened(tmp_path: Path) -> None:
+    old = KeyRing.open(tmp_path).wrap(SECRET, CONTEXT)
+    with_a_second_epoch(tmp_path)
+    (tmp_path / "epoch-1").unlink()
+    ring = KeyRing.open(tmp_path)
+    with pytest.raises(EpochGone):
+        ring.unwrap(old, CONTEXT)
+    with pytest.raises(EpochGone):
+        ring.wrap(SECRET, CONTEXT)

@@ -172,6 +172,13 @@ def test_two_who_open_at_once_get_the_same_signer(tmp_path: Path) -> None:
         assert len(set(keys)) == 1
 
 
+def test_a_key_folder_that_others_can_enter_is_refused(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    with pytest.raises(Problem) as refused:
+        Signer.open(tmp_path, "a")
+    assert refused.value.code == "key-folder-readable"
+
+
 def test_a_key_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
     Signer.open(tmp_path, "a")
     (tmp_path / "note.key").chmod(0o640)

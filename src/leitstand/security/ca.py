@@ -11,8 +11,6 @@ import ipaddress
 import os
 import re
 import ssl
-import stat
-import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,6 +28,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from leitstand import private
 from leitstand.core.limits import CERTIFICATE_LIFE, CLOCK_SKEW_MAX
 from leitstand.core.problem import Exit, Problem
 
@@ -38,9 +37,9 @@ BACKDATED = timedelta(days=1)
 """The authority and its server leaf are valid from this long before they are made: a worker whose
 clock is slow still connects, and is refused at admission by name, not by a puzzling TLS error."""
 
+_KEY_FILE_BYTES_MAX = 65_536
 _INSTANCE_PREFIX = "leitstand:instance/"
 _INSTANCE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 class RequestRefused(Exception):
@@ -66,15 +65,13 @@ class Authority:
         """
         now = now or datetime.now(UTC)
         key_path, certificate_path = folder / "ca.key", folder / "ca.pem"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if folder.stat().st_mode & _OTHERS:
-            raise Problem("key-folder-readable", Exit.REFUSED, path=str(folder))
+        private.folder(folder)
         if not key_path.exists():
             certificate_path.unlink(missing_ok=True)
-            _write(key_path, _private_pem(ec.generate_private_key(ec.SECP256R1())))
+            private.write_new(key_path, _private_pem(ec.generate_private_key(ec.SECP256R1())))
         key = _read_key(key_path)
         if not certificate_path.exists():
-            _write(certificate_path, _self_signed(key, now).public_bytes(Encoding.PEM))
+            private.write_new(certificate_path, _self_signed(key, now).public_bytes(Encoding.PEM))
         try:
             certificate = x509.load_pem_x509_certificate(certificate_path.read_bytes())
         except ValueError as error:
@@ -282,10 +279,7 @@ def _private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
 
 
 def _read_key(path: Path) -> ec.EllipticCurvePrivateKey:
-    with path.open("rb") as file:
-        if os.fstat(file.fileno()).st_mode & _OTHERS:
-            raise Problem("key-file-readable", Exit.REFUSED, path=str(path))
-        pem = file.read()
+    pem = private.read(path, _KEY_FILE_BYTES_MAX)
     try:
         key = load_pem_private_key(pem, password=None)
     except (ValueError, TypeError) as error:
@@ -293,17 +287,3 @@ def _read_key(path: Path) -> ec.EllipticCurvePrivateKey:
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise Problem("key-file-damaged", path=str(path))
     return key
-
-
-def _write(path: Path, content: bytes) -> None:
-    """A whole, durable file of mode 0600, or none."""
-    with tempfile.TemporaryDirectory(dir=path.parent) as drafts:
-        draft = Path(drafts, path.name)
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    os.fsync(folder)
-    os.close(folder)

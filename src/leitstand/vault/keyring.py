@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import os
 import re
-import stat
-import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from leitstand import private
 from leitstand.core.problem import Exit, Problem
+from leitstand.ports import KeyPlace
 
 _FORMAT = 1
 _KEY_BYTES = 32
@@ -25,9 +24,6 @@ _EPOCH_BYTES = 4
 _NONCE_BYTES = 12
 _TAG_BYTES = 16
 _EPOCH_FILE = re.compile(r"epoch-([1-9][0-9]{0,8})")
-_DRAFT = ".draft-"
-"""Begins the name of a key file being written; what a crash left of one is removed at opening."""
-_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 class KeyRefused(Exception):
@@ -35,29 +31,12 @@ class KeyRefused(Exception):
 
 
 class EpochGone(KeyRefused):
-    """The epoch key was destroyed, and with it everything wrapped under it."""
-
-
-@dataclass(frozen=True, slots=True)
-class KeyContext:
-    """What a wrapped key is bound to; a row with any other of these values does not open it.
-
-    `kind` is medium, result, case, model or payload.
-    """
-
-    tenant: str
-    kind: str
-    owner_id: str
-    key_id: str
-    epoch: int
+    """There is no such epoch key, and without it nothing that it wrapped opens."""
 
 
 class KeyRing:
-    """The epoch keys of one installation.
-
-    Rotation is `advance()`, re-wrapping the surviving rows in one transaction, then `destroy(old)`;
-    a crash in between leaves both epochs, and the same steps again finish it.
-    """
+    """The epoch keys of one installation. A row names the epoch that wrapped it, so that rows of
+    several epochs can stand side by side."""
 
     def __init__(self, folder: Path, ciphers: dict[int, AESGCM]) -> None:
         self._folder = folder
@@ -69,9 +48,8 @@ class KeyRing:
 
         Raises Problem on a folder or file that others can read, or on a damaged file.
         """
-        _private_folder(folder)
-        for draft in folder.glob(_DRAFT + "*"):
-            draft.unlink(missing_ok=True)
+        private.folder(folder)
+        private.remove_drafts(folder)
         ring = cls(folder, {epoch: AESGCM(_read(path)) for epoch, path in _epochs(folder)})
         if not ring._ciphers:
             ring._create(1)
@@ -82,48 +60,22 @@ class KeyRing:
         """The current epoch: new keys are wrapped under it."""
         return max(self._ciphers)
 
-    def advance(self) -> int:
-        """Makes the next epoch key, durable before this returns, and makes it current."""
-        epoch = self.epoch + 1
-        self._create(epoch)
-        return epoch
-
-    def destroy(self, epoch: int) -> None:
-        """Overwrites and removes an old epoch key; already gone is success.
-
-        On a copying file system or a wear-levelled disk the overwriting is no proof: the folder
-        should lie on an encrypted volume.
-        """
-        if epoch == self.epoch:
-            raise ValueError("the current epoch key is not destroyed; advance first")
-        self._ciphers.pop(epoch, None)
-        path = self._folder / f"epoch-{epoch}"
-        try:
-            with path.open("r+b") as file:
-                file.write(os.urandom(_KEY_BYTES))
-                file.flush()
-                os.fsync(file.fileno())
-        except FileNotFoundError:
-            return
-        path.unlink()
-        _sync_folder(self._folder)
-
-    def wrap(self, secret: bytes, context: KeyContext) -> bytes:
-        """`secret` under the epoch key that `context` names. Raises EpochGone."""
+    def wrap(self, secret: bytes, place: KeyPlace) -> bytes:
+        """`secret` under the epoch key that `place` names. Raises EpochGone."""
         nonce = os.urandom(_NONCE_BYTES)
-        cipher = self._cipher(context.epoch)
-        return _head(context.epoch) + nonce + cipher.encrypt(nonce, secret, _bind(context))
+        cipher = self._cipher(place.epoch)
+        return _head(place.epoch) + nonce + cipher.encrypt(nonce, secret, _bind(place))
 
-    def unwrap(self, wrapped: bytes, context: KeyContext) -> bytes:
+    def unwrap(self, wrapped: bytes, place: KeyPlace) -> bytes:
         """The secret. Raises EpochGone where its epoch key is no more, else KeyRefused."""
         head = 1 + _EPOCH_BYTES
         if len(wrapped) < head + _NONCE_BYTES + _TAG_BYTES or wrapped[0] != _FORMAT:
             raise KeyRefused("unknown format of a wrapped key")
-        if wrapped[:head] != _head(context.epoch):
+        if wrapped[:head] != _head(place.epoch):
             raise KeyRefused("wrapped under another epoch")
         nonce, body = wrapped[head : head + _NONCE_BYTES], wrapped[head + _NONCE_BYTES :]
         try:
-            return self._cipher(context.epoch).decrypt(nonce, body, _bind(context))
+            return self._cipher(place.epoch).decrypt(nonce, body, _bind(place))
         except InvalidTag as error:
             raise KeyRefused("the wrapped key belongs elsewhere or was altered") from error
 
@@ -135,7 +87,7 @@ class KeyRing:
 
     def _create(self, epoch: int) -> None:
         path = self._folder / f"epoch-{epoch}"
-        _write_new(path, os.urandom(_KEY_BYTES))
+        private.write_new(path, os.urandom(_KEY_BYTES))
         self._ciphers[epoch] = AESGCM(_read(path))
 
 
@@ -143,9 +95,9 @@ def _head(epoch: int) -> bytes:
     return bytes([_FORMAT]) + epoch.to_bytes(_EPOCH_BYTES, "big")
 
 
-def _bind(context: KeyContext) -> bytes:
-    """Associated data: each part with its length, so that no two contexts read alike."""
-    parts = [context.tenant, context.kind, context.owner_id, context.key_id, str(context.epoch)]
+def _bind(place: KeyPlace) -> bytes:
+    """Associated data: each part with its length, so that no two places read alike."""
+    parts = [place.tenant, place.kind, place.owner_id, place.key_id, str(place.epoch)]
     encoded = [part.encode() for part in parts]
     return b"leitstand/key/1" + b"".join(len(part).to_bytes(4, "big") + part for part in encoded)
 
@@ -155,41 +107,8 @@ def _epochs(folder: Path) -> list[tuple[int, Path]]:
     return [(int(match[1]), path) for match, path in found if match]
 
 
-def _private_folder(folder: Path) -> None:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if folder.stat().st_mode & _OTHERS:
-        raise Problem("key-folder-readable", Exit.REFUSED, path=str(folder))
-
-
 def _read(path: Path) -> bytes:
-    with path.open("rb") as file:
-        if os.fstat(file.fileno()).st_mode & _OTHERS:
-            raise Problem("key-file-readable", Exit.REFUSED, path=str(path))
-        key = file.read(_KEY_BYTES + 1)
+    key = private.read(path, _KEY_BYTES + 1)
     if len(key) != _KEY_BYTES:
         raise Problem("key-file-damaged", Exit.FAILED, path=str(path))
     return key
-
-
-def _write_new(path: Path, key: bytes) -> None:
-    """A whole, durable file of mode 0600, or none; one that stands there already is kept."""
-    descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=_DRAFT)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(key)
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(draft, path)
-    except FileExistsError:
-        pass
-    finally:
-        Path(draft).unlink()
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -9,10 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import os
 import re
-import stat
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -20,12 +17,14 @@ from typing import Self
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from leitstand import private
 from leitstand.core.problem import Exit, Problem
 
 SIGNATURES_MAX = 100
 NOTE_LENGTH_MAX = 1_000_000
 SIZE_MAX = 2**63 - 1
 KEY_FILE = "note.key"
+_KEY_FILE_BYTES_MAX = 1024
 
 _ED25519 = b"\x01"
 _KEY_BYTES = 32
@@ -33,7 +32,6 @@ _ROOT_BYTES = 32
 _MARK = "\N{EM DASH} "
 _SECRET_PREFIX = "PRIVATE+KEY+"
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,18}")
-_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 class NoteError(ValueError):
@@ -80,15 +78,16 @@ class Signer:
         """The signer in `folder`, made with mode 0600 if there is none.
 
         Of two processes that make one at once both get the same. Raises `Problem`:
-        `key-file-readable` when others may read it, `key-file-damaged`, also for another name.
+        `key-folder-readable`, `key-file-readable` when others may read it, `key-file-damaged`, also
+        for another name.
         """
         path = folder / KEY_FILE
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private.folder(folder)
         if not path.exists():
             made = cls(name, Ed25519PrivateKey.generate().private_bytes_raw())
-            _write_new(path, f"{made.export()}\n".encode())
+            private.write_new(path, f"{made.export()}\n".encode())
         try:
-            signer = cls.parse(_read_private(path))
+            signer = cls.parse(_text(private.read(path, _KEY_FILE_BYTES_MAX)))
         except NoteError as error:
             raise Problem("key-file-damaged", Exit.FAILED, path=str(path)) from error
         if signer._verifier.name != name:
@@ -236,32 +235,8 @@ def _decode(text: str) -> bytes:
     return decoded
 
 
-def _read_private(path: Path) -> str:
-    with path.open("rb") as file:
-        if os.fstat(file.fileno()).st_mode & _OTHERS:
-            raise Problem("key-file-readable", Exit.REFUSED, path=str(path))
-        content = file.read(1024)
+def _text(content: bytes) -> str:
     try:
         return content.decode().removesuffix("\n")
     except UnicodeDecodeError as error:
         raise NoteError("not text") from error
-
-
-def _write_new(path: Path, content: bytes) -> None:
-    """A whole, durable file of mode 0600, or none; one that stands there already is kept."""
-    descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=".draft-")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(draft, path)
-    except FileExistsError:
-        pass
-    finally:
-        Path(draft).unlink()
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

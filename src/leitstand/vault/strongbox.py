@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from leitstand.core.sealed import Sealed
 from leitstand.ports import KeyPlace
 from leitstand.vault import envelope, seal
 from leitstand.vault.identity import Identity, Recipient
-from leitstand.vault.keyring import KeyContext, KeyRing
+from leitstand.vault.keyring import KeyRing
 from leitstand.vault.release import seal_to
 
 SECRET_BYTES = 32
@@ -36,10 +35,10 @@ class Strongbox:
         return identity.secret, str(identity.recipient)
 
     def wrap(self, secret: bytes, place: KeyPlace) -> bytes:
-        return self._ring.wrap(secret, KeyContext(**asdict(place)))
+        return self._ring.wrap(secret, place)
 
     def unwrap(self, wrapped: bytes, place: KeyPlace) -> bytes:
-        return self._ring.unwrap(wrapped, KeyContext(**asdict(place)))
+        return self._ring.unwrap(wrapped, place)
 
     def export(self, secret: bytes) -> str:
         return Identity.from_secret(secret).export()
