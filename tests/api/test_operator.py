@@ -281,6 +281,28 @@ def test_the_same_file_twice_is_planned_once(api: httpx.Client, rig: Rig) -> Non
     assert [found["id"] for found in job["media"]] == [medium]
 
 
+def test_without_a_class_the_inbox_is_that_of_class_2_whatever_was_opened_since(
+    api: httpx.Client,
+) -> None:
+    plain = {"name": "inbox"}
+    usual = api.post("/cases", json=plain).json()
+    assert usual["data_class"] == 2
+    other = api.post("/cases", json=plain | {"data_class": 0}).json()
+    assert (other["data_class"], other["id"] != usual["id"]) == (0, True)
+    assert api.post("/cases", json=plain).json() == usual
+    assert api.post("/cases", json=plain | {"data_class": 0}).json() == other
+    named = api.post("/cases", json={"name": "K-1", "data_class": 1}).json()
+    assert api.post("/cases", json={"name": "K-1"}).json() == named
+
+
+def test_a_job_says_within_what_it_was_planned(api: httpx.Client, rig: Rig) -> None:
+    case = api.post("/cases", json={"name": "K-1", "data_class": 1}).json()["id"]
+    body = {"case": case, "media": [rig.medium(case)], "provider": "rented", "max_cost_eur": "2.5"}
+    plan = api.post("/plans", json=body).json()
+    job = api.post("/jobs", json={"decision": plan["id"]}).json()
+    assert (job["data_class"], job["provider"], job["max_cost_eur"]) == (1, "rented", "2.5")
+
+
 def test_repeating_a_write_does_it_once(api: httpx.Client, rig: Rig) -> None:
     case = api.post("/cases", json={"name": "K-1"}).json()["id"]
     assert api.post("/cases", json={"name": "K-1"}).json()["id"] == case

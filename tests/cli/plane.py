@@ -361,7 +361,8 @@ def job(media: list[dict[str, Any]]) -> dict[str, Any]:
     """A job over these media, before anything happened."""
     return {
         "id": JOB, "name": media[0]["name"] if media else None, "case": CASE, "case_name": "inbox",
-        "profile": "auto", "state": "waiting", "reason": None,
+        "data_class": 2, "profile": "auto", "provider": None, "max_cost_eur": None,
+        "state": "waiting", "reason": None,
         "segments": {"done": 0, "total": 0, "redone": 0, "gap": 0},
         "finish_at": FINISH_AT, "due_at": None, "cost_eur": "0.00", "expected_eur": "0.00",
         "media": [

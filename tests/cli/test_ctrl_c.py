@@ -205,7 +205,58 @@ def test_the_same_command_on_the_same_files_goes_on(run: Command, plane: Plane) 
     assert plane.asked.count("POST /jobs") == 1
 
 
-@pytest.mark.parametrize("other", ["content", "profile", "case", "more"])
+WISHES = {
+    "profile": ["--profile", "people"],
+    "case": ["--case", "K-1"],
+    "class": ["--class", "3"],
+    "provider": ["--provider", "local"],
+    "cost": ["--max-cost", "1"],
+    "time": ["--by", "in 3h"],
+}
+
+
+@pytest.mark.parametrize(
+    ("wish", "planned"),
+    [
+        (["--class", "2"], {}),
+        ([], {"max_cost_eur": "2", "due_at": "2126-11-24T12:00:00Z", "provider": "local"}),
+        (["--provider", "local"], {"provider": "local"}),
+        (["--max-cost", "3"], {"max_cost_eur": "2.50"}),
+        (["--by", "2126-11-24T14:00"], {"due_at": "2126-11-23T12:00:00Z"}),
+    ],
+)
+def test_a_held_job_within_the_bounds_that_are_named_now_goes_on(
+    run: Command, plane: Plane, wish: list[str], planned: dict[str, object]
+) -> None:
+    Path("clip.avi").write_bytes(b"VID1")
+    plane.story = [*working(), CTRL_C]
+    plane.after["hold"] = HELD
+    assert run("analyze", "clip.avi").exit == 130
+    plane.lists["jobs"] = [plane.job() | planned]
+
+    def goes_on(found: Plane) -> None:
+        found.job()["state"] = "running"
+        found.later = good_story(3)[4:]
+
+    plane.after["resume"] = [goes_on]
+    assert run("analyze", "clip.avi", *wish).exit == 0
+    assert plane.asked.count("POST /jobs") == 1
+
+
+def test_without_a_class_no_job_of_the_inbox_of_another_class_goes_on(
+    run: Command, plane: Plane
+) -> None:
+    Path("clip.avi").write_bytes(b"VID1")
+    plane.story = [*working(), CTRL_C]
+    plane.after["hold"] = HELD
+    assert run("analyze", "clip.avi", "--class", "0").exit == 130
+    plane.lists["jobs"] = [plane.job() | {"data_class": 0}]
+    plane.events, plane.story = [], good_story(3)
+    run("analyze", "clip.avi")
+    assert plane.asked.count("POST /jobs") == 2
+
+
+@pytest.mark.parametrize("other", ["content", "more", *WISHES])
 def test_anything_else_is_a_new_job(run: Command, plane: Plane, other: str) -> None:
     Path("clip.avi").write_bytes(b"VID1")
     plane.story = [*working(), CTRL_C]
@@ -213,7 +264,7 @@ def test_anything_else_is_a_new_job(run: Command, plane: Plane, other: str) -> N
     assert run("analyze", "clip.avi").exit == 130
     plane.lists["jobs"] = [plane.job()]
     plane.events, plane.story = [], good_story(3)
-    more = {"profile": ["--profile", "people"], "case": ["--case", "K-1"]}.get(other, [])
+    more = WISHES.get(other, [])
     if other == "content":
         Path("clip.avi").write_bytes(b"VID2")
     if other == "more":

@@ -141,13 +141,17 @@ def job_document(tx: Tx, job: Job, *, whole: bool = False) -> dict[str, Any]:
     decision = jobs.decision(tx.conn, tx.tenant, job.decision_id)
     chosen = None if decision is None else decision.verdict["chosen"]
     first = media.of_job(tx.conn, tx.tenant, job.id, limit=1)
+    case = tx.case(job.case_id)
     count = Count.of(tallies)
     document: dict[str, Any] = {
         "id": job.id,
         "name": sealed_of(tx, first[0]).get("name") if first else None,
         "case": job.case_id,
-        "case_name": title_of(tx, tx.case(job.case_id)),
+        "case_name": title_of(tx, case),
+        "data_class": case.data_class,
         "profile": job.profile,
+        "provider": None if decision is None else decision.inputs["provider"],
+        "max_cost_eur": None if job.budget_cap is None else str(job.budget_cap),
         "state": job.state,
         "reason": job.reason,
         "segments": {

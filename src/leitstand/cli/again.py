@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +15,15 @@ HELD_MAX = 50
 _READ_BYTES = 1024 * 1024
 
 
-def held(client: Client, paths: Sequence[str], case: str, profile: str) -> Mapping[str, Any] | None:
-    """The newest held job of this case and profile over exactly these files, or None.
+def held(
+    client: Client, paths: Sequence[str], meets: Callable[[Mapping[str, Any]], bool]
+) -> Mapping[str, Any] | None:
+    """The newest held job that `meets` what is asked for, over exactly these files, or None.
 
     Files are read for their digests only where a held job has files of the same sizes. Empty ones
     and those that cannot be read are in no job and do not count.
     """
-    jobs = [
-        job
-        for job in client.pages("/jobs", HELD_MAX)
-        if job["state"] == "held" and (job.get("case_name"), job.get("profile")) == (case, profile)
-    ]
+    jobs = [job for job in client.pages("/jobs", HELD_MAX) if job["state"] == "held" and meets(job)]
     if not jobs:
         return None
     sizes = _sizes([given.path for given in gather(paths).files])

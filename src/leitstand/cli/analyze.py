@@ -16,7 +16,7 @@ from leitstand.cli.conclude import conclude
 from leitstand.cli.follow import Watch
 from leitstand.cli.options import DEFAULT, Options, Session, session
 from leitstand.config import Settings
-from leitstand.core.medium import INBOX
+from leitstand.core.medium import DATA_CLASS, INBOX
 from leitstand.core.problem import Exit, Problem
 from leitstand.core.profile import DEFAULT as AUTO
 from leitstand.core.profile import check as known_profile
@@ -75,6 +75,24 @@ class Wish:
         if self.by is not None:
             body["by"] = self.by.astimezone(UTC).isoformat()
         return body
+
+    def met_by(self, job: Mapping[str, Any]) -> bool:
+        """Whether a job that was planned earlier keeps within this: of the same case, class and
+        profile, and bound at least as tightly where a bound is named here."""
+        default = DATA_CLASS if self.case == INBOX else job["data_class"]
+        wanted = default if self.data_class is None else self.data_class
+        if (job["case_name"], job["profile"]) != (self.case, self.profile):
+            return False
+        cost, due = job["max_cost_eur"], job["due_at"]
+        return (
+            job["data_class"] == wanted
+            and self.provider in (None, job["provider"])
+            and (
+                self.max_cost_eur is None
+                or (cost is not None and Decimal(cost) <= self.max_cost_eur)
+            )
+            and (self.by is None or (due is not None and datetime.fromisoformat(due) <= self.by))
+        )
 
 
 def analyze(
@@ -181,7 +199,7 @@ class Analysis:
     def run(self, paths: tuple[str, ...]) -> int:
         """The exit code. Until the job exists everything that was sent is taken back on any way
         out; from then on the control plane owns it."""
-        held = again.held(self._client, paths, self._wish.case, self._wish.profile)
+        held = again.held(self._client, paths, self._wish.met_by)
         if held is not None:
             return self._go_on(held)
         case = self._case()

@@ -7,14 +7,15 @@ from typing import ClassVar
 
 from leitstand.control.commands import Command
 from leitstand.control.transaction import CASE, Tx
-from leitstand.core.medium import INBOX, Case
+from leitstand.core.medium import DATA_CLASS, INBOX, Case
 from leitstand.core.problem import Exit, Problem
 from leitstand.store import cases
 
 
 @dataclass(frozen=True, slots=True)
 class OpenCase(Command[Case]):
-    """Find the case of this name, or open it. Several inboxes may exist, one per data class."""
+    """Find the case of this name, or open it. Several inboxes may exist, one per data class; without
+    a class the inbox is that of the default one, whichever others were opened since."""
 
     name: str
     data_class: int | None = None
@@ -24,10 +25,13 @@ class OpenCase(Command[Case]):
         """Raises Problem `case-class-differs` when the case exists under another class."""
         if not 0 <= (self.data_class or 0) <= 3:
             raise Problem("bad-class", Exit.USAGE, data_class=str(self.data_class))
+        wanted = self.data_class
+        if wanted is None and self.name == INBOX:
+            wanted = DATA_CLASS
         for case in cases.every(tx.conn, tx.tenant):
             if title_of(tx, case) != self.name:
                 continue
-            if self.data_class in (None, case.data_class):
+            if wanted in (None, case.data_class):
                 return case
             if self.name != INBOX:
                 raise Problem(
@@ -45,7 +49,7 @@ class OpenCase(Command[Case]):
         payload_key_id, _, _ = tx.new_key("payload", case_id, identity=False)
         row = {
             **tx.born(case_id, "case"),
-            "data_class": 2 if self.data_class is None else self.data_class,
+            "data_class": DATA_CLASS if self.data_class is None else self.data_class,
             "retention_until": None,
             "legal_hold": False,
             "key_id": key_id,

@@ -28,6 +28,9 @@ MEDIUM = Machine(
 INBOX = "inbox"
 """The case of the embedded mode: media are erased when their job ends."""
 
+DATA_CLASS = 2
+"""The data class of a case that none was named for: persons."""
+
 
 @dataclass(frozen=True, slots=True)
 class Case:
