@@ -11,7 +11,7 @@ from leitstand.control.cases import title_of
 from leitstand.control.transaction import Tx
 from leitstand.core.instance import Instance
 from leitstand.core.job import FUSE, Attempt, Job, Task
-from leitstand.core.medium import Case, Medium
+from leitstand.core.medium import Case, Medium, left_out
 from leitstand.core.problem import Problem
 from leitstand.store import attempts, instances, jobs, ledger, media, money
 from leitstand.store.jobs import Tally
@@ -185,7 +185,7 @@ def _whole(tx: Tx, job: Job, tallies: list[Tally]) -> dict[str, Any]:
     for tally in tallies:
         by_medium.setdefault(tally.medium_id, []).append(tally)
     shown = [
-        _job_medium(tx, medium, by_medium.get(medium.id, []), reasons.get(medium.id))
+        _job_medium(tx, job, medium, by_medium.get(medium.id, []), reasons.get(medium.id))
         for medium in media.of_job(tx.conn, tx.tenant, job.id)
     ]
     fuse = next((task for task in tasks.values() if task.pipeline == FUSE), None)
@@ -199,9 +199,11 @@ def _whole(tx: Tx, job: Job, tallies: list[Tally]) -> dict[str, Any]:
     }
 
 
-def _job_medium(tx: Tx, medium: Medium, mine: list[Tally], reason: Any) -> dict[str, Any]:
+def _job_medium(tx: Tx, job: Job, medium: Medium, mine: list[Tally], reason: Any) -> dict[str, Any]:
     states = {tally.state for tally in mine}
-    if medium.state == "failed" or states == {"failed"}:
+    if not mine:
+        state, reason = "failed", left_out(medium, job.profile)
+    elif states == {"failed"}:
         state = "failed"
     elif "failed" in states:
         state = "partial"
@@ -217,7 +219,7 @@ def _job_medium(tx: Tx, medium: Medium, mine: list[Tally], reason: Any) -> dict[
         "name": sealed_of(tx, medium).get("name"),
         "kind": medium.kind,
         "state": state,
-        "reason": medium.reason or reason,
+        "reason": reason,
         "medium_state": medium.state,
         "receipt": receipt(tx, medium),
         "segments": {"done": count.done, "total": count.total},

@@ -12,7 +12,7 @@ from typing import Any
 from leitstand.control.cases import title_of
 from leitstand.control.transaction import Tx
 from leitstand.core.job import FUSE, Attempt, Job, Task
-from leitstand.core.medium import Medium
+from leitstand.core.medium import Medium, left_out
 from leitstand.core.problem import Problem
 from leitstand.store import attempts, instances, jobs, ledger, media, money
 
@@ -34,7 +34,7 @@ def inputs_of(tx: Tx, job: Job) -> bytes:
         "job": {"id": job.id, "profile": job.profile, "created_at": job.created_at.isoformat()},
         "case": {"id": case.id, "title": title_of(tx, case), "data_class": case.data_class},
         "media": [
-            _medium(tx, medium, by_medium.get(medium.id, []))
+            _medium(tx, medium, by_medium.get(medium.id, []), job.profile)
             for medium in media.of_job(tx.conn, tx.tenant, job.id)
         ],
         "results": _results(tx, job, tasks, tried),
@@ -70,14 +70,14 @@ def inputs_of(tx: Tx, job: Job) -> bytes:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _medium(tx: Tx, medium: Medium, tasks: list[Task]) -> dict[str, Any]:
+def _medium(tx: Tx, medium: Medium, tasks: list[Task], profile: str) -> dict[str, Any]:
     try:
         sealed = tx.unseal("media", medium)
     except Problem:
         sealed = {"name": medium.id}
     failed = [task for task in tasks if task.state == "failed"]
-    if medium.state not in ("ready", "erasing", "erased"):
-        state, reason = "failed", medium.reason
+    if not tasks:
+        state, reason = "failed", left_out(medium, profile)
     elif failed and len(failed) == len(tasks):
         state, reason = "failed", failed[0].reason
     elif failed:

@@ -14,6 +14,7 @@ from leitstand.control.instances import intend, tell_waiting
 from leitstand.control.transaction import Change, Tx
 from leitstand.core import limits
 from leitstand.core.job import FUSE, JOB, TASK, Job, runs
+from leitstand.core.medium import takeable
 from leitstand.core.problem import Exit, Problem
 from leitstand.core.profile import check, pipeline_of
 from leitstand.store import attempts, jobs, media, tables
@@ -79,7 +80,7 @@ class StartJob(Command[Job]):
             for place, medium_id in enumerate(inputs["media"])
         ]
         add(tx.conn, tables.job_media, places)
-        media.find(tx.conn, tx.tenant, inputs["media"], lock=True)
+        takeable(media.find(tx.conn, tx.tenant, inputs["media"], lock=True))
         media.clear_terms(tx.conn, tx.tenant, job_id)
         return one(tx, job_id)
 

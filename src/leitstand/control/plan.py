@@ -15,7 +15,7 @@ from leitstand.control.transaction import Tx
 from leitstand.core import gate
 from leitstand.core.access import Actor
 from leitstand.core.job import FUSE
-from leitstand.core.medium import Case, Medium
+from leitstand.core.medium import Case, Medium, takeable
 from leitstand.core.model import ModelVersion
 from leitstand.core.placement import (
     Offer,
@@ -133,7 +133,7 @@ class Planner:
 
     def decide(self, wish: Wish, actor: Actor, now: datetime) -> jobs.Decision:
         """Plan a job. Raises Problem `unknown-profile`, `models-missing`, `nothing-to-analyse`,
-        `unknown-provider`; a plan without an offer is a decision whose `chosen` is null."""
+        `medium-gone`, `medium-not-ready`, `unknown-provider`; a plan without an offer is a decision whose `chosen` is null."""
         work = self.work(wish, now)
         offers, silent = self.offers(work.want, wish.provider)
         placement = self.placement(offers, work.want, work.seconds, wish.due_at, now)
@@ -160,6 +160,7 @@ class Planner:
             return tx.case(wish.case_id), listed
 
         case, listed = self._door.database.read(lambda c: read(self._door.look(now, c)))
+        takeable([medium for medium, _ in listed])
         ready = [(m, found & set(pipelines_of)) for m, found in listed if m.state == "ready"]
         pipelines = tuple(sorted({name for _, found in ready for name in found}))
         if not pipelines:

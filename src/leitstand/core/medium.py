@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from leitstand.core.machine import Machine
+from leitstand.core.problem import Exit, Problem
 from leitstand.core.sealed import Sealed
 
 MEDIUM = Machine(
@@ -88,3 +90,19 @@ class StoredObject:
     ciphertext_sha256: str
     bytes: int
     purpose: str
+
+
+def takeable(media: Sequence[Medium]) -> None:
+    """Whether a job may be made of these media. One that intake refused may be among them: the
+    report says why. Raises Problem `medium-gone` for an erased one and `medium-not-ready` for one
+    that is still on its way in."""
+    for medium in media:
+        if medium.state in ("erasing", "erased"):
+            raise Problem("medium-gone", Exit.USAGE, medium=medium.id)
+        if medium.state not in ("ready", "failed"):
+            raise Problem("medium-not-ready", Exit.USAGE, medium=medium.id)
+
+
+def left_out(medium: Medium, profile: str) -> dict[str, Any]:
+    """Why a medium has no task in a job: nobody looked at it, so it is never reported as done."""
+    return medium.reason or {"code": "not-in-profile", "params": {"profile": profile}}

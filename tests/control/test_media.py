@@ -1,0 +1,75 @@
+"""Media between a plan, jobs that share them, and the end of their term."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leitstand.api.documents import job_document
+from leitstand.control.cases import OpenCase
+from leitstand.control.inputs import inputs_of
+from leitstand.control.jobs import StartJob
+from leitstand.control.media import EraseMedia, OpenMedium
+from leitstand.control.plan import Wish
+from leitstand.core.job import Job
+from leitstand.core.problem import Exit, Problem
+from leitstand.store import jobs, media
+from leitstand.store.engine import Database
+from tests.control.rig import OPERATOR, TENANT, Rig
+
+
+@pytest.fixture
+def rig(sqlite_url: str, tmp_path: Path) -> Iterator[Rig]:
+    with Database.open(sqlite_url, relaxed=True) as database:
+        yield Rig(database, tmp_path)
+
+
+def plan(rig: Rig, *ids: str, case: str = "K-1", profile: str = "people") -> str:
+    found = rig.run(OpenCase(case))
+    wish = Wish(found.id, ids, profile, "en")
+    return rig.planner.decide(wish, OPERATOR, rig.time).id
+
+
+def start(rig: Rig, decision: str) -> Job:
+    found: Job = rig.run(StartJob(decision, "test1234", 4))
+    return found
+
+
+def medium_of(rig: Rig, medium_id: str) -> Any:
+    return rig.read(lambda conn: media.find(conn, TENANT, [medium_id]))[0]
+
+
+def test_a_plan_whose_medium_was_erased_since_starts_nothing(rig: Rig) -> None:
+    case = rig.run(OpenCase("K-1"))
+    one, two = rig.medium(case.id), rig.medium(case.id)
+    decision = plan(rig, one, two)
+    rig.run(EraseMedia((two,)))
+    with pytest.raises(Problem) as caught:
+        start(rig, decision)
+    assert (caught.value.code, caught.value.exit) == ("medium-gone", Exit.USAGE)
+    assert caught.value.params == {"medium": two}
+    assert rig.read(lambda conn: jobs.page(conn, TENANT, None, 9)) == []
+    with pytest.raises(Problem, match="medium-gone"):
+        plan(rig, one, two)
+    with pytest.raises(Problem, match="medium-not-ready"):
+        plan(rig, one, rig.run(OpenMedium(case.id, "b.mp4", 9)).id)
+
+
+def test_a_medium_that_no_task_looks_at_is_failed_with_the_reason(rig: Rig) -> None:
+    case = rig.run(OpenCase("K-1"))
+    seen, unseen = rig.medium(case.id), rig.medium(case.id, stream="audio:0")
+    job = start(rig, plan(rig, seen, unseen))
+    reason = {"code": "not-in-profile", "params": {"profile": "people"}}
+
+    def read(conn: Any) -> tuple[Any, Any]:
+        tx = rig.door.look(rig.time, conn)
+        return json.loads(inputs_of(tx, job))["media"], job_document(tx, job, whole=True)["media"]
+
+    for shown in rig.read(read):
+        states = {medium["id"]: (medium["state"], medium["reason"]) for medium in shown}
+        assert states[unseen] == ("failed", reason)
+        assert states[seen][0] != "failed"
