@@ -76,6 +76,7 @@ def _medium(tx: Tx, medium: Medium, tasks: list[Task], profile: str) -> dict[str
     except Problem:
         sealed = {"name": medium.id}
     failed = [task for task in tasks if task.state == "failed"]
+    reason: dict[str, Any] | None
     if not tasks:
         state, reason = "failed", left_out(medium, profile)
     elif failed and len(failed) == len(tasks):

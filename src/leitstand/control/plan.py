@@ -133,7 +133,8 @@ class Planner:
 
     def decide(self, wish: Wish, actor: Actor, now: datetime) -> jobs.Decision:
         """Plan a job. Raises Problem `unknown-profile`, `models-missing`, `nothing-to-analyse`,
-        `medium-gone`, `medium-not-ready`, `unknown-provider`; a plan without an offer is a decision whose `chosen` is null."""
+        `medium-gone`, `medium-not-ready`, `unknown-provider`; a plan without an offer is a decision
+        whose `chosen` is null."""
         work = self.work(wish, now)
         offers, silent = self.offers(work.want, wish.provider)
         placement = self.placement(offers, work.want, work.seconds, wish.due_at, now)
