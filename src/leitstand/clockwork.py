@@ -12,6 +12,7 @@ from pathlib import Path
 import structlog
 from ulid import ULID
 
+from leitstand.core.problem import Problem
 from leitstand.ports import Database
 
 log = structlog.get_logger(__name__)
@@ -95,7 +96,7 @@ class StepLoop:
                 log.error(  # noqa: TRY400 - a traceback's lines may quote data
                     "step.failed",
                     step=self._name,
-                    error=type(error).__name__,
+                    error=error.code if isinstance(error, Problem) else type(error).__name__,
                     where=place_of(error),
                 )
                 self._ending.wait(FAILED_PAUSE_SECONDS)

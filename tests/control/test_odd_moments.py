@@ -500,59 +500,6 @@ def test_nothing_that_is_shown_or_logged_holds_a_token_or_a_key(rig: Rig) -> Non
         assert worker.token not in repr(shown)
 
 
-# --- the ledger, changed behind its back ---------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("statement", "fault"),
-    [
-        ("UPDATE jobs SET state = 'failed'", "changed without an entry"),
-        ("UPDATE instances SET version = version + 1", "changed without an entry"),
-        ("UPDATE keys SET destroyed_at = 1 WHERE kind = 'case'", "changed without an entry"),
-        ("UPDATE entries SET leaf = CAST('{}' AS BLOB) WHERE position = 3", "was changed"),
-        ("DELETE FROM entries WHERE position = 3", "is missing"),
-        ("UPDATE heads SET root = 'x'", "signed over other entries"),
-        ("UPDATE heads SET note = replace(note, '—', '-')", "signature"),
-        ("DELETE FROM results WHERE segment = 1", "is gone without an entry"),
-        ("DELETE FROM charges", None),
-    ],
-)
-def test_p4_a_change_behind_the_ledgers_back_is_found(
-    rig: Rig, statement: str, fault: str | None
-) -> None:
-    rig.job()
-    to_the_end(rig, serve(rig))
-    rig.database.write(lambda c: c.exec_driver_sql(statement))
-    faults = rig.read(lambda c: verify(c, Verifier(rig.signer.verifier_key))).faults
-    assert (fault is None) is (faults == [])
-    if fault is not None:
-        assert any(fault in found for found in faults), faults
-
-
-def test_entries_of_two_clocks_are_put_in_the_order_of_their_rows(
-    sqlite_url: str, tmp_path: Path
-) -> None:
-    with Database.open(sqlite_url, relaxed=True) as database:
-        ahead, behind = Rig(database, tmp_path), Rig(database, tmp_path, seed=2)
-        ahead.later(seconds=4)
-        job = ahead.job()
-        behind.run(HoldJob(job.id))
-        behind.run(ResumeJob(job.id))
-        ahead.sequencer.step(ahead.time)
-        verdict = ahead.read(lambda c: verify(c, Verifier(ahead.signer.verifier_key)))
-        assert verdict.faults == []
-        assert verdict.waiting == 0
-
-
-@pytest.mark.full
-def test_more_changes_than_one_batch_are_verified_before_they_are_numbered(rig: Rig) -> None:
-    for _ in range(3):
-        rig.job(media=200, segments=1)
-    waiting = rig.read(lambda c: verify(c, Verifier(rig.signer.verifier_key)))
-    assert waiting.waiting > 2_000
-    assert waiting.faults == []
-
-
 # --- two control planes --------------------------------------------------------------------------
 
 

@@ -32,6 +32,7 @@ def verify(conn: Connection, verifier: HeadVerifier) -> Verdict:
     verdict = Verdict(waiting=ledger.waiting(conn))
     heads = {head.size: head for head in ledger.every_head(conn)}
     tree = Tree()
+    signed = 0
     last: dict[str, tuple[str, int]] = {}
     for entry in ledger.walk(conn, WALK_BATCH):
         if entry.position != tree.size:
@@ -43,25 +44,33 @@ def verify(conn: Connection, verifier: HeadVerifier) -> Verdict:
         else:
             _follow(json.loads(entry.leaf), entry.position, last, verdict)
         head = heads.pop(tree.size, None)
-        if head is not None:
-            _check_head(head, tree, verifier, verdict)
+        if head is not None and _holds(head, tree, verifier, verdict):
+            signed = tree.size
     for size in sorted(heads):
         verdict.faults.append(f"head {size} is beyond the entries that exist")
+    if signed != tree.size:
+        # A batch gets its positions and its head in one transaction, so no entry ever stands
+        # between the newest head and the end.
+        verdict.faults.append(f"no signed head covers the entries from {signed} on")
     verdict.entries = tree.size
     verdict.root = tree.root().hex()
     _compare(conn, last, verdict)
     return verdict
 
 
-def _check_head(head: ledger.Head, tree: Tree, verifier: HeadVerifier, verdict: Verdict) -> None:
+def _holds(head: ledger.Head, tree: Tree, verifier: HeadVerifier, verdict: Verdict) -> bool:
+    """Whether a head was signed over exactly these entries. The tree grows from leaf to leaf, so
+    heads that hold are consistent with one another."""
     verdict.heads += 1
     try:
         size, root = verifier.verify(head.note)
     except ValueError:
         verdict.faults.append(f"the signature of head {head.size} does not hold")
-        return
+        return False
     if size != tree.size or root != tree.root() or head.root != root.hex():
         verdict.faults.append(f"head {head.size} was signed over other entries")
+        return False
+    return True
 
 
 def _follow(

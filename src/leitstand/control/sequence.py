@@ -18,6 +18,7 @@ from leitstand.control.transaction import Tx
 from leitstand.core import limits
 from leitstand.core.access import SYSTEM
 from leitstand.core.ledger import Tree
+from leitstand.core.problem import Problem
 from leitstand.ports import HeadSigner
 from leitstand.store import ledger, tables
 from leitstand.store.ledger import Entry
@@ -26,7 +27,10 @@ from leitstand.store.rows import add
 
 @dataclass(frozen=True, slots=True)
 class Sequence(Command[int]):
-    """Extend the ledger by what was committed; returns how many entries got a position."""
+    """Extend the ledger by what was committed; returns how many entries got a position.
+
+    Raises Problem `ledger-damaged` when the newest head and the entries do not end together:
+    signing on would make a second history look like the first."""
 
     origin: str
     signer: HeadSigner = field(repr=False)
@@ -38,6 +42,9 @@ class Sequence(Command[int]):
             return 0
         head = ledger.head(tx.conn)
         tree = Tree() if head is None else Tree.from_state(head.size, head.frontier)
+        numbered = ledger.size(tx.conn)
+        if numbered != tree.size:
+            raise Problem("ledger-damaged", entries=numbered, signed=tree.size)
         positions = []
         for entry in in_order(entries):
             positions.append((entry.id, tree.size))

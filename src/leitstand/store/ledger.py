@@ -89,6 +89,12 @@ def walk(conn: Connection, batch: int) -> Iterator[Entry]:
         start = (found[-1].position or 0) + 1
 
 
+def size(conn: Connection) -> int:
+    """How many entries have a position: one more than the last."""
+    last = conn.execute(select(func.max(entries.c.position))).scalar()
+    return 0 if last is None else last + 1
+
+
 def waiting(conn: Connection) -> int:
     """How many entries have no position yet."""
     query = select(func.count()).select_from(entries).where(entries.c.position.is_(None))

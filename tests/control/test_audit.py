@@ -1,0 +1,132 @@
+"""The ledger as an auditor meets it: what was changed behind its back is found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection
+
+from leitstand.control.audit import Verdict, verify
+from leitstand.control.cases import OpenCase
+from leitstand.control.jobs import HoldJob, ResumeJob
+from leitstand.core.ledger import leaf_hash
+from leitstand.core.problem import Problem
+from leitstand.store import ledger, tables
+from leitstand.store.engine import Database
+from tests.control.rig import Rig, Verifier, Worker, serve
+
+
+@pytest.fixture
+def rig(sqlite_url: str, tmp_path: Path) -> Iterator[Rig]:
+    with Database.open(sqlite_url, relaxed=True) as database:
+        yield Rig(database, tmp_path)
+
+
+def to_the_end(rig: Rig, worker: Worker) -> None:
+    worker.work_all()
+    rig.step()
+    worker.work_all()
+    rig.step(6)
+
+
+def audit(rig: Rig) -> Verdict:
+    return rig.read(lambda conn: verify(conn, Verifier(rig.signer.verifier_key)))
+
+
+@pytest.mark.parametrize(
+    ("statement", "fault"),
+    [
+        ("UPDATE jobs SET state = 'failed'", "changed without an entry"),
+        ("UPDATE instances SET version = version + 1", "changed without an entry"),
+        ("UPDATE keys SET destroyed_at = 1 WHERE kind = 'case'", "changed without an entry"),
+        ("UPDATE entries SET leaf = CAST('{}' AS BLOB) WHERE position = 3", "was changed"),
+        ("DELETE FROM entries WHERE position = 3", "is missing"),
+        ("UPDATE heads SET root = 'x'", "signed over other entries"),
+        ("UPDATE heads SET note = replace(note, '—', '-')", "signature"),
+        ("DELETE FROM heads", "no signed head covers the entries from 0 on"),
+        ("DELETE FROM heads WHERE size = (SELECT max(size) FROM heads)", "no signed head covers"),
+        (
+            "DELETE FROM entries WHERE position = (SELECT max(position) FROM entries)",
+            "is beyond the entries that exist",
+        ),
+        ("DELETE FROM results WHERE segment = 1", "is gone without an entry"),
+        ("DELETE FROM charges", None),
+    ],
+)
+def test_p4_a_change_behind_the_ledgers_back_is_found(
+    rig: Rig, statement: str, fault: str | None
+) -> None:
+    rig.job()
+    to_the_end(rig, serve(rig))
+    rig.database.write(lambda c: c.exec_driver_sql(statement))
+    faults = audit(rig).faults
+    assert (fault is None) is (faults == [])
+    if fault is not None:
+        assert any(fault in found for found in faults), faults
+
+
+def test_p4_a_whole_ledger_written_anew_without_the_signing_key_is_found(rig: Rig) -> None:
+    rig.job()
+    to_the_end(rig, serve(rig))
+
+    def write_anew(conn: Connection) -> None:
+        for entry in list(ledger.walk(conn, 1_000)):
+            leaf = entry.leaf.replace(b"operator:1000", b"operator:2000")
+            row = tables.entries.c.id == entry.id
+            values = {"leaf": leaf, "leaf_hash": leaf_hash(leaf)}
+            conn.execute(tables.entries.update().where(row).values(values))
+        conn.execute(tables.heads.delete())
+
+    rig.database.write(write_anew)
+    verdict = audit(rig)
+    assert verdict.faults == ["no signed head covers the entries from 0 on"]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM heads",
+        "DELETE FROM heads WHERE size = (SELECT max(size) FROM heads)",
+        "DELETE FROM entries WHERE position = (SELECT max(position) FROM entries)",
+        "UPDATE entries SET position = NULL",
+    ],
+)
+def test_p4_the_sequencer_signs_nothing_over_a_ledger_that_lost_heads_or_entries(
+    rig: Rig, statement: str
+) -> None:
+    rig.job()
+    rig.step()
+    rig.run(OpenCase("K-2"))
+    rig.sequencer.step(rig.time)
+    rig.database.write(lambda c: c.exec_driver_sql(statement))
+    before = rig.read(ledger.every_head)
+    rig.run(OpenCase("K-3"))
+    with pytest.raises(Problem, match="ledger-damaged"):
+        rig.sequencer.step(rig.time)
+    assert rig.read(ledger.every_head) == before
+
+
+def test_entries_of_two_clocks_are_put_in_the_order_of_their_rows(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    with Database.open(sqlite_url, relaxed=True) as database:
+        ahead, behind = Rig(database, tmp_path), Rig(database, tmp_path, seed=2)
+        ahead.later(seconds=4)
+        job = ahead.job()
+        behind.run(HoldJob(job.id))
+        behind.run(ResumeJob(job.id))
+        ahead.sequencer.step(ahead.time)
+        verdict = audit(ahead)
+        assert verdict.faults == []
+        assert verdict.waiting == 0
+
+
+@pytest.mark.full
+def test_more_changes_than_one_batch_are_verified_before_they_are_numbered(rig: Rig) -> None:
+    for _ in range(3):
+        rig.job(media=200, segments=1)
+    waiting = audit(rig)
+    assert waiting.waiting > 2_000
+    assert waiting.faults == []
