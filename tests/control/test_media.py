@@ -12,7 +12,7 @@ import pytest
 from leitstand.api.documents import job_document
 from leitstand.control.cases import OpenCase
 from leitstand.control.inputs import inputs_of
-from leitstand.control.jobs import StartJob
+from leitstand.control.jobs import CancelJob, HoldJob, ResumeJob, StartJob
 from leitstand.control.media import EraseMedia, OpenMedium
 from leitstand.control.plan import Wish
 from leitstand.core.job import Job
@@ -73,3 +73,19 @@ def test_a_medium_that_no_task_looks_at_is_failed_with_the_reason(rig: Rig) -> N
         states = {medium["id"]: (medium["state"], medium["reason"]) for medium in shown}
         assert states[unseen] == ("failed", reason)
         assert states[seen][0] != "failed"
+
+
+def test_a_job_that_ends_leaves_a_held_one_its_media(rig: Rig) -> None:
+    case = rig.run(OpenCase("inbox"))
+    shared, own = rig.medium(case.id), rig.medium(case.id)
+    held = start(rig, plan(rig, shared, case="inbox"))
+    ended = start(rig, plan(rig, shared, own, case="inbox"))
+    rig.run(HoldJob(held.id))
+    rig.run(CancelJob(ended.id))
+    rig.step(3)
+    assert rig.job_state(held) == "held"
+    assert (medium_of(rig, shared).state, medium_of(rig, own).state) == ("ready", "erased")
+    assert rig.run(ResumeJob(held.id)).state == "waiting"
+    rig.run(CancelJob(held.id))
+    rig.step(3)
+    assert medium_of(rig, shared).state == "erased"

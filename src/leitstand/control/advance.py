@@ -57,11 +57,13 @@ def end(tx: Tx, job: Job) -> Job:
 
 def set_terms(tx: Tx, job: Job) -> None:
     """Until when the media of a job are kept that was ended or held. Media that another job works
-    on keep theirs open."""
+    on keep theirs open, and what a held one counts on is kept for whoever resumes that."""
     case = tx.case(job.case_id)
     if not case.legal_hold:
-        term = tx.retention.of_media(job.state, inbox=title_of(tx, case) == INBOX)
-        media.set_terms(tx.conn, tx.tenant, job.id, tx.now + term)
+        inbox = title_of(tx, case) == INBOX
+        term = tx.retention.of_media(job.state, inbox=inbox)
+        held = max(term, tx.retention.of_media("held", inbox=inbox))
+        media.set_terms(tx.conn, tx.tenant, job.id, tx.now + term, tx.now + held)
 
 
 def move_job(tx: Tx, job: Job, event: str, **values: Any) -> Job:

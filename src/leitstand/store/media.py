@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, exists, func, select, update
+from sqlalchemy import Connection, case, delete, exists, func, literal, select, update
 
 from leitstand.core.medium import Medium, Segment, StoredObject
 from leitstand.store.rows import chunks, columns, fetch
@@ -123,22 +123,31 @@ def jobs_open_on(conn: Connection, tenant: str, medium_id: str) -> int:
     return conn.execute(query).scalar_one()
 
 
-def set_terms(conn: Connection, tenant: str, job_id: str, until: datetime) -> None:
-    """Keep the media of a job until a moment, those that a waiting or running job needs excepted."""
+def set_terms(
+    conn: Connection, tenant: str, job_id: str, until: datetime, held_until: datetime
+) -> None:
+    """Keep the media of a job until a moment, those that another job counts on while it is held
+    until `held_until`; those that a waiting or running job needs are left alone."""
+    other = exists().where(
+        job_media.c.medium_id == media.c.id,
+        job_media.c.job_id != job_id,
+        jobs.c.id == job_media.c.job_id,
+    )
+    term = media.c.erase_after.type
     conn.execute(
         update(media)
         .where(
             media.c.id.in_(select(job_media.c.medium_id).where(job_media.c.job_id == job_id)),
             media.c.tenant_id == tenant,
             media.c.state.in_(("ready", "failed")),
-            ~exists().where(
-                job_media.c.medium_id == media.c.id,
-                job_media.c.job_id != job_id,
-                jobs.c.id == job_media.c.job_id,
-                jobs.c.state.in_(("planned", "waiting", "running")),
-            ),
+            ~other.where(jobs.c.state.in_(("planned", "waiting", "running"))),
         )
-        .values(erase_after=until)
+        .values(
+            erase_after=case(
+                (other.where(jobs.c.state == "held"), literal(held_until, term)),
+                else_=literal(until, term),
+            )
+        )
     )
 
 
