@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from leitstand.cli import batch, wanted
 from leitstand.config import Folders
+from leitstand.media.zygote import Zygote
 from leitstand.models import pull as pulling
 from leitstand.models.cache import ModelCache
 from leitstand.models.catalogue import Catalogue
@@ -138,6 +140,39 @@ def test_without_the_extra_analyze_says_which_one_is_missing(
     done = run("analyze", "a.jpg")
     assert done.exit == 2
     assert 'pip install "leitstand[media]"' in done.err
+    assert plane.asked == []
+
+
+@pytest.fixture
+def no_libgl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenCV as pip installs it, on a machine without a desktop."""
+    said = "libGL.so.1: cannot open shared object file: No such file or directory"
+    (tmp_path / "cv2.py").write_text(f"raise ImportError({said!r})")
+    monkeypatch.delitem(sys.modules, "cv2", raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+@pytest.mark.usefixtures("no_libgl")
+def test_a_missing_library_of_the_system_is_named_before_any_file_is_read(
+    run: Command, plane: Plane
+) -> None:
+    Path("a.jpg").write_bytes(b"IMG")
+    done = run("analyze", "a.jpg")
+    assert done.exit == 2
+    assert "libGL.so.1" in done.err and "apt-get install libgl1 libglib2.0-0" in done.err
+    assert plane.asked == []
+    assert "apt-get install libgl1 libglib2.0-0" in run("doctor").out
+
+
+def test_where_a_decoder_cannot_be_shut_in_no_file_is_opened(
+    run: Command, plane: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Zygote, "abilities", lambda zygote: {"rlimits": True, "landlock": False})
+    Path("a.jpg").write_bytes(b"IMG")
+    done = run("analyze", "a.jpg")
+    assert done.exit == 1
+    assert "a decoder cannot be shut in" in done.err
+    assert "landlock is missing" in done.err
     assert plane.asked == []
 
 

@@ -239,6 +239,8 @@ def test_an_instance_without_sandbox_is_refused_with_the_check_that_failed(rig: 
     assert [fault.check for fault in worker.admit(weak)] == [
         "self-test-decode",
         "sandbox-no_new_privs",
+        "sandbox-landlock",
+        "sandbox-seccomp",
     ]
     assert rig.instance_states() == ["terminating"]
     assert worker.claim() == []

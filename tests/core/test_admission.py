@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from leitstand.core import limits
-from leitstand.core.admission import faults
+from leitstand.core.admission import SANDBOX, faults
 
 GOOD: dict[str, Any] = {
     "facts": {"swap_gib": 0.0, "gpus": [{"name": "NVIDIA GeForce RTX 4090", "vram_gib": 23.6}]},
@@ -44,6 +44,7 @@ def test_what_was_offered_and_works_is_admitted() -> None:
         ("self-test-decode", lambda m: m["self_test"].pop("decode")),
         ("sandbox-no_new_privs", lambda m: m["sandbox"].update(no_new_privs=False)),
         ("sandbox-rlimits", lambda m: m["sandbox"].pop("rlimits")),
+        ("sandbox-landlock", lambda m: m["sandbox"].pop("landlock")),
         ("sandbox-seccomp", lambda m: m["sandbox"].update(seccomp=False)),
         ("swap", lambda m: m["facts"].update(swap_gib=2.0)),
         ("gpu", lambda m: m["facts"].update(gpus=[])),
@@ -59,21 +60,22 @@ def test_a_truthy_word_is_no_passed_test() -> None:
     assert checked(lambda m: m["self_test"].update(decode="yes")) == ["self-test-decode"]
 
 
-def test_class_1_media_are_decoded_without_a_sandbox_and_with_swap() -> None:
-    def weak(measured: dict[str, Any]) -> None:
-        measured["sandbox"] = {}
+@pytest.mark.parametrize("ability", SANDBOX)
+@pytest.mark.parametrize("own", [True, False])
+@pytest.mark.parametrize("data_class", [1, 2])
+def test_without_any_ability_of_the_sandbox_nothing_is_decoded_anywhere(
+    ability: str, own: bool, data_class: int
+) -> None:
+    found = checked(lambda m: m["sandbox"].pop(ability), own=own, data_class=data_class)
+    assert found == [f"sandbox-{ability}"]
+
+
+def test_the_own_machine_and_class_1_media_may_have_swap() -> None:
+    def swapping(measured: dict[str, Any]) -> None:
         measured["facts"]["swap_gib"] = 4.0
 
-    assert checked(weak, data_class=1) == []
-
-
-def test_the_own_machine_may_lack_seccomp_and_have_swap_and_no_more() -> None:
-    def weak(measured: dict[str, Any]) -> None:
-        measured["sandbox"]["seccomp"] = False
-        measured["facts"]["swap_gib"] = 4.0
-
-    assert checked(weak, own=True) == []
-    assert checked(lambda m: m["sandbox"].update(rlimits=False), own=True) == ["sandbox-rlimits"]
+    assert checked(swapping, own=True) == []
+    assert checked(swapping, data_class=1) == []
 
 
 def test_a_clock_may_be_a_minute_off() -> None:

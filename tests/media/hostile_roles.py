@@ -15,6 +15,8 @@ import socket
 import threading
 import time
 
+from leitstand.media import sandbox, syscalls
+
 _libc = ctypes.CDLL(None, use_errno=True)
 GIB = 1024**3
 
@@ -220,3 +222,14 @@ def preload_that_fails():
 
 def preload_that_leaves_a_thread():
     threading.Thread(target=signal.pause, daemon=True).start()
+
+
+def preload_without_landlock():
+    sandbox._landlock_version = lambda: 0
+
+
+def preload_without_seccomp():
+    def missing():
+        raise OSError
+
+    syscalls.confine = missing

@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from leitstand.core.admission import SANDBOX
 from leitstand.media import sandbox
 from leitstand.media.zygote import ChildError, Zygote
 
@@ -50,7 +51,7 @@ def outcomes(zygote, tmp_path_factory):
 
 def test_every_ability_holds_on_this_machine(zygote):
     held = dict(zygote.abilities())
-    assert held == {"no_new_privs": True, "rlimits": True, "landlock": True, "seccomp": True}
+    assert held == dict.fromkeys(SANDBOX, True)
     assert sandbox.abilities() == held
 
 
@@ -177,3 +178,13 @@ def test_the_decoder_in_the_table_is_the_one_that_runs_confined(zygote):
     with zygote.spawn("abilities", {}) as child:
         child.wait()
         assert all(child.abilities.values())
+
+
+@pytest.mark.parametrize("ability", ["landlock", "seccomp"])
+def test_where_an_ability_is_missing_no_role_runs(ability):
+    hook = f"hostile_roles:preload_without_{ability}"
+    with Zygote.start(ROLES, preload=[hook]) as lacking:
+        assert lacking.abilities() == {**dict.fromkeys(SANDBOX, True), ability: False}
+        with lacking.spawn("survey", {}) as child, pytest.raises(ChildError) as caught:
+            child.wait()
+        assert (caught.value.code, caught.value.params) == ("sandbox-lacks", {"missing": ability})

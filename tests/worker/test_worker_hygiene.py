@@ -25,6 +25,11 @@ from leitstand.worker.hygiene import clear_environment
         (RuntimeError("CUDA failure 2: out of memory"), "host", "host-out-of-memory"),
         (RuntimeError("Failed to allocate memory for requested buffer"), "host", None),
         (Problem("model-digest-wrong"), "model", "model-digest-wrong"),
+        (
+            ImportError("libGL.so.1: cannot open shared object file: No such file or directory"),
+            *("host", "graphics-library-missing"),
+        ),
+        (ImportError("cannot import name"), "us", "worker-error"),
         (Problem("too-many-pixels"), "item", "too-many-pixels"),
         (OSError(errno.ENOENT, "gone"), "us", "worker-error"),
         (ValueError("anything"), "us", "worker-error"),

@@ -18,6 +18,7 @@ from leitstand.upload import Medium, Repeated, Take, Uploads
 
 _ORDER = (Exit.REFUSED, Exit.NO_CAPACITY, Exit.UNREACHABLE, Exit.USAGE, Exit.FAILED)
 """Where nothing was done, the first of these that applies is the exit code."""
+_LIBRARIES = ("av", "magika", "numpy", "PIL", "cv2")
 _NOT_MEANT = frozenset({"not-media", "archive"})
 """What a file found in a folder, not typed, is simply left out for."""
 
@@ -36,25 +37,36 @@ class Batch:
         return next((code for code in _ORDER if code in codes), Exit.FAILED)
 
 
+def libraries() -> None:
+    """Loads what reads media, here and in the workers of this machine. Raises Problem:
+    `missing-extra` without the extra `[media]`, `graphics-library-missing` without the libraries
+    of the system that OpenCV wants and no wheel brings."""
+    try:
+        for name in _LIBRARIES:
+            importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        missing = error.name or "a library"
+        raise Problem("missing-extra", Exit.USAGE, extra="media", missing=missing) from error
+    except ImportError as error:
+        missing = str(error).partition(":")[0]
+        raise Problem("graphics-library-missing", Exit.USAGE, missing=missing) from error
+
+
 @contextmanager
 def intake(settings: MediaSettings) -> Iterator[Take]:
-    """The sandboxed look at files. Raises Problem("missing-extra") without the extra `[media]`.
+    """The sandboxed look at files. Raises Problem as `libraries`, and `sandbox-lacks` where this
+    machine cannot shut a decoder in.
 
     Its process is started here, before this one has connections or keys to inherit.
     """
-    try:
-        importlib.import_module("av")
-        importlib.import_module("magika")
-        take = importlib.import_module("leitstand.media.intake")
-        zygote = importlib.import_module("leitstand.media.zygote")
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("leitstand"):
-            raise
-        raise Problem(
-            "missing-extra", Exit.USAGE, extra="media", missing=error.name or "a library"
-        ) from error
+    libraries()
+    take = importlib.import_module("leitstand.media.intake")
+    zygote = importlib.import_module("leitstand.media.zygote")
     root = zygote.Zygote.start()
     try:
+        lacking = [ability for ability, holds in root.abilities().items() if not holds]
+        if lacking:
+            raise Problem("sandbox-lacks", missing=", ".join(lacking))
         bounds = take.IntakeLimits(
             segment_seconds=settings.segment_seconds,
             segment_bytes_max=settings.segment_mib_max * limits.MIB,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import leitstand
+from leitstand.cli.batch import libraries
 from leitstand.cli.options import DEFAULT, Options
 from leitstand.client import Client
 from leitstand.config import Folders, Settings
@@ -135,11 +136,11 @@ def _media(output: Output, folders: Folders) -> Finding:
     if missing:
         names = ", ".join(missing)
         return Finding("media", "×", output.say("cli-doctor-media-missing", names=names))
-    importlib.import_module("cv2")  # wants libraries of the system that no wheel brings
+    libraries()
     av = importlib.import_module("av")
     names = ", ".join(f"{name} {_version(name)}" for name in ("av", "onnxruntime"))
-    libraries = av.library_versions.get("libavcodec", ())
-    named = f"{names}, libavcodec {'.'.join(str(part) for part in libraries)}"
+    avcodec = av.library_versions.get("libavcodec", ())
+    named = f"{names}, libavcodec {'.'.join(str(part) for part in avcodec)}"
     return Finding("media", "✓", output.say("cli-doctor-media-ok", names=named))
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from leitstand.core import limits
 
-SANDBOX = ("no_new_privs", "rlimits", "seccomp")
-"""Abilities without which media of class 2 and up are not decoded on a rented instance."""
+SANDBOX = ("no_new_privs", "rlimits", "landlock", "seccomp")
+"""Abilities without any of which no media are decoded; what `media.sandbox.confine` reports."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +42,13 @@ def faults(
         for name in ("inference", "decode")
         if test.get(name) is not True
     ]
-    if data_class >= 2:
-        found += [
-            Fault(f"sandbox-{ability}", "absent", "present")
-            for ability in SANDBOX
-            if sandbox.get(ability) is not True and (ability != "seccomp" or not own)
-        ]
-        if not own and float(facts.get("swap_gib", 0.0)) > 0:
-            found.append(Fault("swap", f"{facts['swap_gib']} GiB", "none"))
+    found += [
+        Fault(f"sandbox-{ability}", "absent", "present")
+        for ability in SANDBOX
+        if sandbox.get(ability) is not True
+    ]
+    if data_class >= 2 and not own and float(facts.get("swap_gib", 0.0)) > 0:
+        found.append(Fault("swap", f"{facts['swap_gib']} GiB", "none"))
     skew_max = limits.CLOCK_SKEW_MAX.total_seconds()
     if abs(clock_skew_seconds) > skew_max:
         found.append(Fault("clock", f"{clock_skew_seconds:.0f} s off", f"within {skew_max:.0f} s"))

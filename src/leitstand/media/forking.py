@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from leitstand.core.admission import SANDBOX
 from leitstand.media import sandbox, syscalls
 from leitstand.media.channel import Channel, ChannelError, Refused
 
@@ -187,7 +188,8 @@ def _run_child(
     channel_descriptor: int,
     descriptors: Sequence[int],
 ) -> NoReturn:
-    """Confines this process, runs the role and ends; never returns to the loop."""
+    """Confines this process, runs the role where every ability of the sandbox holds, and ends;
+    never returns to the loop."""
     channel = Channel(channel_descriptor)
     try:
         zygote = os.getppid()
@@ -199,7 +201,12 @@ def _run_child(
         channel.send({"ready": held})
         message = channel.receive()
         if message is not None:
-            channel.send(_outcome(roles.get(order["role"]), message.head, descriptors, channel))
+            lacking = ", ".join(ability for ability in SANDBOX if not held[ability])
+            channel.send(
+                {"refused": "sandbox-lacks", "params": {"missing": lacking}}
+                if lacking
+                else _outcome(roles.get(order["role"]), message.head, descriptors, channel)
+            )
     except ChannelError:
         os._exit(0)
     except BaseException as error:

@@ -68,7 +68,8 @@ class ChildError(Exception):
 
     `code` is what the role refused with, or one of: `crashed` (a signal, in `params["signal"]`),
     `cpu-limit`, `memory-limit`, `time-limit`, `protocol` (it sent nonsense), `role-failed` (a bug:
-    exception type and place in `params`), `no-role` (its module is not there), `killed`.
+    exception type and place in `params`), `no-role` (its module is not there), `killed`,
+    `sandbox-lacks` (it could not be confined, and did nothing; `params["missing"]` says by what).
     """
 
     def __init__(self, code: str, **params: Any) -> None:
@@ -290,7 +291,11 @@ class Zygote:
     def abilities(self) -> Mapping[str, bool]:
         """What a child's sandbox really holds here, learnt by confining one. Raises as `spawn`."""
         with self.spawn("abilities", {}) as child:
-            child.wait()
+            try:
+                child.wait()
+            except ChildError as error:
+                if error.code != "sandbox-lacks":
+                    raise
             return child.abilities
 
     def close(self) -> None:

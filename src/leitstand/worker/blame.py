@@ -39,6 +39,9 @@ def judge(error: BaseException) -> Failure:
     if isinstance(error, Problem):
         blame = "model" if error.code in _MODEL_CODES else "item"
         return Failure(error.code, blame, **error.params)
+    if isinstance(error, ImportError) and "cannot open shared object file" in str(error):
+        missing = str(error).partition(":")[0]
+        return Failure("graphics-library-missing", "host", missing=missing)
     if isinstance(error, ZygoteError):
         return Failure(DECODER_GONE, "host")
     text = str(error).lower()
