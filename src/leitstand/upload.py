@@ -122,12 +122,20 @@ class Uploads:
         finally:
             os.close(descriptor)
 
-    def erase(self) -> None:
-        """Take back everything of this batch, as far as the control plane can be reached."""
-        for medium in self.opened:
-            with suppress(Problem):
+    def erase(self) -> Problem | None:
+        """Take back everything of this batch. What could not be erased stays in `opened`; the
+        answer is why, of the first. A control plane that does not answer is not asked again."""
+        why: Problem | None = None
+        for medium in tuple(self.opened):
+            try:
                 self._client.delete(f"/media/{medium}")
-        self.opened.clear()
+            except Problem as problem:
+                why = why or problem
+                if problem.exit is Exit.UNREACHABLE:
+                    break
+            else:
+                self.opened.remove(medium)
+        return why
 
     def _send(self, descriptor: int, size: int, name: str) -> Medium:
         medium: str | None = None

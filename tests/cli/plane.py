@@ -244,6 +244,8 @@ class Plane:
         async def start(request: Request) -> Any:
             self.bodies["job"] = await request.json()
             self.jobs[JOB] = job(list(self.media.values()))
+            for act in self.after.get("start", []):
+                act(self)  # type: ignore[operator]
             self.tell(self.story)
             return self.job()
 
@@ -362,7 +364,7 @@ def job(media: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "id": JOB, "name": media[0]["name"] if media else None, "case": CASE, "case_name": "inbox",
         "data_class": 2, "profile": "auto", "provider": None, "max_cost_eur": None,
-        "state": "waiting", "reason": None,
+        "state": "waiting", "reason": None, "decision": DECISION,
         "segments": {"done": 0, "total": 0, "redone": 0, "gap": 0},
         "finish_at": FINISH_AT, "due_at": None, "cost_eur": "0.00", "expected_eur": "0.00",
         "media": [

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from leitstand.cli import follow
+from leitstand.client import Client
 from leitstand.output import Output
 from tests.cli import conftest
 from tests.cli.conftest import Command
@@ -160,6 +161,99 @@ def test_before_a_job_exists_what_was_sent_is_erased(
     assert "Stopped before anything was started; what was sent is erased." in done.err
     assert {medium["state"] for medium in plane.media.values()} == {"erased"}
     assert "POST /jobs" not in plane.asked
+
+
+def refused(code: str, exit: int = 3, **params: object) -> dict[str, object]:
+    return {
+        "type": f"urn:leitstand:problem:{code}", "status": 409, "exit": exit, "params": params,
+    }  # fmt: skip
+
+
+def started_and_pressed(plane: Plane) -> None:
+    """The job has begun to use its media when Ctrl-C comes, before the answer does."""
+    plane.lists["jobs"] = [plane.job()]
+    plane.problems[f"DELETE /media/{MEDIUM}"] = refused("medium-in-use", medium=MEDIUM)
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def withdrawn(plane: Plane) -> None:
+    plane.job()["state"] = "cancelled"
+    plane.problems.clear()
+
+
+def test_pressed_while_the_job_starts_it_is_cancelled_and_what_was_sent_is_erased(
+    run: Command, plane: Plane
+) -> None:
+    Path("clip.avi").write_bytes(b"VID")
+    plane.after = {"start": [started_and_pressed], "cancel": [withdrawn]}
+    done = run("analyze", "clip.avi")
+    assert done.exit == 130
+    assert plane.bodies["cancel"] == {"now": True}
+    assert plane.media[MEDIUM]["state"] == "erased"
+    assert done.err.splitlines()[-2:] == ["j-71c0 is cancelled.", "What was sent is erased."]
+
+
+def test_a_job_of_another_decision_is_left_alone(run: Command, plane: Plane) -> None:
+    Path("clip.avi").write_bytes(b"VID")
+
+    def other(found: Plane) -> None:
+        started_and_pressed(found)
+        found.lists["jobs"] = [found.job() | {"decision": "decision_of_somebody_else"}]
+
+    plane.after = {"start": [other]}
+    done = run("analyze", "clip.avi")
+    assert done.exit == 130
+    assert "cancel" not in plane.bodies
+    assert "error: one file that was sent is not erased (m-0001)" in done.err
+    assert "is needed by a job that is not over" in done.err
+    assert "leitstand media erase m-0001" in done.err
+
+
+def test_what_cannot_be_erased_is_counted_and_nobody_is_asked_again(
+    run: Command, plane: Plane
+) -> None:
+    for name in ("a.avi", "b.avi"):
+        Path(name).write_bytes(name.encode().replace(b"a", b"VIDa").replace(b"b", b"VIDb"))
+    gone = refused("store-unavailable", 5, where="/state/leitstand.db", reason="SQLITE_IOERR")
+    plane.problems = {f"DELETE /media/{MEDIUM}": gone, "POST /jobs": gone}
+    done = run("analyze", "a.avi", "b.avi")
+    assert done.exit == 5
+    assert "error: 2 files that were sent are not erased (m-0001 is one)" in done.err
+    assert done.err.count("the database at /state/leitstand.db cannot be used") == 2
+    assert [asked for asked in plane.asked if asked.startswith("DELETE")] == [
+        f"DELETE /media/{MEDIUM}"
+    ]
+
+
+def test_pressed_again_while_it_is_erased_what_is_left_is_named(
+    run: Command, plane: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("clip.avi").write_bytes(b"VID")
+
+    def interrupted(*given: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Client, "delete", interrupted)
+    plane.after = {"start": [lambda found: os.kill(os.getpid(), signal.SIGINT)]}
+    done = run("analyze", "clip.avi")
+    assert done.exit == 130
+    assert "one file that was sent is not erased (m-0001)\n  why  Ctrl-C stopped it" in done.err
+    assert "Stopped before" not in done.err
+
+
+@pytest.mark.parametrize("command", ["analyze", "plan"])
+def test_an_error_of_any_kind_takes_back_what_was_sent(
+    run: Command, plane: Plane, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    Path("clip.avi").write_bytes(b"VID")
+
+    def fails(*given: object) -> None:
+        raise OSError(5, "the disk is gone")
+
+    monkeypatch.setattr("leitstand.cli.wanted.provide", fails)
+    done = run(command, "clip.avi")
+    assert done.exit == 1
+    assert plane.media[MEDIUM]["state"] == "erased"
 
 
 def test_json_says_held_with_what_is_kept(run: Command, plane: Plane) -> None:

@@ -15,6 +15,7 @@ from leitstand.cli import again, batch, plans, reports, values
 from leitstand.cli.conclude import conclude
 from leitstand.cli.follow import Watch
 from leitstand.cli.options import DEFAULT, Options, Session, session
+from leitstand.cli.takeback import take_back
 from leitstand.config import Settings
 from leitstand.core.medium import DATA_CLASS, INBOX
 from leitstand.core.problem import Exit, Problem
@@ -195,6 +196,7 @@ class Analysis:
         self._out = out
         self._yes = yes
         self._local = bool(self._client.get("/health").get("embedded"))
+        self._decided: str | None = None
 
     def run(self, paths: tuple[str, ...]) -> int:
         """The exit code. Until the job exists everything that was sent is taken back on any way
@@ -213,17 +215,14 @@ class Analysis:
             plans.check(decision)
             self._agree(decision)
             job = self._client.post("/jobs", {"decision": decision["id"]})
-        except KeyboardInterrupt:
-            self._give_up(uploads)
-            return Exit.INTERRUPTED
-        except Problem:
-            uploads.erase()
-            raise
+        except BaseException as error:
+            return self._give_up(uploads, error)
         ending = Watch(self._client, self._output, job).run()
         return conclude(self._session, ending, self._out, found)
 
     def show(self, paths: tuple[str, ...]) -> int:
-        """`plan`: the decision, and what it rests on."""
+        """`plan`: the decision, and what it rests on. What was sent stays for it; without a
+        decision it is taken back."""
         case = self._case()
         uploads = self._uploads(case)
         try:
@@ -231,9 +230,8 @@ class Analysis:
             if not found.media:
                 return self._nothing(found)
             decision = self._decide(case, found.media)
-        except KeyboardInterrupt:
-            self._give_up(uploads)
-            return Exit.INTERRUPTED
+        except BaseException as error:
+            return self._give_up(uploads, error)
         output = self._output
         self._head(found.media, decision, uploads)
         plans.ranking(output, decision)
@@ -282,6 +280,7 @@ class Analysis:
         made: Mapping[str, Any] = self._client.post(
             "/plans", self._wish.plan(str(case["id"]), ids, lang)
         )
+        self._decided = str(made["id"])
         self._output.event("plan", decision=made)
         return made
 
@@ -300,15 +299,14 @@ class Analysis:
         """One question where money flows; none where it does not. Raises Problem("declined")."""
         agree(self._output, decision, self._wish.case, self._local, self._yes)
 
-    def _give_up(self, uploads: Uploads) -> None:
-        output = self._output
-        output.done_live()
-        output.note(output.say("cli-given-up"))
-        try:
-            uploads.erase()
-        except KeyboardInterrupt:
-            return
-        output.event("done", job=None, report=None, interrupted=True)
+    def _give_up(self, uploads: Uploads, error: BaseException) -> int:
+        """Take back what was sent; the exit code of Ctrl-C. Raises any other `error` again."""
+        interrupted = isinstance(error, KeyboardInterrupt)
+        take_back(self._session, uploads, self._decided, interrupted=interrupted)
+        if not interrupted:
+            raise error
+        self._output.event("done", job=None, report=None, interrupted=True)
+        return Exit.INTERRUPTED
 
 
 def agree(output: Output, decision: Mapping[str, Any], case: str, here: bool, yes: bool) -> None:

@@ -141,6 +141,8 @@ cli-none-taken = Keine der Dateien war zu gebrauchen; nichts wurde begonnen.
 ## Strg-C
 
 cli-given-up = Abgebrochen, bevor etwas begann; was abgelegt war, ist gelöscht.
+cli-taken-back = Was abgelegt war, ist gelöscht.
+cli-taking-back-stopped = Strg-C hat das Löschen beendet
 cli-interrupted = Hier abgebrochen. Was ein Leitstand schon tun soll, geht dort weiter.
 cli-holding = Der laufende Abschnitt wird fertig, dann wird beendet. Strg-C noch einmal: sofort.
 cli-holding-at = Abschnitt { $segment } von { $name } wird fertig, dann wird beendet. Strg-C noch einmal: sofort.
@@ -395,6 +397,12 @@ problem-unwritable-path = { $path } lässt sich nicht schreiben
 problem-folder-unusable = { $folder } ist nicht zu gebrauchen
     .why = { $detail }
     .do = Besitzer und Rechte prüfen oder LEITSTAND_HOME auf einen anderen Ordner setzen
+problem-not-taken-back = { $count ->
+        [one] eine abgelegte Datei ist nicht gelöscht ({ $medium })
+       *[other] { $count } abgelegte Dateien sind nicht gelöscht (eine ist { $medium })
+    }
+    .why = { $detail }
+    .do = leitstand media erase { $medium }; leitstand media zeigt alle. Ihre Frist löscht sie ohnehin
 problem-disk-full = kein Platz mehr{ $path ->
         [none] {""}
        *[other] {" "}für { $path }

@@ -142,6 +142,8 @@ cli-none-taken = None of the files could be taken; nothing was started.
 ## Ctrl-C
 
 cli-given-up = Stopped before anything was started; what was sent is erased.
+cli-taken-back = What was sent is erased.
+cli-taking-back-stopped = Ctrl-C stopped it
 cli-interrupted = Stopped here. What a control plane was already asked to do goes on there.
 cli-holding = Finishing the segment under way, then releasing. Ctrl-C again stops now.
 cli-holding-at = Finishing segment { $segment } of { $name }, then releasing. Ctrl-C again stops now.
@@ -396,6 +398,12 @@ problem-unwritable-path = { $path } cannot be written
 problem-folder-unusable = { $folder } cannot be used
     .why = { $detail }
     .do = check its owner and permissions, or set LEITSTAND_HOME to another folder
+problem-not-taken-back = { $count ->
+        [one] one file that was sent is not erased ({ $medium })
+       *[other] { $count } files that were sent are not erased ({ $medium } is one)
+    }
+    .why = { $detail }
+    .do = leitstand media erase { $medium }; leitstand media lists all. Their term ends them anyway
 problem-disk-full = no space is left{ $path ->
         [none] {""}
        *[other] {" "}for { $path }
