@@ -13,8 +13,9 @@ from leitstand.api.documents import job_document
 from leitstand.control.cases import OpenCase
 from leitstand.control.inputs import inputs_of
 from leitstand.control.jobs import CancelJob, HoldJob, ResumeJob, StartJob
-from leitstand.control.media import EraseMedia, OpenMedium
+from leitstand.control.media import EraseMedia, NotePart, OpenMedium, OpenUpload
 from leitstand.control.plan import Wish
+from leitstand.core import limits
 from leitstand.core.job import Job
 from leitstand.core.problem import Exit, Problem
 from leitstand.store import jobs, media
@@ -89,3 +90,28 @@ def test_a_job_that_ends_leaves_a_held_one_its_media(rig: Rig) -> None:
     rig.run(CancelJob(held.id))
     rig.step(3)
     assert medium_of(rig, shared).state == "erased"
+
+
+def test_a_medium_that_still_arrives_is_not_abandoned_however_long_it_takes(rig: Rig) -> None:
+    case = rig.run(OpenCase("K-1"))
+    slow, given_up = (rig.run(OpenMedium(case.id, "a.mp4", 9)).id for _ in range(2))
+    parts = ("0" * 64,) * 3
+    upload = rig.run(OpenUpload(slow, 2 * limits.PART_BYTES + 1, "1" * 64, parts))
+    for number in range(3):
+        rig.later(hours=23)
+        rig.run(NotePart(upload.id, number))
+        rig.step(2)
+    assert medium_of(rig, slow).state == "receiving"
+    assert medium_of(rig, given_up).state == "erased"
+    rig.later(hours=25)
+    rig.step(2)
+    assert medium_of(rig, slow).state == "erased"
+
+
+def test_a_plan_that_is_started_after_its_media_were_abandoned_says_so(rig: Rig) -> None:
+    case = rig.run(OpenCase("K-1"))
+    decision = plan(rig, rig.medium(case.id))
+    rig.later(hours=25)
+    rig.step(2)
+    with pytest.raises(Problem, match="medium-gone"):
+        start(rig, decision)

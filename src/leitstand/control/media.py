@@ -92,7 +92,8 @@ class OpenUpload(Command[Upload]):
 
 @dataclass(frozen=True, slots=True)
 class NotePart(Command[Upload]):
-    """A part has arrived and its digest was right; a repeated part changes nothing."""
+    """A part has arrived and its digest was right; a repeated part changes nothing. What arrives
+    is not abandoned: each part begins the medium's term anew."""
 
     upload_id: str
     number: int
@@ -102,11 +103,14 @@ class NotePart(Command[Upload]):
         upload = upload_of(tx, self.upload_id)
         if self.number not in upload.parts_present:
             present = sorted({*upload.parts_present, self.number})
+            term = tx.now + limits.ABANDONED_AFTER
             tx.conn.execute(
                 tables.uploads.update()
                 .where(tables.uploads.c.id == upload.id)
-                .values(parts_present=present, updated_at=tx.now)
+                .values(parts_present=present, updated_at=tx.now, expires_at=term)
             )
+            if one(tx, upload.medium_id).state == "receiving":
+                tx.set("medium", upload.medium_id, erase_after=term)
         return upload_of(tx, self.upload_id)
 
 
@@ -185,6 +189,7 @@ class MediumReady(Command[Medium]):
         values = {
             "kind": self.kind,
             "duration_s": _seconds(self.technical.get("duration_s")),
+            "erase_after": tx.now + limits.ABANDONED_AFTER,
             "sealed": tx.seal("media", medium.id, medium.key_id, document),
         }
         tx.move(MEDIUM, "taken", [Change(one(tx, medium.id), values, case=case)])

@@ -30,7 +30,7 @@ FILES_MAX = 10_000
 
 # Retention (`docs/security.md`, defaults)
 ABANDONED_AFTER = timedelta(hours=24)
-"""An upload that never became a medium of a job."""
+"""What never became part of a job, counted from the last part of it that arrived."""
 MEDIA_AFTER_SUCCESS = timedelta(hours=24)
 MEDIA_AFTER_FAILURE = timedelta(days=7)
 MEDIA_OF_HELD_INBOX = timedelta(hours=24)
