@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ import pytest
 from leitstand.analysis import video
 from leitstand.core.finding import Detection, Frame, Gap, Line, Picture, Scene, Stats
 from leitstand.core.limits import PICTURES_PER_SEGMENT_MAX
+from leitstand.ports import Rgb
 from tests import weights
 from tests.analysis.segments import Given, Segment, real
 
@@ -151,6 +153,29 @@ def test_frames_at_the_same_time_are_looked_at_once() -> None:
 def test_frames_handed_to_models_are_not_overwritten_by_later_ones() -> None:
     lines = run(made(10, 2), crowd(list(range(250))))
     assert [len(frame.detections) for frame in frames_of(lines)] == list(range(20))
+
+
+def test_several_groups_are_with_the_models_at_once_and_their_lines_keep_their_order() -> None:
+    second = threading.Event()
+
+    def late_first(rgb: Rgb) -> list[Detection]:
+        number = int(rgb[0, 0, 0])
+        if number == 0:
+            assert second.wait(60), "nobody looked at a later group meanwhile"
+        if number == video.GROUP:
+            second.set()
+        return [person()] * number
+
+    lines = run(made(10, 2), Given(late_first))
+    assert [len(frame.detections) for frame in frames_of(lines)] == list(range(20))
+
+
+def test_what_a_model_raises_ends_the_segment() -> None:
+    def bad(rgb: Rgb) -> list[Detection]:
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        run(made(10, 2), Given(bad))
 
 
 def test_progress_counts_every_decoded_frame_once() -> None:
