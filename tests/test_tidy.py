@@ -293,6 +293,23 @@ def test_queries_are_written_in_the_store_alone() -> None:
     )
 
 
+def test_tables_are_looked_into_in_the_store_alone() -> None:
+    """Elsewhere a table is named, to add rows to it, and nothing is executed."""
+    violations = []
+    for module, path in modules().items():
+        if part(module) == "store":
+            continue
+        for node in ast.walk(tree(path)):
+            if not isinstance(node, ast.Attribute):
+                continue
+            owner = getattr(node.value, "value", None)
+            if getattr(owner, "id", "") == "tables":
+                violations.append(f"{where(path, node)}: .{node.attr} of a table outside store/")
+            elif node.attr == "execute":
+                violations.append(f"{where(path, node)}: a statement is run outside store/")
+    report(violations)
+
+
 def test_heavy_libraries_stay_where_media_are_worked_on() -> None:
     report(
         [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, ClassVar
 
 from leitstand.control.advance import advance, open_params
@@ -282,13 +281,7 @@ class Finish(Command[None]):
             reason = _open_reason(self.reason)
             change = Change(attempt, {**ended, "reason": reason, "blame": blame})
             tx.move(ATTEMPT, "fail", [change])
-            fail(tx, attempt, task, reason, blame)
-            if task_waits(tx, task.id):
-                tx.conn.execute(
-                    tables.tasks.update()
-                    .where(tables.tasks.c.id == task.id)
-                    .values(not_before=tx.now + RETRY_AFTER)
-                )
+            fail(tx, task, reason, blame)
         advance(tx, task.job_id)
 
 
@@ -296,13 +289,3 @@ def _open_reason(reason: dict[str, Any] | None) -> dict[str, Any]:
     if reason is None:
         return {"code": "incomplete", "params": {}}
     return {"code": reason["code"], "params": open_params(reason["params"])}
-
-
-RETRY_AFTER = timedelta(seconds=2)
-"""A failed attempt is not repeated at once: what broke it is often still there."""
-
-
-def task_waits(tx: Tx, task_id: str) -> bool:
-    """Whether a task is in the queue again."""
-    task = jobs.task(tx.conn, tx.tenant, task_id)
-    return task is not None and task.state == "queued"

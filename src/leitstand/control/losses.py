@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, ClassVar
 
 from leitstand.control.advance import advance
@@ -28,17 +29,24 @@ def lose(tx: Tx, lost: Sequence[Attempt], code: str) -> None:
         advance(tx, task.job_id)
 
 
-def fail(tx: Tx, attempt: Attempt, task: Task, reason: dict[str, Any] | None, blame: str) -> str:
-    """An attempt reported failure; the event its task took."""
+def fail(tx: Tx, task: Task, reason: dict[str, Any] | None, blame: str) -> None:
+    """An attempt reported failure. It is not repeated at once: what broke it is often still there."""
     event = after_failure(blame, attempts.used(tx.conn, task.id), task.attempts_max)
-    end_task(tx, task, event, reason)
-    return event
+    end_task(tx, task, event, reason, not_before=tx.now + limits.RETRY_AFTER)
 
 
-def end_task(tx: Tx, task: Task, event: str, reason: dict[str, Any] | None) -> None:
-    """Move a task and tell its job's streams."""
+def end_task(
+    tx: Tx,
+    task: Task,
+    event: str,
+    reason: dict[str, Any] | None,
+    *,
+    not_before: datetime | None = None,
+) -> None:
+    """Move a task and tell its job's streams; back in the queue it waits until `not_before`."""
     values = {"reason": reason if event == "fail" else None}
-    tx.move(TASK, event, [Change(task, values)])
+    waits = {"not_before": not_before} if event == "requeue" else {}
+    tx.move(TASK, event, [Change(task, values | waits)])
     tx.event(
         task.job_id,
         "task",

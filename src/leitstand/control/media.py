@@ -104,11 +104,7 @@ class NotePart(Command[Upload]):
         if self.number not in upload.parts_present:
             present = sorted({*upload.parts_present, self.number})
             term = tx.now + limits.ABANDONED_AFTER
-            tx.conn.execute(
-                tables.uploads.update()
-                .where(tables.uploads.c.id == upload.id)
-                .values(parts_present=present, updated_at=tx.now, expires_at=term)
-            )
+            media.set_parts(tx.conn, tx.tenant, upload.id, present, term, tx.now)
             if one(tx, upload.medium_id).state == "receiving":
                 tx.set("medium", upload.medium_id, erase_after=term)
         return upload_of(tx, self.upload_id)
@@ -138,11 +134,7 @@ class CompleteUpload(Command[str]):
             "expires_at": None,
         }
         add(tx.conn, tables.objects, [row])
-        tx.conn.execute(
-            tables.uploads.update()
-            .where(tables.uploads.c.id == upload.id)
-            .values(object_id=self.object_id, updated_at=tx.now)
-        )
+        media.complete(tx.conn, tx.tenant, upload.id, self.object_id, tx.now)
         return self.object_id
 
 

@@ -115,11 +115,9 @@ def _charge(
 
 def free(tx: Tx, instance: Instance) -> None:
     """An instance is observed absent: nothing more can be charged, so nothing stays reserved."""
-    row = tx.conn.execute(
-        tables.reservations.select().where(tables.reservations.c.instance_id == instance.id)
-    ).first()
-    if row is not None and row.state == "held":
-        tx.move(RESERVATION, "free", [Change(row)])
+    reservation = money.reservation_of(tx.conn, instance.id)
+    if reservation is not None and reservation.state == "held":
+        tx.move(RESERVATION, "free", [Change(reservation)])
 
 
 def reservation_job(tx: Tx, instance_id: str) -> Job | None:

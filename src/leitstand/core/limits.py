@@ -55,6 +55,8 @@ PROGRESS_SECONDS_MIN = 60.0
 CLOCK_SKEW_MAX = timedelta(seconds=60)
 BACKWARD_JUMP_MAX = timedelta(seconds=5)
 ATTEMPTS_MAX = 5
+RETRY_AFTER = timedelta(seconds=2)
+"""Before a task whose attempt failed is offered again."""
 SEGMENTS_PER_TASK = 4
 SLOTS_MAX = 64
 BEAT_BYTES_MAX = MIB

@@ -6,10 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, case, delete, exists, func, literal, select, update
+from sqlalchemy import (
+    Connection,
+    Update,
+    case,
+    delete,
+    exists,
+    func,
+    literal,
+    select,
+    update,
+)
 
 from leitstand.core.medium import Medium, Segment, StoredObject
-from leitstand.store.rows import chunks, columns, fetch
+from leitstand.store.rows import Stale, chunks, columns, fetch
 from leitstand.store.tables import (
     attempts,
     job_media,
@@ -259,6 +269,33 @@ def upload_by_digest(conn: Connection, tenant: str, medium_id: str, sha256: str)
         uploads.c.sha256 == sha256,
     )
     return next(iter(fetch(conn, Upload, query.order_by(uploads.c.id).limit(1))), None)
+
+
+def set_parts(
+    conn: Connection,
+    tenant: str,
+    upload_id: str,
+    present: Sequence[int],
+    term: datetime,
+    now: datetime,
+) -> None:
+    """Which parts of an upload have arrived, which gives it a new term; once it is complete, this
+    is no longer a question."""
+    query = _unfinished(tenant, upload_id)
+    conn.execute(query.values(parts_present=list(present), expires_at=term, updated_at=now))
+
+
+def complete(conn: Connection, tenant: str, upload_id: str, object_id: str, now: datetime) -> None:
+    """An upload has become an object, once. Raises Stale when it already is one."""
+    query = _unfinished(tenant, upload_id)
+    if conn.execute(query.values(object_id=object_id, updated_at=now)).rowcount == 0:
+        raise Stale(f"upload {upload_id} is complete")
+
+
+def _unfinished(tenant: str, upload_id: str) -> Update:
+    return update(uploads).where(
+        uploads.c.id == upload_id, uploads.c.tenant_id == tenant, uploads.c.object_id.is_(None)
+    )
 
 
 def named(conn: Connection, names: Sequence[str]) -> set[str]:

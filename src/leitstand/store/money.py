@@ -36,6 +36,7 @@ class Reservation:
     instance_id: str
     amount: Decimal
     state: str
+    version: int
 
 
 def held(conn: Connection, tenant: str, job_id: str | None = None) -> Decimal:
