@@ -6,8 +6,10 @@ import ast
 import re
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import cache
 from importlib import resources
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from fluent.syntax import FluentParser
@@ -28,6 +30,7 @@ class _Variables(Visitor):
         self.names.add(node.id.name)
 
 
+@cache
 def _patterns(lang: str) -> dict[str, set[str]]:
     """Every message and attribute of a language with the variables it uses."""
     found: dict[str, set[str]] = {}
@@ -48,9 +51,18 @@ def _patterns(lang: str) -> dict[str, set[str]]:
     return found
 
 
-def _problem_codes() -> dict[str, str]:
-    """Every code given as a literal to Problem(...) in the source, with its place."""
-    codes: dict[str, str] = {}
+class _Raised(NamedTuple):
+    """A literal `Problem("code", ...)` or `Failure("code", ...)` in the source."""
+
+    place: str
+    code: str
+    given: frozenset[str | None]
+    """Names of its parameters; None stands for `**more`."""
+
+
+@cache
+def _raised() -> list[_Raised]:
+    found: list[_Raised] = []
     for path in SOURCE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.Call) or not node.args:
@@ -58,9 +70,18 @@ def _problem_codes() -> dict[str, str]:
             name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
             name = node.func.id if isinstance(node.func, ast.Name) else name
             first = node.args[0]
-            if name == "Problem" and isinstance(first, ast.Constant):
-                codes[str(first.value)] = f"{path.relative_to(SOURCE)}:{node.lineno}"
-    return codes
+            if name in ("Problem", "Failure") and isinstance(first, ast.Constant):
+                place = f"{path.relative_to(SOURCE)}:{node.lineno}"
+                given = frozenset(word.arg for word in node.keywords)
+                found.append(_Raised(place, str(first.value), given))
+    return found
+
+
+def _variables_of(code: str) -> set[str]:
+    """What the sentences of a problem use."""
+    name = f"problem-{code}"
+    used = (names for id, names in _patterns("en").items() if id.partition(".")[0] == name)
+    return set().union(*used)
 
 
 def _said_ids() -> dict[str, str]:
@@ -88,7 +109,17 @@ def test_every_message_exists_in_both_languages_with_the_same_variables() -> Non
 
 
 def test_every_problem_in_the_source_has_words() -> None:
-    missing = {c: at for c, at in _problem_codes().items() if not Texts("en").knows(f"problem-{c}")}
+    missing = {r.place: r.code for r in _raised() if not Texts("en").knows(f"problem-{r.code}")}
+    assert missing == {}
+
+
+def test_every_problem_in_the_source_gives_what_its_words_use() -> None:
+    """What intake says of a file gets the file's name where it is shown."""
+    missing = {}
+    for raised in _raised():
+        by_shower = {"name"} if raised.place.startswith("media/") else set()
+        if without := _variables_of(raised.code) - raised.given - by_shower:
+            missing[raised.place] = (raised.code, without)
     assert missing == {}
 
 

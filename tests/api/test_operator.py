@@ -221,7 +221,10 @@ def test_an_ending_that_two_ids_share_is_ambiguous(api: httpx.Client) -> None:
     for case in ids:
         last[case[-1]] = last.get(case[-1], 0) + 1
     shared = next(ending for ending, count in last.items() if count > 1)
-    problem(api.get(f"/media?case={shared}"), "ambiguous-id", 400)
+    found = problem(api.get(f"/media?case={shared}"), "ambiguous-id", 400)
+    assert found["params"]["count"] == last[shared]
+    candidates = found["params"]["candidates"].split(", ")
+    assert candidates and all(id.endswith(shared) and id in ids for id in candidates)
 
 
 def test_pages_show_everything_once_newest_first(api: httpx.Client) -> None:

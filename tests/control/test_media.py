@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -115,3 +116,12 @@ def test_a_plan_that_is_started_after_its_media_were_abandoned_says_so(rig: Rig)
     rig.step(2)
     with pytest.raises(Problem, match="medium-gone"):
         start(rig, decision)
+
+
+def test_a_plan_without_an_offer_says_how_many_fell(rig: Rig) -> None:
+    rules: Any = rig.planner.rules
+    rules.price_max["rented"] = Decimal("0.30")
+    case = rig.run(OpenCase("K-1"))
+    with pytest.raises(Problem) as caught:
+        start(rig, plan(rig, rig.medium(case.id)))
+    assert (caught.value.code, caught.value.params) == ("no-offer", {"rejected": 1})

@@ -151,7 +151,7 @@ def test_another_content_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(Problem) as raised:
         pull(["one"], cache, catalogue=models)
     assert raised.value.code == "model-digest-wrong"
-    assert raised.value.params["name"] == "a.bin"
+    assert raised.value.params["model"] == "a.bin"
     assert files_in(cache.folder) == []
 
 

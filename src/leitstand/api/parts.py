@@ -19,6 +19,7 @@ from leitstand.ports import Blobs, Clock, HeadVerifier
 from leitstand.store.resolve import candidates
 
 R = TypeVar("R")
+CANDIDATES_SHOWN = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +52,14 @@ class OperatorParts:
     def resolve(self, table: str, given: str) -> str:
         """The id that a person means. Raises Problem `unknown-…` or `ambiguous-id`."""
         tenant = self.door.tenant
-        found = self.door.database.read(lambda conn: candidates(conn, table, tenant, given))
+        found = self.door.database.read(
+            lambda conn: candidates(conn, table, tenant, given, limits.PAGE_MAX)
+        )
         if len(found) > 1:
-            raise Problem("ambiguous-id", Exit.USAGE, given=given)
+            shown = ", ".join(found[:CANDIDATES_SHOWN])
+            raise Problem(
+                "ambiguous-id", Exit.USAGE, given=given, count=len(found), candidates=shown
+            )
         if not found:
             noun = {"media": "medium"}.get(table, table.removesuffix("s"))
             raise Problem(f"unknown-{noun}", Exit.USAGE, **{noun: given})

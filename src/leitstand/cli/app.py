@@ -93,7 +93,7 @@ def call(arguments: Sequence[str]) -> int:
     except CycloptsError as error:
         raise _usage(error) from error
     except OverflowError as error:
-        raise Problem("usage", Exit.USAGE, detail=str(error)) from error
+        raise Problem("usage", Exit.USAGE, detail=str(error), command="leitstand") from error
     return int(result or 0)
 
 

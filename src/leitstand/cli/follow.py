@@ -355,9 +355,8 @@ def instances_of(client: Client, job: Mapping[str, Any]) -> dict[str, str]:
 def problem_of_medium(medium: Mapping[str, Any]) -> Problem:
     """Why a medium failed, as the error its file would have given."""
     reason = medium.get("reason") or {}
-    params = dict(reason.get("params") or {})
-    if params.get("name") is None:  # a model's own name stays
-        params["name"] = medium.get("name") or short(medium.get("id"))
+    name = medium.get("name") or short(medium.get("id"))
+    params = {**(reason.get("params") or {}), "name": name}
     exit = Exit.USAGE if reason.get("exit") == Exit.USAGE else Exit.FAILED
     return Problem(str(reason.get("code") or "medium-failed"), exit, **params)
 

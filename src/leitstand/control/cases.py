@@ -24,7 +24,7 @@ class OpenCase(Command[Case]):
     def apply(self, tx: Tx) -> Case:
         """Raises Problem `case-class-differs` when the case exists under another class."""
         if not 0 <= (self.data_class or 0) <= 3:
-            raise Problem("bad-class", Exit.USAGE, data_class=str(self.data_class))
+            raise Problem("bad-class", Exit.USAGE, option="data_class", given=str(self.data_class))
         wanted = self.data_class
         if wanted is None and self.name == INBOX:
             wanted = DATA_CLASS

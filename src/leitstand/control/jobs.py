@@ -43,7 +43,8 @@ class StartJob(Command[Job]):
             return known
         chosen = decision.verdict.get("chosen")
         if chosen is None:
-            raise Problem("no-offer", Exit.NO_CAPACITY, rejected=len(decision.reasons))
+            rejected = sum(fallen["count"] for fallen in decision.reasons["rejected"])
+            raise Problem("no-offer", Exit.NO_CAPACITY, rejected=rejected)
         job = self._create(tx, decision)
         self._plan_tasks(tx, job, decision.inputs)
         tx.move(JOB, "start", [Change(job, case=tx.case(job.case_id))])

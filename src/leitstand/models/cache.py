@@ -44,7 +44,7 @@ class ModelCache:
         actual = hashlib.sha256(data).hexdigest()
         if actual != sha256:
             self.remove(sha256)
-            raise Problem("model-digest-wrong", name=sha256, expected=sha256, actual=actual)
+            raise Problem("model-digest-wrong", model=sha256, expected=sha256, actual=actual)
         return data
 
     def add(self, data: bytes) -> str:

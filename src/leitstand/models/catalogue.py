@@ -110,7 +110,7 @@ class Catalogue:
             if entry.name == name:
                 return entry
         known = ", ".join(entry.name for entry in self.entries)
-        raise Problem("model-unknown", Exit.USAGE, name=name, known=known)
+        raise Problem("model-unknown", Exit.USAGE, model=name, known=known)
 
     def default_set(self) -> tuple[str, ...]:
         """Names of what `models pull` fetches unless told otherwise."""

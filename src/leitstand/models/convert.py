@@ -31,19 +31,19 @@ def make(file: ModelFile, making: Making, sources: Mapping[str, bytes]) -> bytes
     except KeyError:
         raise Problem("catalogue-broken", detail=f"unknown step {making.step}") from None
     except ValueError as error:
-        raise Problem("model-not-convertible", name=file.name, detail=str(error)) from error
+        raise Problem("model-not-convertible", model=file.name, detail=str(error)) from error
     actual = hashlib.sha256(data).hexdigest()
     if actual == file.sha256:
         return data
     if making.step in _CONVERSIONS:
         raise Problem(
             "model-conversion-differs",
-            name=file.name,
+            model=file.name,
             expected=file.sha256,
             actual=actual,
             libraries=f"onnx {version('onnx')}, numpy {version('numpy')}",
         )
-    raise Problem("model-digest-wrong", name=file.name, expected=file.sha256, actual=actual)
+    raise Problem("model-digest-wrong", model=file.name, expected=file.sha256, actual=actual)
 
 
 def _copy(inputs: Sequence[bytes], options: Mapping[str, Any]) -> bytes:

@@ -54,7 +54,7 @@ def check(source: Source, data: bytes) -> None:
 
 
 def _wrong(source: Source, actual: str) -> Problem:
-    return Problem("model-digest-wrong", name=source.name, expected=source.sha256, actual=actual)
+    return Problem("model-digest-wrong", model=source.name, expected=source.sha256, actual=actual)
 
 
 def _from_zip(path: Path, members: dict[str, Source]) -> dict[str, bytes]:

@@ -11,7 +11,7 @@ from leitstand.store.tables import metadata
 _SHORT = re.compile(r"^(?:[a-z]-)?([0-9A-Za-z]{1,26})$")
 
 
-def candidates(conn: Connection, table: str, tenant: str, given: str, most: int = 2) -> list[str]:
+def candidates(conn: Connection, table: str, tenant: str, given: str, most: int) -> list[str]:
     """Ids that `given` may mean: itself, or up to `most` that end with it (letters in any case)."""
     found = metadata.tables[table]
     query = select(found.c.id).where(found.c.tenant_id == tenant)

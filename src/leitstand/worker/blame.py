@@ -13,9 +13,16 @@ from pathlib import Path
 from leitstand.core.problem import Param, Problem
 from leitstand.media.zygote import ZygoteError
 
-_HOST_ERRNO = frozenset(
-    {errno.ENOSPC, errno.ENOMEM, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EIO, errno.EAGAIN}
-)
+_HOST_ERRNO = {
+    errno.ENOSPC: "disk",
+    errno.EDQUOT: "disk",
+    errno.ENOMEM: "memory",
+    errno.EMFILE: "files",
+    errno.ENFILE: "files",
+    errno.EAGAIN: "processes",
+    errno.EIO: "device",
+}
+"""What a machine ran out of, or what of it failed, by error number."""
 _OUT_OF_MEMORY = ("out of memory", "failed to allocate memory", "bad_alloc", "bad allocation")
 DECODER_GONE = "decoder-gone"
 """The decode process died: this worker can do nothing more, another one can."""
@@ -48,7 +55,7 @@ def judge(error: BaseException) -> Failure:
     if isinstance(error, MemoryError) or any(words in text for words in _OUT_OF_MEMORY):
         return Failure("host-out-of-memory", "host")
     if isinstance(error, OSError) and error.errno in _HOST_ERRNO:
-        return Failure("host-exhausted", "host", error=errno.errorcode[error.errno])
+        return Failure("host-exhausted", "host", resource=_HOST_ERRNO[error.errno])
     return Failure("worker-error", "us", error=type(error).__name__, place=place(error))
 
 

@@ -70,7 +70,7 @@ class ModelFiles:
                 live.advance()
         except Refused as error:
             raise Failure(
-                "model-unavailable", "us", name=version.name, reason=error.code
+                "model-unavailable", "us", model=version.name, reason=error.code
             ) from error
         data = bytes(whole)
         if hashlib.sha256(data).hexdigest() != file.sha256:
@@ -81,4 +81,4 @@ class ModelFiles:
 
 
 def _wrong(version: ModelVersion) -> Failure:
-    return Failure("model-digest-wrong", "model", name=version.name, version=version.version)
+    return Failure("model-digest-wrong", "model", model=version.name)

@@ -161,7 +161,7 @@ def _unloadable(version: ModelVersion, error: Exception) -> Failure:
     if isinstance(error, Problem):
         blame = "host" if error.code == "no-cuda-runtime" else "model"
         return Failure(error.code, blame, **error.params)
-    return Failure("model-unloadable", "model", name=version.name, family=version.family)
+    return Failure("model-unloadable", "model", model=version.name)
 
 
 def choose_device(gpus: Gpus) -> Device:

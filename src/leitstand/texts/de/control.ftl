@@ -36,8 +36,14 @@ problem-gated = { $capability } ist nicht freigegeben
     .do = ein Profil ohne das wählen
 problem-gone-by-itself = sie endete von selbst
 problem-held = der Auftrag wurde angehalten
-problem-host-exhausted = der Maschine ging { $resource } aus
-    .do = freigeben, dann den Auftrag fortsetzen
+problem-host-exhausted = { $resource ->
+        [disk] auf der Maschine ist kein Speicherplatz mehr
+        [memory] auf der Maschine ist kein Arbeitsspeicher mehr
+        [files] auf der Maschine sind zu viele Dateien offen
+        [processes] die Maschine kann keine Prozesse mehr starten
+       *[device] ein Datenträger oder Gerät der Maschine versagte
+    }
+    .do = das beheben oder eine andere Maschine nehmen, dann den Auftrag neu starten
 problem-host-out-of-memory = der Maschine ging der Arbeitsspeicher aus
     .do = eine Maschine mit mehr Speicher nehmen
 problem-idle = niemand braucht sie mehr

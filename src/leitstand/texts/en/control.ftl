@@ -36,8 +36,14 @@ problem-gated = { $capability } is not approved
     .do = choose a profile without it
 problem-gone-by-itself = it ended by itself
 problem-held = the job was held
-problem-host-exhausted = the machine ran out of { $resource }
-    .do = free it, then resume the job
+problem-host-exhausted = { $resource ->
+        [disk] the machine has no disk space left
+        [memory] the machine has no memory left
+        [files] the machine has too many open files
+        [processes] the machine can start no more processes
+       *[device] a disk or device of the machine failed
+    }
+    .do = mend that, or use another machine, then start the job again
 problem-host-out-of-memory = the machine ran out of memory
     .do = use a machine with more memory
 problem-idle = nobody needs it any more
