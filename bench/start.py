@@ -3,7 +3,7 @@
 Help is compared with `dstack --help` and `sky --help`, each in a virtual environment of its own
 under the cache folder, and with the bare start of the interpreter. The first finding is the commit
 of the first segment of a one-picture job, with the embedded control plane up (warm) and not (cold),
-against a process that imports the runtime, loads the same model and looks at the same picture.
+against a process that imports the runtime, loads the same models and looks at the same picture.
 """
 
 # ruff: noqa: E402 - the folder of the repository must be on the module path first
@@ -33,7 +33,8 @@ SECONDS_FINDING = 100.0
 PEERS = {"dstack": ("dstack", "dstack"), "sky": ("skypilot", "sky")}
 """Name here -> package, command."""
 CACHE = Path(os.environ.get("LEITSTAND_BENCH_CACHE", Path.home() / ".cache" / "leitstand-bench"))
-MODEL = "blazeface-256"
+FAMILIES = ("face", "detector")
+"""What the profile loads: one for its findings, both to blur its picture."""
 PROFILE = "faces"
 PICTURE = "astronaut.png"
 
@@ -41,12 +42,15 @@ _FLOOR = """
 import sys
 import av, numpy, onnxruntime, PIL.Image
 from pathlib import Path
-from leitstand.models import face
+from leitstand.models import detector, face
 from leitstand.ports import Device
-model = face.load({"model.onnx": Path(sys.argv[1]).read_bytes()}, Device(threads=2))
-with PIL.Image.open(sys.argv[2]) as image:
+models = [
+    family.load({"model.onnx": Path(path).read_bytes()}, Device(threads=2))
+    for family, path in zip((face, detector), sys.argv[2:], strict=True)
+]
+with PIL.Image.open(sys.argv[1]) as image:
     rgb = numpy.asarray(image.convert("RGB"))
-assert model([rgb])[0]
+assert all(model([rgb])[0] for model in models)
 """
 
 
@@ -115,13 +119,10 @@ def _picture() -> Path:
 
 
 def _floor() -> Figures:
-    model = weights.models(MODEL)
-    file = weights.Catalogue.load().get(MODEL).version.files[0]
-    return {
-        "runtime": timed(
-            [sys.executable, "-c", _FLOOR, str(model.path(file.sha256)), str(_picture())]
-        )["s"]
-    }
+    cache, catalogue = weights.models(), weights.Catalogue.load()
+    versions = [catalogue.best(family, cache) for family in FAMILIES]
+    files = [str(cache.path(version.files[0].sha256)) for version in versions if version]
+    return {"runtime": timed([sys.executable, "-c", _FLOOR, str(_picture()), *files])["s"]}
 
 
 def measure_help() -> tuple[dict[str, str], list[Any], dict[str, str]]:

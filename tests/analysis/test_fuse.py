@@ -15,6 +15,7 @@ from leitstand.core.finding import Frame, Line, Scene, Stats, decode, encode
 from leitstand.core.problem import Problem
 from leitstand.core.report import check, headline
 from leitstand.messages import LANGUAGES, Texts
+from tests.analysis import documents
 from tests.analysis.documents import SEGMENT_US, VIDEO, Job, picture, speech, still, street
 from tests.same import differences, same_findings
 
@@ -294,6 +295,19 @@ def test_pictures_that_do_not_fit_are_left_out_and_it_says_so(
     assert fused.html.count("data:image/jpeg") == 3
     told = [line["sentence"] for line in fused.report["not_known"]]
     assert any(line.startswith("3 of 5 pictures are in this file") for line in told)
+
+
+def test_a_report_that_could_blur_nobody_says_why_it_has_no_pictures(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    job = Job()
+    monkeypatch.setattr(documents, "picture", lambda: Stats("image", 0, 0))
+    still(job)
+    silent = made(job).report["not_known"]
+    job.document["missing"].append({"family": "face", "capability": "face-detection"})
+    told = made(job).report["not_known"]
+    assert "unknown-unblurred" not in {line["message"] for line in silent}
+    assert "unknown-unblurred" in {line["message"] for line in told}
 
 
 def test_every_medium_gets_a_picture_before_any_gets_a_second() -> None:

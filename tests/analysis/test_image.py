@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from leitstand.analysis import image
+from leitstand.analysis import image, video
 from leitstand.core.finding import (
     Detection,
+    Face,
     Frame,
     Gap,
     Line,
@@ -25,6 +26,8 @@ from leitstand.core.finding import (
 )
 from leitstand.core.limits import PICTURE_SIDE_MAX
 from leitstand.core.problem import Problem
+from leitstand.core.profile import PROFILES
+from leitstand.ports import Pipeline
 from tests import weights
 from tests.analysis.segments import Given, Segment, real
 
@@ -112,6 +115,57 @@ def test_pictures_for_the_report_are_small_and_faces_in_them_are_gone() -> None:
     assert found == []
 
 
+def person_and_face() -> dict[str, Given]:
+    """Models that see one person and, elsewhere, one face."""
+    person = Detection((40.0, 40.0, 200.0, 360.0), "person", 0.9)
+    nothing = {family: Given(lambda item: []) for family in ("pose", "scene")}
+    return {
+        **nothing,
+        "detector": Given(lambda item: [person]),
+        "face": Given(lambda item: [Face((300.0, 100.0, 400.0, 220.0), 0.9)]),
+        "silhouette": Given(lambda rgb: np.zeros(rgb.shape[:2], np.float32)),
+    }
+
+
+SEEING = sorted(name for name, pipelines in PROFILES.items() if pipelines.keys() & {"image"})
+
+
+@pytest.mark.parametrize("profile", SEEING)
+@pytest.mark.parametrize("pipeline", [image, video], ids=["image", "video"])
+def test_persons_and_faces_are_blurred_whatever_the_profile_looks_for(
+    pipeline: Pipeline, profile: str
+) -> None:
+    rng = np.random.default_rng(7)
+    noise = rng.integers(0, 256, (400, 480, 3), np.uint8)
+    source = Segment(0, 1, [(0, noise)])
+    lines = list(pipeline.run(profile, source, person_and_face(), lambda units: None))
+    after = pixels(only(lines, Picture))
+    assert after[60:340, 60:180].std() < 0.4 * noise[60:340, 60:180].std()
+    assert after[110:210, 310:390].std() < 0.4 * noise[110:210, 310:390].std()
+    assert after[:30, 420:].std() > 0.6 * noise[:30, 420:].std()
+
+
+@pytest.mark.parametrize("missing", ["detector", "face"])
+@pytest.mark.parametrize("profile", SEEING)
+@pytest.mark.parametrize("pipeline", [image, video], ids=["image", "video"])
+def test_without_a_model_for_persons_and_one_for_faces_there_is_no_picture(
+    pipeline: Pipeline, profile: str, missing: str
+) -> None:
+    given = person_and_face()
+    del given[missing]
+    lines = list(pipeline.run(profile, still("coffee.png"), given, lambda units: None))
+    assert not [line for line in lines if isinstance(line, Picture)]
+
+
+@pytest.mark.parametrize(("profile", "persons", "faces"), [("faces", 0, 1), ("scene", 1, 0)])
+def test_what_is_found_for_blurring_alone_is_no_finding(
+    profile: str, persons: int, faces: int
+) -> None:
+    lines = list(image.run(profile, still("coffee.png"), person_and_face(), lambda units: None))
+    frame = only(lines, Frame)
+    assert (len(frame.detections), len(frame.faces)) == (persons, faces)
+
+
 def test_what_shows_no_person_stays_sharp() -> None:
     lines = lines_of("coffee.png")
     frame, picture = only(lines, Frame), only(lines, Picture)
@@ -133,8 +187,8 @@ def test_the_same_picture_gives_the_same_lines() -> None:
     ("profile", "used"),
     [
         ("people", {"detector", "pose", "face"}),
-        ("faces", {"face"}),
-        ("scene", {"detector", "scene", "silhouette"}),
+        ("faces", {"face", "detector"}),
+        ("scene", {"detector", "scene", "silhouette", "face"}),
     ],
 )
 def test_a_profile_uses_its_own_families_and_no_others(profile: str, used: set[str]) -> None:

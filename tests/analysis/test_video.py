@@ -52,8 +52,14 @@ def crowd(sizes: Sequence[int]) -> Given:
     return Given(lambda rgb: [person() for _ in range(sizes[int(rgb[0, 0, 0])])])
 
 
+BLIND = Given(lambda rgb: [])
+"""A model that sees nothing."""
+
+
 def run(source: Segment, detector: Given, profile: str = "people") -> list[Line]:
-    return list(video.run(profile, source, {"detector": detector}, lambda units: None))
+    return list(
+        video.run(profile, source, {"detector": detector, "face": BLIND}, lambda units: None)
+    )
 
 
 def frames_of(lines: Sequence[Line]) -> list[Frame]:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from leitstand.analysis.look import PERSON, look, people
+from leitstand.analysis.look import PERSON, look, people, split
 from leitstand.analysis.picture import picture
 from leitstand.analysis.surroundings import surroundings
 from leitstand.core import profile as profiles
@@ -43,18 +43,20 @@ def run(
     gaps and statistics alone.
     """
     wanted = {use.family for use in uses(profile)}
-    given = {family: model for family, model in models.items() if family in wanted}
+    reported, others = split(uses(profile), models)
     units = 0
     for still in source.frames(FRAME_SIDE_MAX):
         units += 1
-        yield from _still(still, given, wanted)
+        yield from _still(still, reported, others, wanted)
         progress(1)
         break
     yield from (Gap(*gap) for gap in source.gaps())
     yield Stats("image", units, units)
 
 
-def _still(still: VideoFrame, models: Mapping[str, Model], wanted: set[str]) -> Iterator[Line]:
+def _still(
+    still: VideoFrame, models: Mapping[str, Model], others: Mapping[str, Model], wanted: set[str]
+) -> Iterator[Line]:
     (frame,) = look([still], models, POSED_MAX)
     yield frame
     if "scene" in wanted:
@@ -63,7 +65,7 @@ def _still(still: VideoFrame, models: Mapping[str, Model], wanted: set[str]) -> 
         mask = _mask(still, frame, models["silhouette"])
         if mask is not None:
             yield mask
-    yield picture(still, frame)
+    yield from picture(still, frame, models, others)
 
 
 def _mask(still: VideoFrame, frame: Frame, silhouette: Model) -> Mask | None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from leitstand.core.finding import Box, Detection, Face, Frame, Point
+from leitstand.core.profile import Use
 from leitstand.ports import Model, VideoFrame
 
 PERSON = "person"
@@ -19,6 +20,19 @@ OBJECT_SCORE_MIN = 0.35
 """Other objects below this are not reported; persons from this score on count as seen."""
 POSE_HEIGHT_MIN = 48.0
 """Pixels of the decoded frame; a smaller person has no readable joints."""
+
+
+def split(
+    uses: Sequence[Use], models: Mapping[str, Model]
+) -> tuple[dict[str, Model], dict[str, Model]]:
+    """The models whose findings a profile reports, and those that it uses for blurring alone."""
+    reported = {use.family: models[use.family] for use in uses if use.family in models}
+    others = {
+        use.family: reported.pop(use.family)
+        for use in uses
+        if not use.reported and use.family in models
+    }
+    return reported, others
 
 
 def look(

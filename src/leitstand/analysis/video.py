@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from leitstand.analysis.look import has_pose, look, people
+from leitstand.analysis.look import has_pose, look, people, split
 from leitstand.analysis.picture import picture
 from leitstand.analysis.surroundings import surroundings
 from leitstand.core import profile as profiles
@@ -49,12 +49,12 @@ def run(
 ) -> Iterator[Line]:
     """Findings of one segment: frames in order, then pictures, surroundings, gaps, statistics."""
     wanted = {use.family for use in uses(profile)}
-    given = {family: model for family, model in models.items() if family in wanted}
+    reported, others = split(uses(profile), models)
     album = Album(source.from_us, source.to_us)
     units = detected = posed = 0
     started = time.monotonic()
     groups = _groups(source.frames(FRAME_SIDE_MAX))
-    for count, group, frames in _looked(groups, given):
+    for count, group, frames in _looked(groups, reported):
         for held, frame in zip(group, frames, strict=True):
             album.consider(held, frame)
             posed += has_pose(frame)
@@ -63,10 +63,11 @@ def run(
         detected += len(group)
         progress(count)
     seconds = time.monotonic() - started
-    yield from (picture(held, frame) for held, frame in album.pictures())
+    for held, frame in album.pictures():
+        yield from picture(held, frame, reported, others)
     middle = album.middle()
     if middle is not None and "scene" in wanted:
-        yield from surroundings(*middle, given)
+        yield from surroundings(*middle, reported)
     yield from (Gap(*gap) for gap in source.gaps())
     rate = round(posed / seconds, 1) if posed and seconds > 0 else None
     yield Stats("video", units, detected, rate)

@@ -13,11 +13,16 @@ from leitstand.core.problem import Exit, Problem
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A pipeline's need of a family; an optional one that is missing becomes a line under "not known"."""
+    """A pipeline's need of a family; an optional one that is missing becomes a line under "not known".
+
+    One that is not `reported` looks at the pictures of the report alone, so that all persons in
+    them are blurred; what it finds is no finding.
+    """
 
     family: str
     capability: str
     required: bool
+    reported: bool = True
 
 
 _DETECTOR = Use("detector", "object-detection", True)
@@ -27,6 +32,9 @@ _SCENE = Use("scene", "scene-labels", False)
 _SILHOUETTE = Use("silhouette", "person-segmentation", False)
 _VOICE = Use("voice", "voice-activity", True)
 _SPEECH = Use("speech", "transcription", True)
+
+_PERSONS_TO_BLUR = Use("detector", "object-detection", False, reported=False)
+_FACES_TO_BLUR = Use("face", "face-detection", False, reported=False)
 
 _AUDIO = (_VOICE, _SPEECH)
 
@@ -41,12 +49,12 @@ PROFILES: dict[str, dict[str, tuple[Use, ...]]] = {
         "audio": _AUDIO,
     },
     "faces": {
-        "image": (Use("face", "face-detection", True),),
+        "image": (Use("face", "face-detection", True), _PERSONS_TO_BLUR),
         "video": (_DETECTOR, Use("face", "face-detection", True)),
     },
     "scene": {
-        "image": (_DETECTOR, _SCENE, _SILHOUETTE),
-        "video": (_DETECTOR, _SCENE),
+        "image": (_DETECTOR, _SCENE, _SILHOUETTE, _FACES_TO_BLUR),
+        "video": (_DETECTOR, _SCENE, _FACES_TO_BLUR),
     },
     "audio": {"audio": _AUDIO},
     "auto": {
@@ -57,6 +65,9 @@ PROFILES: dict[str, dict[str, tuple[Use, ...]]] = {
 }
 
 DEFAULT = "auto"
+
+BLURRED_BY = frozenset({"detector", "face"})
+"""The families that find persons for blurring; without both there is no picture in the report."""
 
 
 def uses(profile: str, pipeline: str) -> tuple[Use, ...]:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from leitstand.core.evidence import Evidence, seconds
 from leitstand.core.facts import WORD_SCORE_DOUBTFUL, MediumFacts
 from leitstand.core.inputs import Inputs, MediumInput
-from leitstand.core.profile import pipeline_of
+from leitstand.core.profile import BLURRED_BY, pipeline_of
 from leitstand.core.summary import (
     Say,
     Summary,
@@ -265,6 +265,8 @@ class _NotKnown:
             id = f"family-{family}"
             name = self._texts.say(id) if self._texts.knows(id) else family
             self.add("unknown-model", what=name)
+        if of == 0 and {missing.get("family") for missing in inputs.missing} & BLURRED_BY:
+            self.add("unknown-unblurred")
         if any(fact.objects or fact.tracks or fact.count for fact in facts):
             self.add("unknown-missed")
         if any(scene.source == "rule" for fact in facts for scene in fact.scenes):

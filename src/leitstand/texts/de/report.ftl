@@ -166,6 +166,7 @@ unknown-words = { $count ->
         } wurden mit weniger als { $limit } Sicherheit gehört; sie sind gepunktet.
     }
 unknown-model = Nicht gesucht: { $what }. Dafür war kein Modell da.
+unknown-unblurred = Kein Bild wird gezeigt: ohne ein Modell für Personen und eines für Gesichter ließe sich niemand darin unkenntlich machen.
 unknown-missed = Ein Detektor übersieht Personen und Dinge und sieht manche, die nicht da sind; wie viele, ist an diesem Material nicht gemessen.
 unknown-rules = Raum, Freien, Tag und Nacht folgen Regeln über Helligkeit und Gegenstände; kein Modell hat sie befunden.
 unknown-pictures = { $shown } von { $of } Bildern sind in dieser Datei, damit sie klein genug zum Versenden bleibt.

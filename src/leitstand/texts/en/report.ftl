@@ -166,6 +166,7 @@ unknown-words = { $count ->
         } were heard with less than { $limit } certainty; they are dotted.
     }
 unknown-model = Not looked for: { $what }. No model for it was there.
+unknown-unblurred = No picture is shown: without a model for persons and one for faces, nobody in it could be blurred.
 unknown-missed = A detector misses persons and things, and sees some that are not there; how many on this material is not measured.
 unknown-rules = Indoors, outdoors, day and night are rules over brightness and objects, not a model's finding.
 unknown-pictures = { $shown } of { $of } pictures are in this file, so that it stays small enough to send.
