@@ -48,7 +48,7 @@ class Ids(Protocol):
         ...
 
     def draw(self, size: int) -> bytes:
-        """Bytes for commitment keys and tokens."""
+        """Bytes for tokens."""
         ...
 
 

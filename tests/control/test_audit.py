@@ -52,7 +52,16 @@ def audit(rig: Rig) -> Verdict:
             "is beyond the entries that exist",
         ),
         ("DELETE FROM results WHERE segment = 1", "is gone without an entry"),
-        ("DELETE FROM charges", None),
+        ("UPDATE charges SET amount = 1", "changed without an entry"),
+        ("UPDATE charges SET to_at = to_at + 1", "changed without an entry"),
+        ("DELETE FROM charges", "is gone without an entry"),
+        ("UPDATE results SET object_id = (SELECT min(id) FROM objects)", "changed without"),
+        ("UPDATE decisions SET verdict = '{}'", "changed without an entry"),
+        ("UPDATE instances SET price = 0", "changed without an entry"),
+        ("UPDATE instances SET end_by = end_by + 1", "changed without an entry"),
+        ("UPDATE cases SET data_class = 0", "changed without an entry"),
+        ("UPDATE jobs SET budget_cap = 1", "changed without an entry"),
+        ("UPDATE instances SET last_seen_at = 1", None),
     ],
 )
 def test_p4_a_change_behind_the_ledgers_back_is_found(

@@ -13,6 +13,8 @@ from leitstand.ports import HeadVerifier
 from leitstand.store import ledger
 
 WALK_BATCH = 2_000
+Seen = tuple[str | None, int, str | None]
+"""State, version and digest of a row."""
 
 
 @dataclass(slots=True)
@@ -33,7 +35,7 @@ def verify(conn: Connection, verifier: HeadVerifier) -> Verdict:
     heads = {head.size: head for head in ledger.every_head(conn)}
     tree = Tree()
     signed = 0
-    last: dict[str, tuple[str, int]] = {}
+    last: dict[str, Seen] = {}
     for entry in ledger.walk(conn, WALK_BATCH):
         if entry.position != tree.size:
             verdict.faults.append(f"entry {tree.size} is missing")
@@ -73,30 +75,35 @@ def _holds(head: ledger.Head, tree: Tree, verifier: HeadVerifier, verdict: Verdi
     return True
 
 
-def _follow(
-    leaf: dict[str, Any], position: int, last: dict[str, tuple[str, int]], verdict: Verdict
-) -> None:
+def _follow(leaf: dict[str, Any], position: int, last: dict[str, Seen], verdict: Verdict) -> None:
     subject = leaf["subject"]
-    state, version = last.get(subject, (None, 0))
+    state, version, _ = last.get(subject, _UNBORN)
     acted = leaf["before"] == leaf["after"] and leaf["version"] == version
     if leaf["before"] != state or (leaf["version"] != version + 1 and not acted):
         verdict.faults.append(f"entry {position} does not follow the entries about its subject")
-    last[subject] = (leaf["after"], leaf["version"])
+    last[subject] = _seen(leaf)
 
 
-def _compare(conn: Connection, last: dict[str, tuple[str, int]], verdict: Verdict) -> None:
+def _compare(conn: Connection, last: dict[str, Seen], verdict: Verdict) -> None:
     """Rows and entries one to one; changes that wait for their position are read as well."""
     for entry in ledger.unsequenced(conn, None):
         leaf = json.loads(entry.leaf)
         if leaf_hash(entry.leaf) != entry.leaf_hash:
             verdict.faults.append(f"entry {entry.id} was changed after it was written")
-        if leaf["version"] >= last.get(leaf["subject"], ("", 0))[1]:
-            last[leaf["subject"]] = (leaf["after"], leaf["version"])
+        if leaf["version"] >= last.get(leaf["subject"], _UNBORN)[1]:
+            last[leaf["subject"]] = _seen(leaf)
     states = ledger.states(conn)
     for row_id in sorted(set(last) - set(states)):
         verdict.faults.append(f"{row_id.split('_', 1)[0]} {row_id} is gone without an entry")
-    for row_id, (state, version) in states.items():
+    for row_id, (state, version, digest) in states.items():
         noun = row_id.split("_", 1)[0]
         verdict.subjects[noun] = verdict.subjects.get(noun, 0) + 1
-        if last.get(row_id) != (state, version):
+        if last.get(row_id) != (state, version, digest):
             verdict.faults.append(f"{noun} {row_id} changed without an entry")
+
+
+_UNBORN: Seen = (None, 0, None)
+
+
+def _seen(leaf: dict[str, Any]) -> Seen:
+    return leaf["after"], leaf["version"], leaf["row"]

@@ -109,6 +109,7 @@ def _charge(
         "source": "accrued",
     }
     add(tx.conn, tables.charges, [row])
+    tx.enter("charge", "create", row["id"], 1, None, "booked")
     if reservation is not None and reservation.state == "held" and amount:
         money.shrink(tx.conn, reservation.id, amount, tx.now)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -20,6 +19,7 @@ from leitstand.core.problem import Exit, Problem
 from leitstand.core.retention import DEFAULTS, Retention
 from leitstand.ports import Ids, KeyPlace, Vault
 from leitstand.store import cases, effects, events, keys, locks, tables
+from leitstand.store.ledger import digest
 from leitstand.store.rows import add, move, set_columns
 
 CASE = Machine("case", "open", frozenset(), {})
@@ -50,7 +50,6 @@ class Change:
     row: Any
     values: Mapping[str, Any] = field(default_factory=dict)
     case: Case | None = None
-    payload: Any = None
 
 
 @dataclass(slots=True)
@@ -68,7 +67,6 @@ class Tx:
     writes: bool = True
     retention: Retention = DEFAULTS
     _entries: list[dict[str, Any]] = field(default_factory=list)
-    _payloads: list[dict[str, Any]] = field(default_factory=list)
     _events: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
 
     def new_id(self, noun: str) -> str:
@@ -91,13 +89,12 @@ class Tx:
         rows: Sequence[Mapping[str, Any]],
         *,
         case: Case | None = None,
-        payload: Any = None,
     ) -> None:
         """Insert rows in their machine's initial state, one ledger entry each."""
         full = [{**row, "state": row.get("state", machine.initial)} for row in rows]
         add(self.conn, _TABLES[machine.noun], full)
         for row in full:
-            self.enter(machine.noun, "create", row["id"], 1, None, row["state"], case, payload)
+            self.enter(machine.noun, "create", row["id"], 1, None, row["state"], case)
 
     def move(self, machine: Machine, event: str, changes: Sequence[Change]) -> None:
         """Send `event` to every row; each must still be in the state it was read in.
@@ -114,9 +111,7 @@ class Tx:
         move(self.conn, table, self.tenant, planned, self.now)
         for change, (row_id, before, after, _) in zip(changes, planned, strict=True):
             version = change.row.version + 1
-            self.enter(
-                machine.noun, event, row_id, version, before, after, change.case, change.payload
-            )
+            self.enter(machine.noun, event, row_id, version, before, after, change.case)
 
     def act(self, noun: str, event: str, row: Any, *, case: Case | None = None) -> None:
         """An entry for something that changes no state but must be seen: an export, a refusal."""
@@ -131,14 +126,8 @@ class Tx:
         before: str | None,
         after: str,
         case: Case | None = None,
-        payload: Any = None,
     ) -> None:
-        """One ledger entry for one state change."""
-        commit = payload_id = None
-        if payload is not None:
-            if case is None:
-                raise ValueError("a payload needs the case whose key seals it")
-            commit, payload_id = self._commit(case, payload)
+        """One ledger entry for one state change, with the digest of the row as it now is."""
         leaf = ledger.entry_leaf(
             at=self.now,
             type=f"{noun}.{event}",
@@ -148,7 +137,7 @@ class Tx:
             version=version,
             before=before,
             after=after,
-            commit=commit,
+            row=digest(self.conn, noun, subject),
         )
         self._entries.append(
             {
@@ -158,25 +147,9 @@ class Tx:
                 "leaf": leaf,
                 "leaf_hash": ledger.leaf_hash(leaf),
                 "position": None,
-                "payload_id": payload_id,
+                "payload_id": None,
             }
         )
-
-    def _commit(self, case: Case, payload: Any) -> tuple[str, str]:
-        entry_key = self.ids.draw(32)
-        text = json.dumps(payload, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        payload_id = self.new_id("payload")
-        sealed = self.vault.seal(
-            self.secret(case.payload_key_id),
-            "payloads",
-            payload_id,
-            1,
-            case.payload_key_id,
-            {"key": entry_key.hex(), "text": text},
-        )
-        row = {**self.born(payload_id, "payload"), "key_id": case.payload_key_id, "sealed": sealed}
-        self._payloads.append(row)
-        return ledger.commitment(entry_key, text.encode()), payload_id
 
     def event(self, subject: str, kind: str, **facts: Any) -> None:
         """Tell progress streams; open facts only."""
@@ -279,7 +252,6 @@ class Tx:
     def flush(self) -> None:
         """Write what was collected. Events come last and under a lock, so that their numbers grow
         in the order of commits: a stream that has seen one never misses a smaller one."""
-        add(self.conn, tables.payloads, self._payloads)
         add(self.conn, tables.entries, self._entries)
         if self._events:
             self.hold("events")

@@ -1,16 +1,14 @@
-"""The ledger as mathematics: leaves, the tree over them, and proofs (RFC 6962, section 2.1).
+"""The ledger as mathematics: leaves and the tree over them (RFC 6962, section 2.1).
 
 A leaf is canonical JSON; its place in the tree is given later by the sequencer. The tree keeps only
-the roots of its perfect subtrees, so that appending needs no earlier entry. Proofs here are made
-from all leaf hashes; verifying needs only the proof.
+the roots of its perfect subtrees, so that appending needs no earlier entry.
 """
 
 from __future__ import annotations
 
 import hashlib
-import hmac
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Self
 
@@ -32,18 +30,18 @@ def entry_leaf(
     version: int,
     before: str | None,
     after: str | None,
-    commit: str | None,
+    row: str | None,
 ) -> bytes:
     """Canonical JSON (RFC 8785) of one state change.
 
     `at` is an aware time, written as UTC with six decimals. `actor`, `subject` and `case` are
     pseudonyms (identifiers), `before` and `after` states, `version` the row's version after the
-    change, `commit` the commitment to a payload that is kept apart and may be deleted. Raises
-    ValueError on a time without zone.
+    change, `row` the `row_digest` of what it then holds. `commit` is reserved for sealed payloads,
+    which nothing writes yet. Raises ValueError on a time without zone.
     """
     if at.utcoffset() is None:
         raise ValueError("a ledger entry needs a time zone")
-    fields = {
+    fields: dict[str, str | int | None] = {
         "v": LEAF_VERSION,
         "at": f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z",
         "type": type,
@@ -53,19 +51,21 @@ def entry_leaf(
         "version": version,
         "before": before,
         "after": after,
-        "commit": commit,
+        "commit": None,
+        "row": row,
     }
-    return json.dumps(
-        fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    ).encode()
+    return _canonical(fields)
 
 
-def commitment(key: bytes, payload: bytes) -> str:
-    """HMAC-SHA-256 in hex: binds to a payload without revealing it to who lacks the key.
+def row_digest(columns: Mapping[str, str | int | None]) -> str:
+    """SHA-256 in hex over the open columns of a row, as canonical JSON. Nothing in an open column
+    is personal, so a plain hash gives nothing away."""
+    return hashlib.sha256(_canonical(columns)).hexdigest()
 
-    A plain hash of personal data could be guessed; once the key is gone, this points to nobody.
-    """
-    return hmac.digest(key, payload, "sha256").hex()
+
+def _canonical(fields: Mapping[str, str | int | None]) -> bytes:
+    """RFC 8785, for names in ASCII and values that are text, whole numbers, truth or nothing."""
+    return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def leaf_hash(leaf: bytes) -> bytes:
@@ -137,109 +137,3 @@ def root_of(hashes: Iterable[bytes]) -> bytes:
     tree = Tree()
     tree.extend(hashes)
     return tree.root()
-
-
-# --- proofs --------------------------------------------------------------------------------------
-
-
-def inclusion_proof(index: int, hashes: Sequence[bytes]) -> list[bytes]:
-    """The hashes that lead from the leaf at `index` to the root over `hashes`.
-
-    Raises IndexError when there is no such leaf.
-    """
-    if not 0 <= index < len(hashes):
-        raise IndexError("no such leaf")
-    proof = []
-    low, high = 0, len(hashes)
-    while high - low > 1:
-        middle = low + _split(high - low)
-        if index < middle:
-            proof.append(root_of(hashes[middle:high]))
-            high = middle
-        else:
-            proof.append(root_of(hashes[low:middle]))
-            low = middle
-    return proof[::-1]
-
-
-def verify_inclusion(
-    hashed: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes
-) -> bool:
-    """Whether `proof` shows the leaf hash at `index` in the tree of `size` (RFC 9162, 2.1.3.2)."""
-    if not 0 <= index < size:
-        return False
-    place, last = index, size - 1
-    for sibling in proof:
-        if last == 0:
-            return False
-        if place & 1 or place == last:
-            hashed = _node(sibling, hashed)
-            while not place & 1 and place:
-                place, last = place >> 1, last >> 1
-        else:
-            hashed = _node(hashed, sibling)
-        place, last = place >> 1, last >> 1
-    return last == 0 and hmac.compare_digest(hashed, root)
-
-
-def consistency_proof(first: int, hashes: Sequence[bytes]) -> list[bytes]:
-    """The hashes that show the tree of the first `first` leaves as a beginning of this one.
-
-    Empty for no leaves and for all of them. Raises IndexError beyond the end.
-    """
-    if not 0 <= first <= len(hashes):
-        raise IndexError("no such tree")
-    if first in (0, len(hashes)):
-        return []
-    proof = []
-    low, high, whole = 0, len(hashes), True
-    while first != high:
-        middle = low + _split(high - low)
-        if first <= middle:
-            proof.append(root_of(hashes[middle:high]))
-            high = middle
-        else:
-            proof.append(root_of(hashes[low:middle]))
-            low, whole = middle, False
-    if not whole:
-        proof.append(root_of(hashes[low:high]))
-    return proof[::-1]
-
-
-def verify_consistency(
-    first: int, second: int, first_root: bytes, second_root: bytes, proof: Sequence[bytes]
-) -> bool:
-    """Whether the tree of `second` leaves begins with that of `first` (RFC 9162, 2.1.4.2)."""
-    if not 0 <= first <= second:
-        return False
-    if first == second:
-        return not proof and hmac.compare_digest(first_root, second_root)
-    if first == 0:
-        return not proof and hmac.compare_digest(first_root, EMPTY_ROOT)
-    path = [first_root, *proof] if first & (first - 1) == 0 else list(proof)
-    if not path:
-        return False
-    place, last = first - 1, second - 1
-    while place & 1:
-        place, last = place >> 1, last >> 1
-    older = newer = path[0]
-    for sibling in path[1:]:
-        if last == 0:
-            return False
-        if place & 1 or place == last:
-            older, newer = _node(sibling, older), _node(sibling, newer)
-            while not place & 1 and place:
-                place, last = place >> 1, last >> 1
-        else:
-            newer = _node(newer, sibling)
-        place, last = place >> 1, last >> 1
-    return (
-        last == 0
-        and hmac.compare_digest(older, first_root)
-        and hmac.compare_digest(newer, second_root)
-    )
-
-
-def _split(size: int) -> int:
-    """The largest power of two below `size`."""
-    return 1 << ((size - 1).bit_length() - 1)

@@ -1,4 +1,4 @@
-"""Queries on ledger entries, their payloads and the signed heads."""
+"""Queries on ledger entries, the rows they are about, and the signed heads."""
 
 from __future__ import annotations
 
@@ -7,15 +7,40 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    TypeDecorator,
+    bindparam,
+    func,
+    select,
+    type_coerce,
+    update,
+)
 
+from leitstand.core.ledger import row_digest
 from leitstand.store.rows import columns, fetch
 from leitstand.store.tables import entries, heads, metadata
 
 STATEFUL = ("cases", "media", "jobs", "tasks", "attempts", "instances", "reservations", "keys")
 """Tables whose every row change has exactly one entry; `keys` by `destroyed_at` instead of a state."""
-WRITTEN_ONCE = {"results": ("result", "committed"), "decisions": ("decision", "made")}
-"""Tables whose rows never change: noun and the state that their one entry says."""
+WRITTEN_ONCE = {"results": "committed", "decisions": "made", "charges": "booked"}
+"""Tables whose rows never change, and the state that their one entry says."""
+RECORDED = {
+    "cases": ("data_class", "retention_until", "legal_hold", "key_id"),
+    "jobs": ("case_id", "profile", "deadline_at", "budget_cap", "key_id", "models", "decision_id"),
+    "instances": (
+        *("provider", "provider_id", "label", "offer", "price", "end_by"),
+        *("tier", "region", "facts"),
+    ),
+    "results": ("task_id", "attempt_id", "segment", "fence", "object_id"),
+    "decisions": ("kind", "inputs", "verdict", "reasons"),
+    "charges": ("instance_id", "job_id", "from_at", "to_at", "amount", "currency", "source"),
+}
+"""Columns that never change without an entry: the entry holds their digest. Other columns are
+readings and leases, or of tables where state and version are all that is recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,20 +138,46 @@ def of_subject(conn: Connection, subject_id: str) -> list[Entry]:
     return fetch(conn, Entry, query.order_by(entries.c.id))
 
 
-def states(conn: Connection) -> dict[str, tuple[str, int]]:
-    """State and version of every row whose changes the ledger records, by id."""
-    found: dict[str, tuple[str, int]] = {}
-    for name in STATEFUL:
-        table = metadata.tables[name]
-        if name == "keys":
-            query: Any = select(table.c.id, table.c.destroyed_at, table.c.version)
-            for row in conn.execute(query):
-                found[row.id] = ("destroyed" if row.destroyed_at else "live", row.version)
-            continue
-        for row in conn.execute(select(table.c.id, table.c.state, table.c.version)):
-            found[row.id] = (row.state, row.version)
-    for name, (_, state) in WRITTEN_ONCE.items():
-        table = metadata.tables[name]
-        for row in conn.execute(select(table.c.id, table.c.version)):
-            found[row.id] = (state, row.version)
+def digest(conn: Connection, noun: str, row_id: str) -> str | None:
+    """Digest of what a row's entry records of it beside its state; None where that is nothing."""
+    name = f"{noun}s"
+    if name not in RECORDED:
+        return None
+    query = _recorded(name).where(metadata.tables[name].c.id == row_id)
+    return _digest(name, conn.execute(query).one())
+
+
+def states(conn: Connection) -> dict[str, tuple[str, int, str | None]]:
+    """State, version and digest of every row whose changes the ledger records, by id."""
+    found: dict[str, tuple[str, int, str | None]] = {}
+    for name in (*STATEFUL, *WRITTEN_ONCE):
+        for row in conn.execute(_recorded(name)):
+            if name == "keys":
+                state = "destroyed" if row.destroyed_at else "live"
+            else:
+                state = WRITTEN_ONCE.get(name) or row.state
+            found[row.id] = (state, row.version, _digest(name, row))
     return found
+
+
+def _recorded(name: str) -> Select[Any]:
+    """What the ledger says of the rows of a table. Recorded columns are read as they are stored:
+    times and money as whole numbers, documents as canonical text."""
+    table = metadata.tables[name]
+    shown: list[ColumnElement[Any]] = [table.c.id, table.c.version]
+    if name == "keys":
+        shown.append(table.c.destroyed_at)
+    elif name not in WRITTEN_ONCE:
+        shown.append(table.c.state)
+    for column in (table.c[column] for column in RECORDED.get(name, ())):
+        kind = column.type
+        stored = kind.impl_instance if isinstance(kind, TypeDecorator) else kind
+        shown.append(type_coerce(column, stored).label(column.name))
+    return select(*shown)
+
+
+def _digest(name: str, row: Row[Any]) -> str | None:
+    columns = RECORDED.get(name)
+    if columns is None:
+        return None
+    return row_digest({column: row._mapping[column] for column in columns})

@@ -298,6 +298,10 @@ cli-count-case = { $count ->
     [one] 1 Fall
    *[other] { $count } Fälle
 }
+cli-count-charge = { $count ->
+    [one] 1 Buchung
+   *[other] { $count } Buchungen
+}
 cli-count-instance = { $count ->
     [one] 1 Instanz
    *[other] { $count } Instanzen

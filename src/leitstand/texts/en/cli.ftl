@@ -299,6 +299,10 @@ cli-count-case = { $count ->
     [one] 1 case
    *[other] { $count } cases
 }
+cli-count-charge = { $count ->
+    [one] 1 charge
+   *[other] { $count } charges
+}
 cli-count-instance = { $count ->
     [one] 1 instance
    *[other] { $count } instances
