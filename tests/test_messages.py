@@ -17,6 +17,7 @@ from fluent.syntax import ast as ftl
 from fluent.syntax.visitor import Visitor
 
 from leitstand.core.problem import Problem
+from leitstand.core.release import PREDICATES
 from leitstand.messages import LANGUAGES, Texts, plain
 
 SOURCE = Path(__file__).parents[1] / "src" / "leitstand"
@@ -121,6 +122,34 @@ def test_every_problem_in_the_source_gives_what_its_words_use() -> None:
         if without := _variables_of(raised.code) - raised.given - by_shower:
             missing[raised.place] = (raised.code, without)
     assert missing == {}
+
+
+WITHOUT_REMEDY = {
+    # what a person asked for, or the agreed end
+    *("asked", "end-by", "held", "idle", "not-erased", "unwanted"),
+    # an attempt or instance that is replaced without anybody's help
+    "fenced",
+    # said to programs, whose author reads the code
+    *("bad-request", "body-too-large", "csr-refused", "no-certificate", "not-yet"),
+    *("token-refused", "unknown-object", "unknown-path", "unknown-segment"),
+    # there is nothing in it, and nothing to do about that
+    "empty-file",
+}
+
+
+def test_every_problem_says_what_to_do_about_it() -> None:
+    codes = {id.removeprefix("problem-") for id in _patterns("en") if id.startswith("problem-")}
+    told = {code.partition(".")[0] for code in codes if code.endswith(".do")}
+    assert {code for code in codes if "." not in code} - told == WITHOUT_REMEDY
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_a_refused_key_says_in_words_which_condition_does_not_hold(lang: str) -> None:
+    texts = Texts(lang)
+    for name, _ in PREDICATES:
+        told = texts.problem("key-refused", {"predicate": name})
+        assert name not in told.what
+        assert told.do
 
 
 def test_every_id_said_in_the_source_exists() -> None:

@@ -35,6 +35,7 @@ problem-gated = { $capability } ist nicht freigegeben
     .why = das identifiziert oder beurteilt Personen, und diese Fassung kennt keine Freigaben
     .do = ein Profil ohne das wählen
 problem-gone-by-itself = sie endete von selbst
+    .do = nichts: eine andere Instanz übernimmt; auf dem eigenen Rechner ihr Protokoll im Zustandsordner ansehen
 problem-held = der Auftrag wurde angehalten
 problem-host-exhausted = { $resource ->
         [disk] auf der Maschine ist kein Speicherplatz mehr
@@ -48,16 +49,21 @@ problem-host-out-of-memory = der Maschine ging der Arbeitsspeicher aus
     .do = eine Maschine mit mehr Speicher nehmen
 problem-idle = niemand braucht sie mehr
 problem-incomplete = der Versuch endete ohne alle Abschnitte
+    .do = nichts: ein anderer Versuch übernimmt den Rest; scheiterte der Auftrag daran, mit dem Protokoll der Instanz melden
 problem-instance-ending = die Instanz geht zu Ende
+    .do = nichts: eine andere Instanz macht beim letzten fertigen Abschnitt weiter
 problem-instance-lost = die Instanz ging verloren
+    .do = nichts: eine andere Instanz macht beim letzten fertigen Abschnitt weiter; scheiterte der Auftrag daran, ihn neu starten
 problem-internal = Leitstand ist gescheitert, wo es nicht sollte ({ $error })
     .why = das ist ein Fehler in Leitstand, nicht in Ihrer Eingabe
     .do = das Protokoll der Leitstelle ansehen; was läuft, läuft weiter
 problem-job-changed = { $job } ist im Zustand { $state }; nichts wurde getan
     .do = leitstand jobs show { $job }
 problem-key-context-wrong = ein Schlüssel war für einen anderen Versuch und wurde nicht benutzt
+    .do = nichts: es folgt ein anderer Versuch; scheiterte der Auftrag daran, mit dem Protokoll der Leitstelle melden
 problem-key-destroyed = der Schlüssel ist vernichtet
     .why = das Medium wurde gelöscht; nichts öffnet es mehr
+    .do = die Datei erneut übergeben
 problem-key-file-damaged = die Schlüsseldatei { $path } ist beschädigt
     .why = ihr Inhalt ist nicht der von Leitstand geschriebene, und sie wird nie von selbst ersetzt
     .do = diese Datei aus Ihrer eigenen Kopie des Schlüsselordners wiederherstellen
@@ -67,15 +73,51 @@ problem-key-file-readable = andere Benutzer können die Schlüsseldatei { $path 
 problem-key-folder-readable = andere Benutzer haben Zugang zum Schlüsselordner { $path }
     .why = wer Zugang hat, kann Schlüssel austauschen oder auflisten
     .do = chmod 700 { $path }
-problem-key-refused = der Medienschlüssel wurde nicht freigegeben: { $predicate }
+problem-key-refused = der Medienschlüssel wurde nicht freigegeben: { $predicate ->
+        [attempt-live] sein Versuch ist zu Ende
+        [fence-current] ein anderer Versuch hat übernommen
+        [certificate-of-instance] er zeigte das Zertifikat einer anderen Instanz
+        [attempt-of-instance] der Versuch gehört einer anderen Instanz
+        [instance-admitted] seine Instanz ist nicht zugelassen
+        [instance-not-overdue] seine Instanz sollte schon beendet sein
+        [instance-seen] sein Anbieter führt die Instanz nicht mehr
+        [hpke-key-known] er hat keinen eigenen Schlüssel zum Versiegeln
+        [tier-allows-class] seine Maschine darf Medien dieser Schutzklasse nicht sehen
+        [fuse-on-own-machine] die Auswertung wird nur auf eigenen Maschinen erstellt
+        [medium-present] das Medium ist nicht mehr da
+        [medium-not-expired] die Frist des Mediums ist vorbei
+        [tier-allows-task] der Plan erlaubt keine solche Maschine
+        [no-swap] seine Maschine kann Arbeitsspeicher auf den Datenträger schreiben (Swap)
+        [budget-left] was der Auftrag kosten darf, ist ausgegeben
+        [job-active] der Auftrag ist zu Ende
+        [capabilities-permitted] wonach er suchen soll, ist nicht freigegeben
+        [worker-clock-near] seine Uhr geht falsch
+        [own-clock-steady] die Uhr der Leitstelle ist zurückgesprungen
+       *[other] eine Bedingung gilt nicht ({ $predicate })
+    }
     .why = ein Schlüssel geht nur an einen Worker, für den jede Bedingung gilt
+    .do = { $predicate ->
+        [medium-present] die Dateien erneut übergeben
+        [medium-not-expired] die Dateien erneut übergeben
+        [no-swap] Swap auf dieser Maschine abschalten oder eine andere wählen
+        [budget-left] mit höherem --max-cost neu starten
+        [capabilities-permitted] ein Profil ohne das wählen
+        [tier-allows-class] einen Anbieter besserer Stufe oder die eigene Maschine wählen
+        [tier-allows-task] einen Anbieter besserer Stufe oder die eigene Maschine wählen
+        [fuse-on-own-machine] einen Anbieter besserer Stufe oder die eigene Maschine wählen
+        [worker-clock-near] die Uhren über NTP stellen, dann den Auftrag neu starten
+        [own-clock-steady] die Uhren über NTP stellen, dann den Auftrag neu starten
+       *[other] nichts: es folgt ein anderer Versuch; scheiterte der Auftrag daran, das Protokoll der Leitstelle ansehen
+    }
 problem-launch-rejected = der Anbieter hat den Start abgewiesen
     .why = die Anfrage war falsch; das ist ein Fehler in Leitstand
+    .do = mit dem Protokoll der Leitstelle melden; ein anderes Angebot wird versucht
 problem-ledger-damaged = das Hauptbuch hat { $entries } Einträge, sein neuester signierter Kopf deckt { $signed }
     .why = Einträge oder Köpfe wurden an ihm vorbei entfernt oder hinzugefügt; es wird nichts mehr signiert, damit das sichtbar bleibt
     .do = leitstand audit verify, dann die letzte Kopie der Datenbank wiederherstellen
 problem-lease-expired = ihre Zuteilung lief ab
     .why = es kam rechtzeitig nichts von ihr
+    .do = nichts: ein anderer Versuch macht weiter; scheiterte der Auftrag daran, das Protokoll der Instanz und das Netz zu ihr prüfen
 problem-medium-gone = { $medium } ist gelöscht und lässt sich nicht mehr auswerten
     .why = eine Auswertung ohne es sähe aus, als wäre darin nichts gefunden worden
     .do = es weglassen oder seine Datei neu übergeben: leitstand plan PFAD...
@@ -86,13 +128,17 @@ problem-not-in-profile = { $name } wurde nicht ausgewertet: das Profil { $profil
 problem-medium-in-use = { $medium } wird von einem Auftrag gebraucht, der nicht zu Ende ist
     .do = zuerst diesen Auftrag abbrechen
 problem-medium-not-receiving = das Medium nimmt nichts mehr an: Zustand { $state }
+    .do = die Datei neu ankündigen
 problem-medium-unreadable = nichts davon ließ sich dekodieren
     .do = noch einmal kopieren oder mit einem Abspieler prüfen
 problem-model-unloadable = das Modell { $model } lässt sich nicht laden
     .do = leitstand models verify
 problem-never-created = der Anbieter hat sie nie erzeugt
+    .do = nichts: ein anderes Angebot wird versucht
 problem-never-ready = sie war nicht rechtzeitig bereit
+    .do = nichts: eine andere Instanz wird versucht; wird keine bereit, prüfen, ob sie worker.advertise_url erreicht
 problem-no-capacity = das Angebot war weg
+    .do = nichts: ein anderes Angebot wird versucht
 problem-no-certificate = dafür ist das Zertifikat einer Instanz nötig
 problem-no-funds = das Konto beim Anbieter hat kein Guthaben
     .do = aufladen, dann fortsetzen
@@ -100,8 +146,9 @@ problem-no-instance-stays = keine Instanz hielt durch ({ $launches } versucht)
     .why = jede endete, bevor sie arbeiten konnte
     .do = leitstand doctor, dann die Protokolle der Instanzen im Zustandsordner
 problem-no-progress = sie machte keine Fortschritte
+    .do = nichts: ein anderer Versuch macht weiter; scheiterte der Auftrag daran, die Datei mit einem Abspieler prüfen oder eine schnellere Maschine nehmen
 problem-not-allowed = { $action } ist Ihnen nicht erlaubt
-    .do = eine Administratorin fragen
+    .do = vom Konto aus tun, für das die Leitstelle läuft
 problem-not-yet = es ist zu früh; erneut fragen
 problem-nothing-to-analyse = nichts davon passt zum Profil { $profile }
     .do = ein anderes Profil wählen, oder auto
@@ -109,11 +156,14 @@ problem-object-corrupt = ein gespeicherter Abschnitt ist beschädigt
     .why = sein Geheimtext hat einen anderen Prüfwert als beim Ablegen
     .do = die Datei erneut hochladen
 problem-object-unavailable = ein gespeicherter Abschnitt war nicht zu holen
+    .do = den Ablageort prüfen, dann den Auftrag neu starten
 problem-object-unreadable = ein gespeicherter Abschnitt öffnet sich nicht mit seinem Schlüssel
+    .do = die Datei erneut hochladen
 problem-over-budget = nicht gestartet, das Budget ({ $budget }) deckt es nicht
     .why = { $needed_eur } € müssten vorgemerkt werden; { $left_eur } € von { $limit_eur } € sind frei ({ $spent_eur } ausgegeben, { $reserved_eur } vorgemerkt)
     .do = das Budget in leitstand.toml erhöhen oder weniger verlangen
 problem-picture-not-encodable = ein Bild für die Auswertung ließ sich nicht erzeugen
+    .do = mit dem Protokoll der Instanz melden
 problem-port-busy = die Adresse { $address } ist belegt
     .why = dort lauscht ein anderes Programm
     .do = einen anderen Port in leitstand.toml wählen oder jenes Programm beenden
@@ -121,8 +171,11 @@ problem-protocol-unknown = die Gegenseite spricht eine andere Fassung des Protok
     .why = diese Leitstelle spricht { $ours }
     .do = auf beiden Seiten dieselbe Version verwenden
 problem-provider-unavailable = der Anbieter antwortete nicht
+    .do = nichts: er wird wieder gefragt; dauert es an, das Netz prüfen, dann: leitstand doctor
 problem-result-too-large = die Befunde eines Abschnitts sind zu groß zum Ablegen
+    .do = die Datei in Teile schneiden oder ein Profil wählen, das weniger sucht
 problem-stopped-by-host = ihr Wirt hat sie angehalten
+    .do = nichts: eine andere Instanz macht beim letzten fertigen Abschnitt weiter; geschieht es wieder, ein anderes Angebot wählen
 problem-store-full = für die Datenbank { $where } ist kein Platz mehr
     .why = die Änderung wurde nicht behalten
     .do = Platz schaffen, dann erneut versuchen
@@ -159,6 +212,7 @@ problem-unwanted = niemand braucht sie mehr
 problem-upload-incomplete = es fehlen { $missing } Teile der Übertragung
     .do = senden, dann erneut abschließen
 problem-upload-malformed = die Übertragung passt nicht zur Ankündigung
+    .do = mit wirklicher Größe und Prüfwerten neu ankündigen
 problem-worker-error = der Worker ist gescheitert, wo er nicht sollte ({ $error })
     .why = das ist ein Fehler in Leitstand, nicht in Ihrer Eingabe
     .do = mit dem Protokoll der Instanz melden

@@ -35,6 +35,7 @@ problem-gated = { $capability } is not approved
     .why = it identifies or judges persons, and this build has no approvals
     .do = choose a profile without it
 problem-gone-by-itself = it ended by itself
+    .do = nothing: another instance takes over; on your own machine look into its log in the state folder
 problem-held = the job was held
 problem-host-exhausted = { $resource ->
         [disk] the machine has no disk space left
@@ -48,16 +49,21 @@ problem-host-out-of-memory = the machine ran out of memory
     .do = use a machine with more memory
 problem-idle = nobody needs it any more
 problem-incomplete = the attempt ended without all its segments
+    .do = nothing: another attempt takes the rest; if the job failed with it, report it with the log of the instance
 problem-instance-ending = the instance is ending
+    .do = nothing: another instance goes on from the last finished segment
 problem-instance-lost = the instance was lost
+    .do = nothing: another instance goes on from the last finished segment; if the job failed with it, start it again
 problem-internal = Leitstand failed where it should not ({ $error })
     .why = this is a mistake in Leitstand, not in your input
     .do = look into the log of the control plane; what runs goes on
 problem-job-changed = { $job } is { $state }; nothing was done
     .do = leitstand jobs show { $job }
 problem-key-context-wrong = a key came for another attempt and was not used
+    .do = nothing: another attempt is made; if the job failed with it, report it with the log of the control plane
 problem-key-destroyed = the key is destroyed
     .why = the medium was erased; nothing opens it any more
+    .do = pass the file again
 problem-key-file-damaged = the key file { $path } is damaged
     .why = its content is not what Leitstand wrote, and it is never replaced on its own
     .do = restore this file from your own copy of the key folder
@@ -67,15 +73,51 @@ problem-key-file-readable = other users can read the key file { $path }
 problem-key-folder-readable = other users can enter the key folder { $path }
     .why = whoever can enter it may replace or list keys
     .do = chmod 700 { $path }
-problem-key-refused = the media key was not released: { $predicate }
+problem-key-refused = the media key was not released: { $predicate ->
+        [attempt-live] its attempt is over
+        [fence-current] another attempt has taken over
+        [certificate-of-instance] it showed the certificate of another instance
+        [attempt-of-instance] the attempt belongs to another instance
+        [instance-admitted] its instance is not admitted
+        [instance-not-overdue] its instance should have ended by now
+        [instance-seen] its provider no longer lists its instance
+        [hpke-key-known] it has no key of its own to seal to
+        [tier-allows-class] its machine may not see media of this data class
+        [fuse-on-own-machine] the report is only made on an own machine
+        [medium-present] the medium is not there any more
+        [medium-not-expired] the term of the medium is over
+        [tier-allows-task] the plan allows no such machine
+        [no-swap] its machine may write memory to disk (swap)
+        [budget-left] what the job may cost is spent
+        [job-active] the job is over
+        [capabilities-permitted] what it is to look for is not approved
+        [worker-clock-near] its clock is wrong
+        [own-clock-steady] the clock of the control plane jumped back
+       *[other] a condition does not hold ({ $predicate })
+    }
     .why = a key goes only to a worker for which every condition holds
+    .do = { $predicate ->
+        [medium-present] pass the files again
+        [medium-not-expired] pass the files again
+        [no-swap] switch swap off on that machine, or choose another
+        [budget-left] start it anew with a higher --max-cost
+        [capabilities-permitted] choose a profile without it
+        [tier-allows-class] choose a provider of a better tier, or your own machine
+        [tier-allows-task] choose a provider of a better tier, or your own machine
+        [fuse-on-own-machine] choose a provider of a better tier, or your own machine
+        [worker-clock-near] set the clocks by NTP; then start the job again
+        [own-clock-steady] set the clocks by NTP; then start the job again
+       *[other] nothing: another attempt is made; if the job failed with it, look into the log of the control plane
+    }
 problem-launch-rejected = the provider rejected the launch
     .why = the request was wrong; this is a mistake in Leitstand
+    .do = report it with the log of the control plane; another offer is tried
 problem-ledger-damaged = the ledger has { $entries } entries, but its newest signed head covers { $signed }
     .why = entries or heads were taken away or added behind its back; nothing more is signed, so that this stays visible
     .do = leitstand audit verify, then restore your last copy of the database
 problem-lease-expired = its lease ran out
     .why = nothing was heard of it in time
+    .do = nothing: another attempt goes on; if the job failed with it, look into the log of the instance and the network to it
 problem-medium-gone = { $medium } is erased and cannot be analysed any more
     .why = an analysis without it would look as if nothing had been found in it
     .do = leave it out, or pass its file again: leitstand plan PATH...
@@ -86,13 +128,17 @@ problem-not-in-profile = { $name } was not analysed: the profile { $profile } lo
 problem-medium-in-use = { $medium } is needed by a job that is not over
     .do = cancel that job first
 problem-medium-not-receiving = the medium takes nothing more: it is { $state }
+    .do = announce the file anew
 problem-medium-unreadable = nothing of it could be decoded
     .do = copy it again, or check it with a player
 problem-model-unloadable = the model { $model } cannot be loaded
     .do = leitstand models verify
 problem-never-created = the provider never made it
+    .do = nothing: another offer is tried
 problem-never-ready = it was not ready in time
+    .do = nothing: another instance is tried; if none gets ready, check that it can reach worker.advertise_url
 problem-no-capacity = the offer was gone
+    .do = nothing: another offer is tried
 problem-no-certificate = this needs the certificate of an instance
 problem-no-funds = the account at the provider has no funds
     .do = top it up, then resume
@@ -100,8 +146,9 @@ problem-no-instance-stays = no instance stayed up ({ $launches } tried)
     .why = each one ended before it could work
     .do = leitstand doctor, then the logs of the instances in the state folder
 problem-no-progress = it made no progress
+    .do = nothing: another attempt goes on; if the job failed with it, check the file with a player, or use a faster machine
 problem-not-allowed = { $action } is not allowed to you
-    .do = ask an administrator
+    .do = do it from the account that the control plane runs for
 problem-not-yet = it is too early; ask again
 problem-nothing-to-analyse = nothing here fits the profile { $profile }
     .do = choose another profile, or auto
@@ -109,11 +156,14 @@ problem-object-corrupt = a stored segment is damaged
     .why = its ciphertext has another digest than when it was stored
     .do = upload the file again
 problem-object-unavailable = a stored segment could not be fetched
+    .do = check the blob store, then start the job again
 problem-object-unreadable = a stored segment does not open with its key
+    .do = upload the file again
 problem-over-budget = not started, the budget ({ $budget }) does not cover it
     .why = { $needed_eur } € would be reserved; { $left_eur } € of { $limit_eur } € is free ({ $spent_eur } spent, { $reserved_eur } reserved)
     .do = raise the budget in leitstand.toml, or ask for less
 problem-picture-not-encodable = a picture for the report could not be made
+    .do = report it with the log of the instance
 problem-port-busy = the address { $address } is taken
     .why = another program listens there
     .do = choose another port in leitstand.toml, or end that program
@@ -121,8 +171,11 @@ problem-protocol-unknown = the other side speaks another version of the protocol
     .why = this control plane speaks { $ours }
     .do = use the same release on both sides
 problem-provider-unavailable = the provider did not answer
+    .do = nothing: it is asked again; if that lasts, check the network, then: leitstand doctor
 problem-result-too-large = the findings of a segment are too large to store
+    .do = cut the file into parts, or choose a profile that looks for less
 problem-stopped-by-host = its host stopped it
+    .do = nothing: another instance goes on from the last finished segment; choose another offer if it happens again
 problem-store-full = no space is left for the database at { $where }
     .why = the change was not kept
     .do = make room, then try again
@@ -159,6 +212,7 @@ problem-unwanted = nobody needs it any more
 problem-upload-incomplete = { $missing } parts of the upload are missing
     .do = send them, then complete it again
 problem-upload-malformed = the upload does not fit what was announced
+    .do = announce it anew with its real size and digests
 problem-worker-error = the worker failed where it should not ({ $error })
     .why = this is a mistake in Leitstand, not in your input
     .do = report it with the log of the instance
