@@ -36,10 +36,11 @@ import psutil
 from bench.measure.bounds import CpuBound, ratio
 from bench.measure.rounds import Figures, Spread, counted, play, summary, write
 from tests import media_fixtures, weights
+from tests.analysis.documents import follow
 
 from leitstand.analysis import video
 from leitstand.analysis.look import look
-from leitstand.analysis.track import follow, step_of
+from leitstand.analysis.track import step_of
 from leitstand.core.finding import Frame, encode
 from leitstand.core.limits import FRAME_SIDE_MAX
 from leitstand.core.model import ModelVersion

@@ -87,7 +87,6 @@ def _open(settings: Settings, folders: Folders) -> Stores:
     database = Database.open(settings.store.url or f"sqlite:///{folders.database}")
     database.migrate()
     name = installation(folders.data / "installation")
-    folders.ledger.mkdir(mode=0o700, parents=True, exist_ok=True)
     return Stores(
         database=database,
         door=Door(database, vault, SystemIds(), TENANT, _retention(settings)),

@@ -56,10 +56,6 @@ class Folders:
         return self.state / "leitstand.db"
 
     @property
-    def ledger(self) -> Path:
-        return self.state / "ledger"
-
-    @property
     def lock(self) -> Path:
         return self.state / "lock"
 

@@ -123,10 +123,6 @@ class Texts:
             return f"<\u00a0{self.number(Decimal('0.01'), 2)}\u00a0€"
         return f"{self.number(exact, 2)}\u00a0€"
 
-    def euros_per_hour(self, amount: Decimal | str) -> str:
-        """`0.59 €/h`."""
-        return f"{self.number(Decimal(amount), 2)}\u00a0€/h"
-
     def size(self, count: int) -> str:
         """Bytes in decimal units: `8.1 MB`, `6.2 GB`."""
         value, unit = float(count), "B"

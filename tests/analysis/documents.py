@@ -7,12 +7,14 @@ import gzip
 import hashlib
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
+from leitstand.analysis.track import Follower
+from leitstand.core.facts import Track
 from leitstand.core.finding import (
     Detection,
     Face,
@@ -51,6 +53,14 @@ def vtest_frames() -> list[Frame]:
         )
         for time_us, boxes in recorded
     ]
+
+
+def follow(frames: Iterable[Frame], step_us: int) -> tuple[Track, ...]:
+    """Tracks of frames that already lie together in memory."""
+    follower = Follower(step_us)
+    for frame in frames:
+        follower.feed(frame.time_us, frame.detections)
+    return tuple(follower.tracks().values())
 
 
 def picture(time_us: int = 0, width: int = 96, height: int = 72, scale: float = 0.125) -> Picture:

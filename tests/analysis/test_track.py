@@ -11,9 +11,9 @@ import pytest
 
 from leitstand.analysis import track
 from leitstand.analysis.fold import count
-from leitstand.analysis.track import Follower, follow, overlap, step_of
+from leitstand.analysis.track import Follower, overlap, step_of
 from leitstand.core.finding import Detection, Frame
-from tests.analysis.documents import vtest_frames
+from tests.analysis.documents import follow, vtest_frames
 
 
 def walker(
@@ -165,8 +165,8 @@ class Absent:
             raise ImportError("libGL.so.1: cannot open shared object file")
 sys.meta_path.insert(0, Absent())
 sys.path.insert(0, ".")
-from leitstand.analysis.track import follow, step_of
-from tests.analysis.documents import vtest_frames
+from leitstand.analysis.track import step_of
+from tests.analysis.documents import follow, vtest_frames
 frames = vtest_frames()[:200]
 tracks = follow(frames, step_of(frames))
 assert "cv2" not in sys.modules

@@ -10,11 +10,11 @@ import pytest
 
 import leitstand.control
 from leitstand.control.commands import Command
-from leitstand.core.access import SYSTEM, Actor, actions, allowed
+from leitstand.core.access import GRANTED, SYSTEM, Actor, allowed
 
 OPERATOR = Actor("operator", "1000")
 WORKER = Actor("instance", "instance_1")
-EVERY = sorted({action for granted in actions().values() for action in granted})
+EVERY = sorted({action for granted in GRANTED.values() for action in granted})
 
 
 def commands() -> list[type[Command[Any]]]:
@@ -25,7 +25,7 @@ def commands() -> list[type[Command[Any]]]:
 
 @pytest.mark.parametrize("action", EVERY)
 def test_an_action_belongs_to_exactly_one_role(action: str) -> None:
-    roles = [role for role, granted in actions().items() if action in granted]
+    roles = [role for role, granted in GRANTED.items() if action in granted]
     assert len(roles) == 1
     for actor in (OPERATOR, WORKER, SYSTEM):
         assert allowed(actor, action) is (actor.kind == roles[0])

@@ -16,7 +16,7 @@ from leitstand.core.release import (
     PREDICATES,
     Request,
     first_refusal,
-    policy_sha256,
+    predicates_sha256,
     release_info,
 )
 from tests.core.rows import NOW, attempt, case, instance, job, medium
@@ -145,7 +145,7 @@ def test_a_released_key_is_bound_to_its_attempt_fence_medium_end_and_policy() ->
         "fence": 3,
         "medium": "medium_1",
         "expires_at": "2026-11-24T09:00:00.000000+00:00",
-        "policy_sha256": policy_sha256(),
+        "predicates_sha256": predicates_sha256(),
     }
     others = [
         release_info("attempt_2", 3, "medium_1", NOW + timedelta(hours=1)),

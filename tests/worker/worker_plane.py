@@ -19,10 +19,11 @@ from fastapi.responses import JSONResponse
 from leitstand.core.finding import decode
 from leitstand.core.limits import CLAIM_WAIT_SECONDS_MAX
 from leitstand.core.model import ModelFile, digest_of
+from leitstand.core.release import release_info
 from leitstand.security.ca import Authority
 from leitstand.security.listener import port_of, worker_server
 from leitstand.vault.envelope import Identity, decrypt, encrypt
-from leitstand.vault.release import release_info, seal_to
+from leitstand.vault.release import seal_to
 
 WAIT_SECONDS = 60
 TOKEN = "one-time-token-of-a-test"
@@ -240,9 +241,8 @@ class Plane:
 
     def context(self, task, **changes):
         named = {"attempt": task.attempt, "fence": task.fence, "medium": task.medium or "job_1"}
-        return release_info(
-            **(named | changes), expires_at=self.expires_at, policy_sha256="00" * 32
-        )
+        bound = named | changes
+        return release_info(bound["attempt"], bound["fence"], bound["medium"], self.expires_at)
 
     def grant(self, wait_seconds):
         def queued():

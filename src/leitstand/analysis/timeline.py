@@ -12,7 +12,6 @@ from itertools import pairwise
 
 from leitstand.core.facts import MediumFacts, Span, Track
 
-WIDTH = 820.0
 LEFT = 108.0
 RIGHT = 806.0
 TRACKS_MAX = 12
@@ -20,7 +19,6 @@ TRACKS_MAX = 12
 TICKS_MAX = 8
 _STEPS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
 _LANE = 13.0
-_BAR = 8.0
 _PERSONS = 44.0
 
 

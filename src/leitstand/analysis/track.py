@@ -14,7 +14,7 @@ import sys
 import types
 import warnings
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise
@@ -260,14 +260,6 @@ def overlap(a: Box, b: Box) -> float:
     shared = width * height
     areas = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1])
     return shared / (areas - shared)
-
-
-def follow(frames: Iterable[Frame], step_us: int) -> tuple[Track, ...]:
-    """Tracks of frames that already lie together in memory."""
-    follower = Follower(step_us)
-    for frame in frames:
-        follower.feed(frame.time_us, frame.detections)
-    return tuple(follower.tracks().values())
 
 
 def _detections(seen: Sequence[Detection]) -> Detections:

@@ -16,8 +16,6 @@ from leitstand.core.problem import Problem
 from leitstand.store import attempts, instances, jobs, ledger, media, money
 from leitstand.store.jobs import Tally
 
-PENDING = ("receiving", "intake")
-
 
 def moment(at: datetime | None) -> str | None:
     """RFC 3339 UTC."""

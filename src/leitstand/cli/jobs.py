@@ -24,7 +24,6 @@ app = group(
 )
 
 SHOWN = 20
-_OPEN = ("planned", "waiting", "running", "held")
 _RANK = {"held": 0, "waiting": 1, "running": 2}
 _STYLES = {"failed": "red", "held": "yellow"}
 

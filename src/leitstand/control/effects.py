@@ -100,8 +100,8 @@ class EffectRunner:
         self._address = address
         self._clock = clock
 
-    def step(self, now: datetime) -> datetime | None:
-        """Run due effects; returns when the next one is due.
+    def step(self, now: datetime) -> None:
+        """Run the effects that are due.
 
         Calls take time, and when a launch call began and ended decides what its absence from a
         listing means; so each effect reads the clock itself.
@@ -123,7 +123,6 @@ class EffectRunner:
                     self._settled(effect, self._clear)
                 case kind:
                     raise ValueError(f"unknown effect {kind}")
-        return self._door.database.read(effects.earliest)
 
     def _launch(self, effect: Effect) -> None:
         now = self._clock.now()

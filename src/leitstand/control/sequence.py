@@ -93,15 +93,13 @@ class Sequencer:
         self._signer = signer
         self._origin = origin
 
-    def step(self, now: datetime) -> bool:
-        """Sequence one batch; True when there may be more."""
+    def step(self, now: datetime) -> None:
+        """Sequence one batch; its commit wakes this step again, for more."""
         oldest = self._door.database.read(ledger.oldest_waiting)
         if oldest is None:
-            return False
+            return
         if now - oldest > limits.ENTRY_UNSEQUENCED_MAX:
             log.warning("ledger.late", seconds=round((now - oldest).total_seconds(), 1))
         with self._door.database.named_lock("sequence") as held:
-            if not held:
-                return False
-            done = self._door.run(Sequence(self._origin, self._signer), SYSTEM, now)
-        return done == limits.SEQUENCE_BATCH_MAX
+            if held:
+                self._door.run(Sequence(self._origin, self._signer), SYSTEM, now)

@@ -32,14 +32,14 @@ SWEEP_BATCH = 500
 class ForgetEvents(Command[None]):
     """Events are for progress; the ledger is the record."""
 
-    action: ClassVar[str] = "media.retain"
+    action: ClassVar[str] = "events.forget"
 
     def apply(self, tx: Tx) -> None:
         events.forget(tx.conn, tx.now - limits.EVENTS_KEPT)
 
 
 class Upkeep:
-    """One step a second; each part at its own pace."""
+    """One step; each part at its own pace."""
 
     def __init__(self, door: Door, blobs: Blobs) -> None:
         self._door = door

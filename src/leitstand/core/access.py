@@ -1,4 +1,4 @@
-"""Who may do what: one table, exported for auditors, asked before every change."""
+"""Who may do what: one table, asked before every change."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Actor:
 
 SYSTEM = Actor("system", "steps")
 
-_TABLE: dict[str, frozenset[str]] = {
+GRANTED: dict[str, frozenset[str]] = {
     "operator": frozenset(
         {
             "cases.open",
@@ -61,6 +61,7 @@ _TABLE: dict[str, frozenset[str]] = {
             "media.retain",
             "costs.accrue",
             "effects.report",
+            "events.forget",
             "ledger.sequence",
         }
     ),
@@ -72,11 +73,6 @@ def allowed(actor: Actor, action: str, owner_id: str | None = None) -> bool:
 
     A worker acts on its own instance and attempts only: `owner_id` is the instance they belong to.
     """
-    if action not in _TABLE.get(actor.kind, frozenset()):
+    if action not in GRANTED.get(actor.kind, frozenset()):
         return False
     return actor.kind != "instance" or owner_id is None or owner_id == actor.id
-
-
-def actions() -> dict[str, list[str]]:
-    """The table by role, sorted, as auditors get it."""
-    return {role: sorted(granted) for role, granted in _TABLE.items()}

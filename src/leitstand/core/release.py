@@ -24,12 +24,12 @@ def release_info(attempt_id: str, fence: int, subject_id: str, expires_at: datet
         "fence": fence,
         "medium": subject_id,
         "expires_at": expires_at.isoformat(timespec="microseconds"),
-        "policy_sha256": policy_sha256(),
+        "predicates_sha256": predicates_sha256(),
     }
     return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
 
 
-def policy_sha256() -> str:
+def predicates_sha256() -> str:
     """Digest of the names of all predicates, in order."""
     names = "\n".join(name for name, _ in PREDICATES)
     return hashlib.sha256(names.encode()).hexdigest()

@@ -15,10 +15,3 @@ COCO: tuple[str, ...] = (
     "teddy bear", "hair drier", "toothbrush",
 )  # fmt: skip
 """The 80 classes of COCO 2017 in the order of their category ids."""
-
-KEYPOINTS: tuple[str, ...] = (
-    "nose", "left eye", "right eye", "left ear", "right ear", "left shoulder", "right shoulder",
-    "left elbow", "right elbow", "left wrist", "right wrist", "left hip", "right hip", "left knee",
-    "right knee", "left ankle", "right ankle",
-)  # fmt: skip
-"""The 17 key points of COCO in order."""

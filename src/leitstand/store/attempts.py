@@ -67,12 +67,6 @@ def expired(conn: Connection, now: datetime, limit: int) -> list[tuple[str, str]
     return [(row.tenant_id, row.id) for row in conn.execute(query)]
 
 
-def of_task(conn: Connection, task_id: str) -> list[Attempt]:
-    """All attempts of a task, oldest first."""
-    query = columns(Attempt, attempts).where(attempts.c.task_id == task_id)
-    return fetch(conn, Attempt, query.order_by(attempts.c.fence))
-
-
 def of_job(conn: Connection, tenant: str, job_id: str, state: str | None = None) -> list[Attempt]:
     """All attempts of a job, or those in a state, oldest first."""
     query = (

@@ -90,11 +90,3 @@ def set_state(
             version=effects.c.version + 1,
         )
     )
-
-
-def earliest(conn: Connection) -> datetime | None:
-    """When the next intended effect is due."""
-    query = select(effects.c.not_before).where(
-        effects.c.state == "intended", effects.c.not_before.is_not(None)
-    )
-    return conn.execute(query.order_by(effects.c.not_before).limit(1)).scalar()

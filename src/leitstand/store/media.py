@@ -63,16 +63,6 @@ def find(conn: Connection, tenant: str, ids: Sequence[str], *, lock: bool = Fals
     return found
 
 
-def of_case(conn: Connection, tenant: str, case_id: str) -> list[Medium]:
-    """All media of a case, oldest first."""
-    query = (
-        columns(Medium, media)
-        .where(media.c.case_id == case_id, media.c.tenant_id == tenant)
-        .order_by(media.c.id)
-    )
-    return fetch(conn, Medium, query)
-
-
 def of_job(conn: Connection, tenant: str, job_id: str, limit: int | None = None) -> list[Medium]:
     """Media of a job, or the first of them, in the order they were given."""
     query = (
@@ -111,12 +101,6 @@ def overdue(conn: Connection, now: datetime, limit: int) -> list[tuple[str, Medi
         (row.tenant_id, Medium(**{k: v for k, v in row._mapping.items() if k != "tenant_id"}))
         for row in rows
     ]
-
-
-def erasing(conn: Connection, limit: int) -> list[tuple[str, str]]:
-    """Tenant and id of media whose objects still have to go."""
-    query = select(media.c.tenant_id, media.c.id).where(media.c.state == "erasing").limit(limit)
-    return [(row.tenant_id, row.id) for row in conn.execute(query)]
 
 
 def jobs_open_on(conn: Connection, tenant: str, medium_id: str) -> int:

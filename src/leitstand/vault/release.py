@@ -6,9 +6,6 @@ binds attempt, fence, medium, expiry and policy: a blob opens in no other contex
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
-import rfc8785
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
@@ -67,20 +64,3 @@ def seal_to(public: bytes, info: bytes, secret: bytes) -> bytes:
         return _SUITE.encrypt(secret, recipient, info)
     except ValueError as error:
         raise ReleaseError("not a release key") from error
-
-
-def release_info(
-    attempt: str, fence: int, medium: str, expires_at: datetime, policy_sha256: str
-) -> bytes:
-    """Canonical JSON (RFC 8785) of the context; `expires_at` is aware and written in UTC."""
-    if expires_at.tzinfo is None:
-        raise ValueError("an expiry has a time zone")
-    return rfc8785.dumps(
-        {
-            "attempt": attempt,
-            "fence": fence,
-            "medium": medium,
-            "expires_at": expires_at.astimezone(UTC).isoformat(timespec="microseconds"),
-            "policy_sha256": policy_sha256,
-        }
-    )
