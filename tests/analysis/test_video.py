@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import av
 import numpy as np
@@ -13,9 +14,11 @@ import pytest
 from leitstand.analysis import video
 from leitstand.core.finding import Detection, Frame, Gap, Line, Picture, Scene, Stats
 from leitstand.core.limits import PICTURES_PER_SEGMENT_MAX
-from leitstand.ports import Rgb
 from tests import weights
 from tests.analysis.segments import Given, Segment, real
+
+if TYPE_CHECKING:
+    from leitstand.ports import Rgb
 
 SECOND = 1_000_000
 FAMILIES = ("detector", "face", "pose", "scene")
