@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from leitstand import cli
-from leitstand.cli import batch, wanted
+from leitstand.cli import batch, early, wanted
 from leitstand.config import Folders
 from leitstand.core.problem import Exit, Problem
 from tests.cli.plane import Plane
@@ -144,7 +144,8 @@ Command = Callable[..., Run]
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
     """Run a command in this process, into pipes; `terminal=True` into terminals of `columns`, with
-    `typed` as what a person answers."""
+    `typed` as what a person answers. No process that looks at files is begun ahead."""
+    monkeypatch.setattr(early, "begin", lambda arguments: None)
 
     def call(*arguments: str, terminal: bool = False, typed: str = "", columns: int = 100) -> Run:
         if not terminal:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
+import contextlib
+import importlib.util
 import json
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from leitstand.cli import batch, wanted
 from leitstand.config import Folders
-from leitstand.media.zygote import Zygote
+from leitstand.core.problem import Problem
 from leitstand.models import pull as pulling
 from leitstand.models.cache import ModelCache
 from leitstand.models.catalogue import Catalogue
@@ -42,9 +43,8 @@ def pulled(monkeypatch: pytest.MonkeyPatch, home: Folders) -> list[str]:
 @pytest.fixture
 def files(monkeypatch: pytest.MonkeyPatch) -> None:
     Path("a.jpg").write_bytes(b"IMG")
-    from contextlib import contextmanager
 
-    @contextmanager
+    @contextlib.contextmanager
     def intake(settings: object) -> Any:
         yield conftest.Pretended
 
@@ -128,14 +128,12 @@ def test_verify_without_models_and_unknown_names_say_so(run: Command) -> None:
 def test_without_the_extra_analyze_says_which_one_is_missing(
     run: Command, plane: Plane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = importlib.import_module
+    real = importlib.util.find_spec
 
     def without(name: str, package: str | None = None) -> Any:
-        if name == "av":
-            raise ModuleNotFoundError("No module named 'av'", name="av")
-        return real(name, package)
+        return None if name == "av" else real(name, package)
 
-    monkeypatch.setattr(importlib, "import_module", without)
+    monkeypatch.setattr(importlib.util, "find_spec", without)
     Path("a.jpg").write_bytes(b"IMG")
     done = run("analyze", "a.jpg")
     assert done.exit == 2
@@ -164,16 +162,24 @@ def test_a_missing_library_of_the_system_is_named_before_any_file_is_read(
     assert "apt-get install libgl1 libglib2.0-0" in run("doctor").out
 
 
-def test_where_a_decoder_cannot_be_shut_in_no_file_is_opened(
+def test_where_a_decoder_cannot_be_shut_in_that_is_said_once_and_nothing_is_sent(
     run: Command, plane: Plane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Zygote, "abilities", lambda zygote: {"rlimits": True, "landlock": False})
-    Path("a.jpg").write_bytes(b"IMG")
-    done = run("analyze", "a.jpg")
+    @contextlib.contextmanager
+    def intake(settings: object) -> Any:
+        def take(descriptor: int, size: int) -> Any:
+            raise Problem("sandbox-lacks", missing="landlock")
+
+        yield take
+
+    monkeypatch.setattr(batch, "intake", intake)
+    for name in ("a.jpg", "b.jpg"):
+        Path(name).write_bytes(b"IMG")
+    done = run("analyze", "a.jpg", "b.jpg")
     assert done.exit == 1
-    assert "a decoder cannot be shut in" in done.err
+    assert done.err.count("a decoder cannot be shut in") == 1
     assert "landlock is missing" in done.err
-    assert plane.asked == []
+    assert {medium["state"] for medium in plane.media.values()} <= {"erased"}
 
 
 def test_doctor_names_what_is_well_and_the_remedy(run: Command, plane: Plane) -> None:

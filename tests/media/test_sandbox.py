@@ -6,11 +6,14 @@ import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from leitstand.core.admission import SANDBOX
+from leitstand.core.problem import Problem
 from leitstand.media import sandbox
+from leitstand.media.intake import take
 from leitstand.media.zygote import ChildError, Zygote
 
 ROLES = {
@@ -188,3 +191,5 @@ def test_where_an_ability_is_missing_no_role_runs(ability):
         with lacking.spawn("survey", {}) as child, pytest.raises(ChildError) as caught:
             child.wait()
         assert (caught.value.code, caught.value.params) == ("sandbox-lacks", {"missing": ability})
+        with pytest.raises(Problem, match="sandbox-lacks"), Path(__file__).open("rb") as file:
+            take(lacking, file.fileno(), 100)

@@ -19,6 +19,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command; its exit code. A traceback only with `LEITSTAND_DEBUG=1`."""
+    from leitstand.cli import early
+
+    early.begin(arguments)
     from leitstand.cli.app import call, choice_of
     from leitstand.core.problem import Exit, Problem
 
@@ -27,6 +30,7 @@ def run(arguments: Sequence[str]) -> int:
         try:
             return call(arguments)
         finally:
+            early.end()
             sys.stdout.flush()
     except Problem as problem:
         if debug:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from leitstand.cli import early
 from leitstand.cli.files import gather
 from leitstand.cli.options import Session
 from leitstand.config import MediaSettings
@@ -38,15 +40,14 @@ class Batch:
 
 
 def libraries() -> None:
-    """Loads what reads media, here and in the workers of this machine. Raises Problem:
+    """Looks for what reads media, here and in the workers of this machine. Raises Problem:
     `missing-extra` without the extra `[media]`, `graphics-library-missing` without the libraries
     of the system that OpenCV wants and no wheel brings."""
+    for name in _LIBRARIES:
+        if importlib.util.find_spec(name) is None:
+            raise Problem("missing-extra", Exit.USAGE, extra="media", missing=name)
     try:
-        for name in _LIBRARIES:
-            importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        missing = error.name or "a library"
-        raise Problem("missing-extra", Exit.USAGE, extra="media", missing=missing) from error
+        importlib.import_module("cv2")
     except ImportError as error:
         missing = str(error).partition(":")[0]
         raise Problem("graphics-library-missing", Exit.USAGE, missing=missing) from error
@@ -54,30 +55,24 @@ def libraries() -> None:
 
 @contextmanager
 def intake(settings: MediaSettings) -> Iterator[Take]:
-    """The sandboxed look at files. Raises Problem as `libraries`, and `sandbox-lacks` where this
-    machine cannot shut a decoder in.
+    """The sandboxed look at files. Raises Problem as `libraries`.
 
-    Its process is started here, before this one has connections or keys to inherit.
+    Its process is begun before this one has connections or keys to inherit.
     """
-    libraries()
-    take = importlib.import_module("leitstand.media.intake")
-    zygote = importlib.import_module("leitstand.media.zygote")
-    root = zygote.Zygote.start()
+    root = early.zygote()
     try:
-        lacking = [ability for ability, holds in root.abilities().items() if not holds]
-        if lacking:
-            raise Problem("sandbox-lacks", missing=", ".join(lacking))
-        bounds = take.IntakeLimits(
+        libraries()
+        from leitstand.media.intake import IntakeLimits, take
+
+        bounds = IntakeLimits(
             segment_seconds=settings.segment_seconds,
             segment_bytes_max=settings.segment_mib_max * limits.MIB,
             pixels_max=settings.pixels_max,
             seconds_max=settings.seconds_max,
         )
-        yield lambda descriptor, size: take.take(root, descriptor, size, bounds)
+        yield lambda descriptor, size: take(root, descriptor, size, bounds)
     finally:
-        close = getattr(root, "close", None)
-        if close is not None:
-            close()
+        root.close()
 
 
 def send(session: Session, paths: Sequence[str], uploads: Uploads) -> Batch:
@@ -98,7 +93,7 @@ def send(session: Session, paths: Sequence[str], uploads: Uploads) -> Batch:
             first = "none" if repeated.first == given.name else repeated.first
             output.warn(output.say("cli-same-file", name=given.name, first=first))
         except Problem as problem:
-            if problem.exit is Exit.UNREACHABLE:
+            if problem.exit is Exit.UNREACHABLE or problem.code == "sandbox-lacks":
                 raise
             if problem.code in _NOT_MEANT and not given.named:
                 left_out += 1

@@ -7,7 +7,7 @@ most the packets of one segment, its file and a few frames.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -19,6 +19,7 @@ from leitstand.core import limits as core_limits
 from leitstand.core.problem import Exit, Problem
 from leitstand.media import cut, matroska, metadata, proof
 from leitstand.media.answer import IntakeLimits, Message, gap, segment
+from leitstand.media.channel import Channel, Refused
 from leitstand.media.cut import Border, Part
 from leitstand.media.identify import (
     Identified,
@@ -326,3 +327,13 @@ def _mime(mime: str, kind: str) -> str:
     """The container's type with the kind that was found in it (an MP4 with sound alone)."""
     family, _, name = mime.partition("/")
     return f"{kind}/{name}" if family in ("video", "audio") else mime
+
+
+def intake(request: Mapping[str, Any], descriptors: Sequence[int], channel: Channel) -> None:
+    """The role of the child: one `head`, then every segment, over the channel."""
+    source = Source(descriptors[0], int(request["size"]))
+    try:
+        for message in examine(source, IntakeLimits.of(request["limits"])):
+            channel.send(message.head, message.body)
+    except Problem as problem:
+        raise Refused(problem.code, **problem.params) from None

@@ -7,9 +7,11 @@ may have been taken over by the bytes it reads, and turns its refusals into prob
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -17,16 +19,14 @@ from typing import TYPE_CHECKING, Any, Self
 from leitstand.core.limits import MEDIA_SECONDS_MAX, MIB
 from leitstand.core.problem import Exit, Problem
 from leitstand.media.answer import IntakeLimits
-from leitstand.media.channel import Channel, Message, Refused
-from leitstand.media.examine import examine
+from leitstand.media.channel import Message
 from leitstand.media.sandbox import Limits
-from leitstand.media.source import Source
 from leitstand.media.zygote import Child, ChildError
 
 if TYPE_CHECKING:
     from leitstand.media.zygote import Zygote
 
-__all__ = ["CutSegment", "Intake", "IntakeLimits", "intake", "take"]
+__all__ = ["CutSegment", "Intake", "IntakeLimits", "take"]
 
 CPU_SECONDS_MIN = 900
 BYTES_PER_CPU_SECOND = 2 * MIB
@@ -128,7 +128,8 @@ def take(zygote: Zygote, descriptor: int, size: int, limits: IntakeLimits | None
     """Looks at the `size` bytes behind `descriptor` (a file or memfd, read by offset).
 
     Raises `Problem` with a code of `REFUSALS` for what cannot be analysed, `intake-died` when the
-    child crashed or ran into a limit of its sandbox, `ZygoteError` when there is no zygote.
+    child crashed or ran into a limit of its sandbox, `sandbox-lacks` where this machine cannot shut
+    it in; `ZygoteError` when there is no zygote.
     """
     limits = limits or IntakeLimits()
     if size == 0:
@@ -141,7 +142,7 @@ def take(zygote: Zygote, descriptor: int, size: int, limits: IntakeLimits | None
         silence_seconds=SILENCE_SECONDS,
     )
     try:
-        sha256 = Source(descriptor, size).sha256()
+        sha256 = _sha256(descriptor, size)
         message = next(_messages(child), None)
         if message is None:
             raise _died("protocol")
@@ -151,12 +152,21 @@ def take(zygote: Zygote, descriptor: int, size: int, limits: IntakeLimits | None
         raise
 
 
+def _sha256(descriptor: int, size: int) -> str:
+    digest = hashlib.sha256()
+    for offset in range(0, size, MIB):
+        digest.update(os.pread(descriptor, min(MIB, size - offset), offset))
+    return digest.hexdigest()
+
+
 def _messages(child: Child) -> Iterator[Message]:
     try:
         yield from child.messages()
     except ChildError as error:
         if error.code in REFUSALS:
             raise Problem(error.code, Exit.USAGE, **_plain(error.params)) from None
+        if error.code == "sandbox-lacks":
+            raise Problem(error.code, Exit.FAILED, missing=error.params["missing"]) from None
         raise _died(error.code) from error
 
 
@@ -226,13 +236,3 @@ def _segment(message: Message, seen: Mapping[str, CutSegment], limits: IntakeLim
     if number != (before.number + 1 if before else 0) or (before and before.to_us != from_us):
         raise _died("protocol")
     return CutSegment(stream, number, from_us, to_us, format, message.body)
-
-
-def intake(request: Mapping[str, Any], descriptors: Sequence[int], channel: Channel) -> None:
-    """The child's side: one `head`, then every segment (`examine`), over the channel."""
-    source = Source(descriptors[0], int(request["size"]))
-    try:
-        for message in examine(source, IntakeLimits.of(request["limits"])):
-            channel.send(message.head, message.body)
-    except Problem as problem:
-        raise Refused(problem.code, **problem.params) from None

@@ -7,7 +7,6 @@ is refused. Shared by intake and by tests; safe inside a child that may open not
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 from collections.abc import Callable, Iterator
@@ -84,13 +83,6 @@ class Source:
 
     def seekable(self) -> bool:
         return True
-
-    def sha256(self) -> str:
-        """Hex digest of all bytes, in constant memory."""
-        digest = hashlib.sha256()
-        for offset in range(0, self.size, MIB):
-            digest.update(self.read_at(offset, MIB))
-        return digest.hexdigest()
 
     def file(self) -> BinaryIO:
         """The same object, for libraries typed against `BinaryIO`."""

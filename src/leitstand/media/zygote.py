@@ -31,7 +31,7 @@ ROLES: Mapping[str, str] = {
     "abilities": "leitstand.media.forking:abilities",
     "decode_frames": "leitstand.media.decoding:decode_frames",
     "decode_audio": "leitstand.media.decoding:decode_audio",
-    "intake": "leitstand.media.intake:intake",
+    "intake": "leitstand.media.examine:intake",
 }
 """What a child may be asked to do: name -> `module:function`, imported before any fork.
 
@@ -209,6 +209,7 @@ class Zygote:
         self._process = process
         self._control = control
         self._lock = threading.Lock()
+        self._ready = False
 
     @property
     def pid(self) -> int:
@@ -219,9 +220,18 @@ class Zygote:
     def start(
         cls, extra_roles: Mapping[str, str] | None = None, preload: Sequence[str] = PRELOAD
     ) -> Self:
-        """Starts the process and waits until its libraries are loaded.
+        """Starts the process and waits until its libraries are loaded. Raises `ZygoteError`."""
+        zygote = cls.begin(extra_roles, preload)
+        zygote.ready()
+        return zygote
 
-        Call it early, from the main thread, before keys exist. Raises `ZygoteError`.
+    @classmethod
+    def begin(
+        cls, extra_roles: Mapping[str, str] | None = None, preload: Sequence[str] = PRELOAD
+    ) -> Self:
+        """Starts the process and does not wait for it; the first `spawn` does.
+
+        Call it early, from the main thread, before keys exist.
         """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         path = [entry for entry in sys.path if entry and Path(entry).is_absolute()]
@@ -243,17 +253,26 @@ class Zygote:
                 stderr=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
             )
-        zygote = cls(process, ours)
-        ours.settimeout(START_SECONDS_MAX)
+        return cls(process, ours)
+
+    def ready(self) -> None:
+        """Waits until its libraries are loaded; at once where they are. Raises `ZygoteError`, and
+        the zygote is closed then."""
+        with self._lock:
+            error = None if self._ready else self._first_answer().get("error")
+            self._ready = error is None
+        if error is not None:
+            self.close()
+            raise ZygoteError(error)
+
+    def _first_answer(self) -> dict[str, Any]:
         try:
-            answer = json.loads(ours.recv(65536) or b'{"error": "ended"}')
+            self._control.settimeout(START_SECONDS_MAX)
+            answer: dict[str, Any] = json.loads(self._control.recv(65536) or b'{"error": "ended"}')
+            self._control.settimeout(None)
         except (OSError, ValueError) as error:
-            answer = {"error": type(error).__name__}
-        if "error" in answer:
-            zygote.close()
-            raise ZygoteError(answer["error"])
-        ours.settimeout(None)
-        return zygote
+            return {"error": type(error).__name__}
+        return answer
 
     def spawn(
         self,
@@ -270,6 +289,7 @@ class Zygote:
         the wait for each message. Raises `ZygoteError` when the zygote is gone, `KeyError` for a
         role that is in no table; everything else is told by the child as `ChildError`.
         """
+        self.ready()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         status, reporting = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         child = Child(Channel(ours.detach()), status, silence_seconds)
@@ -302,6 +322,8 @@ class Zygote:
         """Ends the zygote and all its children, and waits for it; safe to call again."""
         with self._lock:
             self._control.close()
+            if not self._ready:
+                self._process.kill()
         try:
             self._process.wait(5)
         except subprocess.TimeoutExpired:
