@@ -172,6 +172,18 @@ def test_a_failed_job_says_why_and_what_to_do(run: Command, plane: Plane) -> Non
     assert "  do   leitstand doctor" in done.err
 
 
+def test_a_job_that_is_held_because_it_cannot_go_on_says_why_and_how_to_go_on(
+    run: Command, plane: Plane
+) -> None:
+    Path("a.jpg").write_bytes(b"IMG")
+    reason = {"code": "no-instance-stays", "params": {"launches": 8}}
+    plane.story = [ended("held", reason=reason), ("job", {"state": "held", "reason": reason})]
+    done = run("analyze", "a.jpg")
+    assert done.exit == 1
+    assert "error: no instance stayed up (8 tried)" in done.err
+    assert "leitstand jobs resume" in done.out
+
+
 def test_a_lost_instance_is_told_once(run: Command, plane: Plane) -> None:
     Path("clip.avi").write_bytes(b"VID")
     story = good_story(3)

@@ -14,13 +14,14 @@ import pytest
 
 from leitstand.control.audit import verify
 from leitstand.control.cases import OpenCase
-from leitstand.control.instances import Launch
-from leitstand.control.jobs import CancelJob, HoldJob, ReadReport, ResumeJob, StartJob
+from leitstand.control.instances import DrainInstance, Launch
+from leitstand.control.jobs import CancelJob, GiveUpJob, HoldJob, ReadReport, ResumeJob, StartJob
 from leitstand.control.leases import Claim
 from leitstand.control.media import OpenMedium, OpenUpload, RefuseMedium
 from leitstand.control.membership import Enrol
 from leitstand.control.plan import Wish
 from leitstand.core import limits
+from leitstand.core.access import SYSTEM
 from leitstand.core.placement import Offer, Requirements
 from leitstand.core.problem import Problem
 from leitstand.ports import NoCapacity, NoFunds, Seen, Status, Unavailable, UnknownOutcome
@@ -141,6 +142,111 @@ def test_a_job_that_fails_for_good_fences_who_still_works_on_it(rig: Rig) -> Non
     assert rig.read(attempts.live_by_instance) == {}
 
 
+def test_twelve_holds_in_a_row_do_not_end_a_job(rig: Rig) -> None:
+    job = rig.job()
+    for _ in range(limits.LAUNCHES_PER_JOB_MAX + 4):
+        serve(rig)
+        rig.run(HoldJob(job.id))
+        rig.step(6)
+        assert rig.instance_states()[-1] == "terminated"
+        rig.run(ResumeJob(job.id))
+    to_the_end(rig, serve(rig))
+    assert rig.job_state(job) == "done"
+
+
+@pytest.mark.parametrize("how", ["drained", "its term", "lost"])
+def test_instances_that_worked_do_not_count_as_ones_that_did_not_stay(rig: Rig, how: str) -> None:
+    job = rig.job(segments=limits.LAUNCHES_PER_JOB_MAX + 4)
+    for number in range(limits.LAUNCHES_PER_JOB_MAX + 4):
+        worker = serve(rig)
+        lease = worker.claim()[0]
+        worker.result(lease, lease["segments"][0]["number"])
+        if len(lease["segments"]) == 1:
+            worker.finish(lease)
+        if how == "drained":
+            rig.run(DrainInstance(worker.id))
+        elif how == "its term":
+            rig.later(minutes=59)
+        else:
+            rig.rented.running.clear()
+        rig.later(seconds=61)
+        rig.step(8)
+        assert rig.job_state(job) in ("waiting", "running"), number
+    to_the_end(rig, Worker.newest(rig).ready())
+    assert rig.job_state(job) == "done"
+
+
+def test_instances_that_end_before_they_commit_anything_are_given_up_on(rig: Rig) -> None:
+    job = rig.job()
+    for _ in range(limits.LAUNCHES_PER_JOB_MAX + 2):
+        rig.step(2)
+        rig.rented.running.clear()
+        rig.step(4)
+    assert rig.rented.launches == limits.LAUNCHES_PER_JOB_MAX
+    assert job_of(rig, job.id).reason["code"] == "no-instance-stays"
+
+
+def test_an_instance_that_leaves_while_it_drains_keeps_the_reason_it_drained_for(rig: Rig) -> None:
+    job = rig.job()
+    worker = serve(rig)
+    worker.claim()
+    rig.run(HoldJob(job.id))
+    rig.run(DrainInstance(worker.id))
+    rig.rented.running.clear()
+    rig.step(6)
+    found = rig.read(lambda c: instances.of_job(c, TENANT, job.id))[0]
+    assert (found.state, found.reason["code"]) == ("terminated", "asked")
+
+
+def test_a_job_that_cannot_go_on_is_held_with_all_that_was_committed(rig: Rig) -> None:
+    job = rig.job()
+    worker = serve(rig)
+    worker.result(worker.claim()[0], 0)
+    rig.rented.running.clear()
+    rig.step(4)
+    for _ in range(limits.LAUNCHES_PER_JOB_MAX):
+        rig.step(2)
+        rig.rented.running.clear()
+        rig.step(4)
+    found = job_of(rig, job.id)
+    assert (found.state, found.reason["code"]) == ("held", "no-instance-stays")
+    committed = rig.read(lambda c: attempts.results_of_job(c, TENANT, job.id))
+    assert {result.object_id for result in committed} < set(rig.blobs.held)
+    assert media_states(rig, job.id) == ["ready"]
+    rig.run(ResumeJob(job.id))
+    again = serve(rig)
+    lease = again.claim()[0]
+    assert [segment["number"] for segment in lease["segments"]] == [1]
+    again.work(lease)
+    to_the_end(rig, again)
+    assert rig.job_state(job) == "done"
+
+
+def test_a_job_that_was_given_up_on_while_a_person_held_it_stays_held(rig: Rig) -> None:
+    job = rig.job()
+    rig.run(HoldJob(job.id))
+    rig.run(GiveUpJob(job.id, {"code": "over-budget", "params": {}}), SYSTEM)
+    assert (rig.job_state(job), job_of(rig, job.id).reason) == ("held", None)
+
+
+@pytest.mark.parametrize("blame", ["item", "model", "us"])
+def test_a_report_that_cannot_be_made_holds_its_job_and_is_tried_anew(rig: Rig, blame: str) -> None:
+    job = rig.job()
+    worker = serve(rig)
+    worker.work_all()
+    rig.step()
+    reason = {"code": "result-too-large", "params": {}}
+    while leases := worker.claim():
+        assert leases[0]["task"]["pipeline"] == "fuse"
+        worker.finish(leases[0], "failed", reason=reason, blame=blame)
+        rig.later(seconds=3)
+    assert (rig.job_state(job), job_of(rig, job.id).reason) == ("held", reason)
+    assert len(rig.read(lambda c: attempts.results_of_job(c, TENANT, job.id))) == 2
+    rig.run(ResumeJob(job.id))
+    worker.work_all()
+    assert rig.job_state(job) == "done"
+
+
 # --- money ---------------------------------------------------------------------------------------
 
 
@@ -157,6 +263,26 @@ def test_a_relaunch_is_covered_for_its_whole_term_or_not_made(
         assert rig.rented.launches == 1
         assert rig.job_state(job) == "failed"
         assert job_of(rig, job.id).reason["code"] == "over-budget"
+
+
+def test_a_job_that_spent_its_budget_is_held_and_goes_on_when_there_is_more(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    with Database.open(sqlite_url, relaxed=True) as database:
+        rig = Rig(database, tmp_path, budgets={"job": None, "month": "0.37", "total": None})
+        job = rig.job()
+        worker = serve(rig)
+        worker.result(worker.claim()[0], 0)
+        rig.later(minutes=10)
+        rig.rented.running.clear()
+        rig.step(4)
+        assert rig.rented.launches == 1
+        found = job_of(rig, job.id)
+        assert (found.state, found.reason["code"]) == ("held", "over-budget")
+        rig.planner.rules.budgets["month"] = "2.00"  # type: ignore[index]
+        rig.run(ResumeJob(job.id))
+        to_the_end(rig, serve(rig))
+        assert rig.job_state(job) == "done"
 
 
 def test_money_that_another_job_may_give_back_is_waited_for(

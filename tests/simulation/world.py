@@ -314,13 +314,14 @@ class World:
     # the end
 
     def settle(self, most: int) -> None:
-        """Faults end, people resume what they held; then everything has to come to rest."""
+        """Faults end, people resume what is held and cancel what no budget covers; then everything
+        has to come to rest."""
         self.rented.calm = True
         self.rebuild()
         for number in range(most):
             if number % 20 == 0:
                 for job in self.jobs:
-                    self.try_(partial(self.rig.run, ResumeJob(job.id)))
+                    self.try_(partial(self._resume, job.id))
             rig = self.rig
             for step in steps(rig):
                 step(rig.time)
@@ -328,6 +329,14 @@ class World:
             self._pass(1 if number % 10 else 30)
             if number > 30 and self.at_rest():
                 return
+
+    def _resume(self, job_id: str) -> None:
+        job = self.rig.read(lambda c: jobs.find(c, TENANT, job_id))
+        if job.state == "held" and (job.reason or {}).get("code") == "over-budget":
+            self.rig.run(CancelJob(job_id))
+            self.cancelled.add(job_id)
+        else:
+            self.rig.run(ResumeJob(job_id))
 
     def at_rest(self) -> bool:
         """No open job, no instance, nothing to do."""

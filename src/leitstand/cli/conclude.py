@@ -124,7 +124,10 @@ def _headlines(session: Session, document: Mapping[str, Any]) -> dict[str, str]:
 
 def _held(session: Session, ending: Ending) -> int:
     output, job = session.output, ending.job
-    segments = job.get("segments") or {}
+    segments, reason = job.get("segments") or {}, job.get("reason")
+    if reason is not None:
+        params = {**(reason.get("params") or {}), "job": short(job["id"])}
+        output.problem(Problem(str(reason["code"]), Exit.FAILED, **params))
     until = kept_until(output, session.client, job)
     _seen(
         session,
@@ -142,7 +145,7 @@ def _held(session: Session, ending: Ending) -> int:
         (output.say("cli-go-on"), f"leitstand jobs resume {name}"),
         (output.say("cli-drop-it"), f"leitstand jobs cancel {name}"),
     )
-    output.event("done", job=job["id"], state="held", report=None, segments=segments)
+    output.event("done", job=job["id"], state="held", report=None, segments=segments, reason=reason)
     return Exit.INTERRUPTED if ending.presses else Exit.FAILED
 
 

@@ -34,8 +34,7 @@ def advance(tx: Tx, job_id: str) -> None:
     if event == "work":
         move_job(tx, job, "work", reason=None)
         return
-    reason = fuse.reason if fuse is not None and event == "fail" else None
-    end(tx, move_job(tx, job, event, reason=reason, ended_at=tx.now))
+    end(tx, move_job(tx, job, event, reason=None, ended_at=tx.now))
 
 
 def stop(tx: Tx, job: Job, event: str, reason: dict[str, Any] | None) -> Job:
@@ -46,6 +45,25 @@ def stop(tx: Tx, job: Job, event: str, reason: dict[str, Any] | None) -> Job:
     tx.move(ATTEMPT, "fence", [Change(a, {"ended_at": tx.now}) for a in live])
     tx.move(TASK, event, [Change(task, {"reason": reason}) for task in open_tasks])
     return end(tx, move_job(tx, job, event, reason=reason, ended_at=tx.now))
+
+
+def give_up(tx: Tx, job: Job, reason: dict[str, Any]) -> None:
+    """A job cannot go on. What was committed is paid for: with a result the job is held, for whoever
+    mends the cause and resumes it before its media's term; without one nothing is lost and it
+    fails."""
+    if job.state not in jobs.OPEN:
+        return
+    if attempts.any_result(tx.conn, job.id):
+        hold(tx, job, reason)
+    else:
+        stop(tx, job, "fail", reason)
+
+
+def hold(tx: Tx, job: Job, reason: dict[str, Any] | None) -> Job:
+    """Segments under way are finished; media and results are kept for their term."""
+    held = move_job(tx, job, "hold", reason=reason)
+    set_terms(tx, held)
+    return held
 
 
 def end(tx: Tx, job: Job) -> Job:

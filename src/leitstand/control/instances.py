@@ -217,7 +217,7 @@ class Observe(Command[int]):
                 tx.effect("terminate", instance.id)
             case Move("stopped", code):
                 lose(tx, attempts.live_of_instance(tx.conn, instance.id), "instance-lost")
-                move_one(tx, instance, "stopped", reason=_reason(code))
+                move_one(tx, instance, "stopped", reason=_reason(code) or instance.reason)
             case Move(event, code):
                 move_one(tx, instance, event, reason=_reason(code))
             case Adopt(provider_id):

@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from leitstand.control.advance import move_job, one, set_terms, stop
+from leitstand.control.advance import give_up, hold, move_job, one, stop
 from leitstand.control.commands import Command
 from leitstand.control.instances import intend, tell_waiting
 from leitstand.control.transaction import Change, Tx
@@ -142,9 +142,7 @@ class HoldJob(Command[Job]):
         if job.state == "held":
             return job
         _only(job, "waiting", "running")
-        held = move_job(tx, job, "hold", reason=None)
-        set_terms(tx, held)
-        return held
+        return hold(tx, job, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +158,7 @@ class ResumeJob(Command[Job]):
             return job
         _only(job, "held")
         media.clear_terms(tx.conn, tx.tenant, job.id)
-        return move_job(tx, job, "resume")
+        return move_job(tx, job, "resume", reason=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,16 +208,15 @@ class UnblockFuse(Command[bool]):
 
 
 @dataclass(frozen=True, slots=True)
-class FailJob(Command[Job]):
-    """Give up on a job for a reason that no retry mends."""
+class GiveUpJob(Command[None]):
+    """No retry mends the reason: the job is held, or fails where it has nothing to lose."""
 
     job_id: str
     reason: dict[str, Any]
     action: ClassVar[str] = "jobs.advance"
 
-    def apply(self, tx: Tx) -> Job:
-        job = one(tx, self.job_id)
-        return job if job.state in JOB.final else stop(tx, job, "fail", self.reason)
+    def apply(self, tx: Tx) -> None:
+        give_up(tx, one(tx, self.job_id), self.reason)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
 
-from leitstand.control.advance import advance
+from leitstand.control.advance import advance, give_up, one
 from leitstand.control.commands import Command
 from leitstand.control.transaction import Change, Tx
 from leitstand.core import limits
-from leitstand.core.job import ATTEMPT, TASK, Attempt, Task, after_failure, after_loss
+from leitstand.core.job import ATTEMPT, FUSE, TASK, Attempt, Task, after_failure, after_loss
 from leitstand.store import attempts, jobs
 
 
@@ -25,28 +25,37 @@ def lose(tx: Tx, lost: Sequence[Attempt], code: str) -> None:
         if task is None or task.state != "leased" or task.fence != attempt.fence:
             continue
         event = after_loss(attempts.used(tx.conn, task.id), task.attempts_max)
-        end_task(tx, task, event, reason)
+        _ended(tx, task, event, reason)
         advance(tx, task.job_id)
 
 
 def fail(tx: Tx, task: Task, reason: dict[str, Any] | None, blame: str) -> None:
     """An attempt reported failure. It is not repeated at once: what broke it is often still there."""
     event = after_failure(blame, attempts.used(tx.conn, task.id), task.attempts_max)
-    end_task(tx, task, event, reason, not_before=tx.now + limits.RETRY_AFTER)
+    _ended(tx, task, event, reason, not_before=tx.now + limits.RETRY_AFTER)
 
 
-def end_task(
+def _ended(
     tx: Tx,
     task: Task,
     event: str,
     reason: dict[str, Any] | None,
-    *,
     not_before: datetime | None = None,
 ) -> None:
-    """Move a task and tell its job's streams; back in the queue it waits until `not_before`."""
-    values = {"reason": reason if event == "fail" else None}
-    waits = {"not_before": not_before} if event == "requeue" else {}
-    tx.move(TASK, event, [Change(task, values | waits)])
+    """What no retry mends fails a task. For the report everything is paid for already: its task
+    stays open with fresh tries, and its job is given up on."""
+    if task.pipeline != FUSE or event != "fail":
+        waits = {"not_before": not_before} if event == "requeue" else {}
+        end_task(tx, task, event, reason, **waits)
+        return
+    end_task(tx, task, "requeue", reason, attempts_max=task.attempts_max + limits.ATTEMPTS_MAX)
+    give_up(tx, one(tx, task.job_id), reason or {"code": "incomplete", "params": {}})
+
+
+def end_task(tx: Tx, task: Task, event: str, reason: dict[str, Any] | None, **more: Any) -> None:
+    """Move a task and tell its job's streams."""
+    values = {"reason": reason if event == "fail" else None, **more}
+    tx.move(TASK, event, [Change(task, values)])
     tx.event(
         task.job_id,
         "task",

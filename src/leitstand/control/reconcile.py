@@ -16,7 +16,7 @@ import structlog
 
 from leitstand.control.commands import Command, Door
 from leitstand.control.instances import PACE, IntendInstance, Observe
-from leitstand.control.jobs import FailJob, NoteWaiting
+from leitstand.control.jobs import GiveUpJob, NoteWaiting
 from leitstand.control.plan import Planner, plain
 from leitstand.control.transaction import Tx
 from leitstand.core import limits
@@ -175,21 +175,18 @@ class Reconciler:
         ]
         if len(serving) >= wanted:
             return
-        ended = database.read(lambda conn: instances.ended_for(conn, job.id))
-        turned_away = [one.reason for one in ended if _code(one) == "admission"]
-        if len(turned_away) >= limits.ADMISSIONS_REFUSED_MAX * self._instances_max:
-            if not serving:
-                self._fail(job, turned_away[-1] or {}, now)
-            return
+        ended = [
+            instance
+            for instance in database.read(
+                lambda conn: instances.fruitless(conn, job.id, job.updated_at)
+            )
+            if _code(instance) not in _AS_ASKED
+        ]
         refusals = _refusals(ended)
-        stayed_not = len(ended) - len(refusals)
-        if (
-            stayed_not >= limits.LAUNCHES_PER_JOB_MAX * self._instances_max
-            or len(refusals) >= limits.REFUSALS_PER_JOB_MAX
-        ):
+        no_more = self._no_more(ended, len(refusals))
+        if no_more is not None:
             if not serving:
-                params = {"launches": len(ended)}
-                self._fail(job, {"code": "no-instance-stays", "params": params}, now)
+                self._give_up(job, no_more, now)
             return
         decision = database.read(lambda conn: jobs.decision(conn, job.tenant_id, job.decision_id))
         if decision is None:
@@ -197,6 +194,19 @@ class Reconciler:
         offer = self._offer(job, decision, refusals, tier, now)
         if offer is not None:
             self._intend(job, offer, wanted, tier, bool(serving), now)
+
+    def _no_more(self, ended: list[Instance], refused: int) -> dict[str, Any] | None:
+        """Why nothing more is launched for a job, from what was in vain since it last moved."""
+        turned_away = [one.reason for one in ended if _code(one) == "admission"]
+        if len(turned_away) >= limits.ADMISSIONS_REFUSED_MAX * self._instances_max:
+            return turned_away[-1]
+        stayed_not = len(ended) - refused
+        if (
+            stayed_not >= limits.LAUNCHES_PER_JOB_MAX * self._instances_max
+            or refused >= limits.REFUSALS_PER_JOB_MAX
+        ):
+            return {"code": "no-instance-stays", "params": {"launches": len(ended)}}
+        return None
 
     def _offer(
         self,
@@ -246,10 +256,10 @@ class Reconciler:
                 return
             if held > 0:
                 raise
-            self._fail(job, {"code": problem.code, "params": dict(problem.params)}, now)
+            self._give_up(job, {"code": problem.code, "params": dict(problem.params)}, now)
 
-    def _fail(self, job: Job, reason: dict[str, Any], now: datetime) -> None:
-        self._door.run(FailJob(job.id, reason), SYSTEM, now)
+    def _give_up(self, job: Job, reason: dict[str, Any], now: datetime) -> None:
+        self._door.run(GiveUpJob(job.id, reason), SYSTEM, now)
 
 
 def _own(instance: Instance, listed: list[Seen]) -> Seen | None:
@@ -267,6 +277,9 @@ def _asked_lately(actions: tuple[Action, ...], end: Effect | None, now: datetime
         return False
     return end.state != "done" or now - end.updated_at < PACE
 
+
+_AS_ASKED = frozenset({"idle", "asked", "unwanted"})
+"""Reasons of instances that we or a person ended: they speak against no machine."""
 
 _NEVER_CAME = frozenset(
     {

@@ -213,9 +213,9 @@ def _observe(instance: Instance, need: Need, listing: Listing) -> tuple[Action, 
             return (Adopt(listing.provider_id),)
         if instance.absent_since is not None:
             return (NotePresent(),)
-        if listing.status == "stopped" and instance.state in ("ready", "draining"):
+        if listing.status == "stopped" and instance.state == "ready":
             return (Move("stopped", "stopped-by-host"),)
-        if listing.status == "stopped" and instance.state == "pausing":
+        if listing.status == "stopped" and instance.state in ("draining", "pausing"):
             return (Move("stopped"),)
         if listing.status == "running" and instance.state == "resuming":
             return (Move("running"),)
@@ -225,7 +225,7 @@ def _observe(instance: Instance, need: Need, listing: Listing) -> tuple[Action, 
     if instance.absent_since is None:
         return (NoteAbsent(),)
     if listing.at - instance.absent_since > listing.lag:
-        asked = instance.state in ("terminating", "pausing")
+        asked = instance.state in ("draining", "terminating", "pausing")
         return (Move("absent", None if asked else "gone-by-itself"),)
     return ()
 

@@ -150,7 +150,7 @@ def after_loss(attempts_used: int, attempts_max: int) -> str:
 
 def after_failure(blame: str, attempts_used: int, attempts_max: int) -> str:
     """Event of a task whose attempt failed. An item that is to blame fails everywhere."""
-    if blame in ("item", "model"):
+    if blame == "item":
         return "fail"
     return after_loss(attempts_used, attempts_max)
 
@@ -159,7 +159,7 @@ def job_event(job_state: str, task_states: Iterable[tuple[str, str]]) -> str | N
     """What the job does next, from `(pipeline, state)` of its tasks; None for nothing.
 
     A job is done when `fuse` is done, also a held one: nothing is left to hold. Failed media are
-    gaps of a done job. It fails only when the report itself could not be made.
+    gaps of a done job. A report that could not be made is no event: the job is given up on.
     """
     states = list(task_states)
     if job_state not in ("waiting", "running", "held"):
@@ -167,8 +167,6 @@ def job_event(job_state: str, task_states: Iterable[tuple[str, str]]) -> str | N
     for pipeline, state in states:
         if pipeline == FUSE and state == "done":
             return "finish"
-        if pipeline == FUSE and state == "failed":
-            return "fail"
     leased = any(state == "leased" for _, state in states)
     if job_state == "waiting" and leased:
         return "work"

@@ -123,6 +123,17 @@ def result(conn: Connection, task_id: str, segment: int) -> Result | None:
     return next(iter(fetch(conn, Result, query)), None)
 
 
+def any_result(conn: Connection, job_id: str) -> bool:
+    """Whether anything was committed for a job."""
+    query = (
+        select(results.c.id)
+        .join(tasks, tasks.c.id == results.c.task_id)
+        .where(tasks.c.job_id == job_id)
+        .limit(1)
+    )
+    return conn.execute(query).first() is not None
+
+
 def results_of_job(conn: Connection, tenant: str, job_id: str) -> list[Result]:
     """Committed results of a job by task and segment."""
     query = (

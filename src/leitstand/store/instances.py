@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from sqlalchemy import Connection, and_, exists, or_, select, update
 
 from leitstand.core.instance import Instance
 from leitstand.store.rows import columns, fetch
-from leitstand.store.tables import instances, jobs, reservations, tasks
+from leitstand.store.tables import attempts, instances, jobs, reservations, results, tasks
 
 
 def find(conn: Connection, tenant: str, instance_id: str, *, lock: bool = False) -> Instance | None:
@@ -91,14 +93,22 @@ def serving(conn: Connection, job_id: str) -> list[Instance]:
     return fetch(conn, Instance, query)
 
 
-def ended_for(conn: Connection, job_id: str) -> list[Instance]:
-    """Instances of a job that are gone, on their way out, or never came to be; oldest first."""
+def fruitless(conn: Connection, job_id: str, since: datetime) -> list[Instance]:
+    """Instances intended for a job since a moment that are gone, on their way out, or never came to
+    be, and that committed nothing; oldest first."""
+    committed = exists().where(
+        attempts.c.instance_id == instances.c.id,
+        results.c.task_id == attempts.c.task_id,
+        results.c.attempt_id == attempts.c.id,
+    )
     query = (
         columns(Instance, instances)
         .join(reservations, reservations.c.instance_id == instances.c.id)
         .where(
             reservations.c.job_id == job_id,
+            instances.c.created_at >= since,
             instances.c.state.in_(("terminating", "terminated")),
+            ~committed,
         )
         .order_by(instances.c.id)
     )
