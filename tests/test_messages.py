@@ -16,6 +16,7 @@ from fluent.syntax import FluentParser
 from fluent.syntax import ast as ftl
 from fluent.syntax.visitor import Visitor
 
+from leitstand.control.reasons import NUMBERS, WORDS, open_params
 from leitstand.core.problem import Problem
 from leitstand.core.release import PREDICATES
 from leitstand.messages import LANGUAGES, Texts, plain
@@ -122,6 +123,23 @@ def test_every_problem_in_the_source_gives_what_its_words_use() -> None:
         if without := _variables_of(raised.code) - raised.given - by_shower:
             missing[raised.place] = (raised.code, without)
     assert missing == {}
+
+
+def test_what_reasons_need_may_stand_in_an_open_column_and_nothing_else_may() -> None:
+    """Reasons come from intake and from workers. Where a reason is shown, the name is known."""
+    told = [raised for raised in _raised() if raised.place.startswith(("media/", "worker/"))]
+    needed = set().union(*(_variables_of(raised.code) for raised in told)) - {"name"}
+    assert needed <= NUMBERS | WORDS
+    known = set().union(*(_variables_of(raised.code) | raised.given for raised in _raised()))
+    assert known >= NUMBERS | WORDS
+    said: dict[str, str | int] = dict.fromkeys(NUMBERS, 7) | dict.fromkeys(WORDS, "mp4")
+    assert open_params(said) == said
+    unknown = {"name": "a.mp4", "brand_new": "a.mp4", "count": 7, "bytes": "7", "format": "ß"}
+    assert open_params(unknown) == {}
+
+
+def test_an_attribute_whose_parameters_are_missing_is_left_away() -> None:
+    assert Texts("en").problem("blobs-unavailable", {"where": "x"}).why is None
 
 
 WITHOUT_REMEDY = {

@@ -82,22 +82,21 @@ class Texts:
         """A problem in words. Never raises: this is the last thing said before an exit.
 
         A code without an entry falls back to a sentence that names the code; an attribute that
-        comes out empty counts as absent.
+        comes out empty, or whose parameters are not known, counts as absent.
         """
         bundle = _bundle(self.lang)
         if not bundle.has_message(f"problem-{code}"):
             code, params = "unnamed", {"code": code}
         message = bundle.get_message(f"problem-{code}")
 
-        def told(pattern: object) -> str | None:
+        def told(pattern: object, *, whole: bool) -> str | None:
             if pattern is None:
                 return None
-            text, _ = bundle.format_pattern(pattern, _fluent(params))  # type: ignore[arg-type]
-            return str(text).strip() or None
+            text, errors = bundle.format_pattern(pattern, _fluent(params))  # type: ignore[arg-type]
+            return None if whole and errors else str(text).strip() or None
 
-        attributes = message.attributes
-        what = told(message.value) or code
-        return Told(what, told(attributes.get("why")), told(attributes.get("do")))
+        why, do = (told(message.attributes.get(name), whole=True) for name in ("why", "do"))
+        return Told(told(message.value, whole=False) or code, why, do)
 
     # --- numbers, money, times ---------------------------------------------------------------
 

@@ -195,11 +195,11 @@ def test_what_a_refused_file_was_called_stays_out_of_the_open_columns(
     api: httpx.Client, rig: Rig
 ) -> None:
     upload = Upload(api, 100)
-    params = {"path": "/home/anna/straße.mp4", "name": "straße.mp4", "detail": "x y", "pixels": 9}
+    params = {"path": "/home/anna/straße.mp4", "name": "straße.mp4", "detail": "x y", "width": 9}
     answer = api.post(
         f"/media/{upload.medium}/failed", json={"code": "not-media", "params": params}
     )
-    assert answer.json()["reason"] == {"code": "not-media", "params": {"pixels": 9}}
+    assert answer.json()["reason"] == {"code": "not-media", "params": {"width": 9}}
     row = rig.read(lambda c: media.find(c, TENANT, [upload.medium]))[0]
     assert "stra" not in json.dumps(row.reason)
 

@@ -285,7 +285,7 @@ def test_what_a_worker_says_of_a_failure_names_nothing_in_the_open(
     rig: Rig, plane: Workers
 ) -> None:
     (one, lease), _ = two_at_work(rig)
-    reason = {"code": "decode-failed", "params": {"detail": "straße.mp4", "at_us": 5}}
+    reason = {"code": "decode-failed", "params": {"detail": "clip.mp4", "segment": 5}}
     body = {
         "attempt": lease["attempt"],
         "fence": lease["fence"],
@@ -295,7 +295,7 @@ def test_what_a_worker_says_of_a_failure_names_nothing_in_the_open(
     }
     assert plane.client(one.id).post("/w/1/finish", json=body).status_code == 204
     task = rig.read(lambda c: jobs.task(c, TENANT, lease["task"]["id"]))
-    assert task.reason == {"code": "decode-failed", "params": {"at_us": 5}}
+    assert task.reason == {"code": "decode-failed", "params": {"segment": 5}}
 
 
 @pytest.mark.parametrize(

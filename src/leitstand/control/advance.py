@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from leitstand.control.cases import title_of
@@ -90,20 +89,3 @@ def move_job(tx: Tx, job: Job, event: str, **values: Any) -> Job:
     moved = one(tx, job.id)
     tx.event(job.id, "job", state=moved.state, reason=moved.reason)
     return moved
-
-
-def open_params(params: dict[str, Any]) -> dict[str, Any]:
-    """What of a reason's parameters may stand in an open column: numbers and short words of ours.
-    What a file or a person named stays out; whoever shows the reason knows the name."""
-    return {name: value for name, value in params.items() if _is_open(name, value)}
-
-
-_NAMING: Sequence[str] = ("name", "path", "file", "folder", "detail", "title", "given", "text")
-_WORD_CHARACTERS_MAX = 64
-
-
-def _is_open(name: str, value: Any) -> bool:
-    if isinstance(value, str):
-        plain = value.isascii() and value.isprintable() and len(value) <= _WORD_CHARACTERS_MAX
-        return plain and name not in _NAMING
-    return value is None or isinstance(value, int | float)

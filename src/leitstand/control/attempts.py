@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from leitstand.control.advance import advance, open_params
+from leitstand.control.advance import advance
 from leitstand.control.advance import one as job_by_id
 from leitstand.control.commands import Command
 from leitstand.control.instances import one as instance_by_id
@@ -19,6 +19,7 @@ from leitstand.control.leases import (
 )
 from leitstand.control.losses import end_task, fail, lose
 from leitstand.control.media import one as medium_by_id
+from leitstand.control.reasons import open_params
 from leitstand.control.transaction import RESULT, Change, Tx
 from leitstand.core import limits
 from leitstand.core.job import ATTEMPT, BLAMES, TASK, Attempt, Job, Task, progress_due

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from leitstand.control.advance import one as job_by_id
-from leitstand.control.advance import open_params, stop
+from leitstand.control.advance import stop
 from leitstand.control.commands import Command
+from leitstand.control.reasons import open_params
 from leitstand.control.transaction import Change, Tx
 from leitstand.core import limits
 from leitstand.core.medium import MEDIUM, Medium
