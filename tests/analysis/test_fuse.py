@@ -107,6 +107,22 @@ def test_a_picture_is_told_by_what_is_in_it() -> None:
     assert [f["label"] for f in of_kind(report, "object")] == ["bus", "person", "person"]
 
 
+@pytest.mark.parametrize(
+    ("seen", "told"),
+    [
+        ({"faces": 1}, "one face"),
+        ({"faces": 3, "objects": {"dog": 1}}, "1 dog; 3 faces"),
+        ({"faces": 2, "objects": {"person": 2}}, "2 persons"),
+        ({}, "nothing recognised"),
+    ],
+)
+def test_a_headline_names_faces_where_no_person_was_counted(
+    seen: dict[str, Any], told: str
+) -> None:
+    empty = dict.fromkeys(("tracks", "persons_mean", "place", "light", "words", "language"))
+    assert headline({"objects": {}, "faces": 0, **empty, **seen}, Texts("en")) == told
+
+
 def test_headlines_in_german() -> None:
     report = made(street("de")).report
     told = headline(report["media"][0]["headline"], Texts("de"))

@@ -176,6 +176,8 @@ def headline(facts: Mapping[str, Any], texts: Say) -> str:
         parts.append(texts.say("head-tracks", tracks=facts["tracks"], mean=mean))
     elif facts["objects"]:
         parts.append(", ".join(named(texts, facts["objects"])))
+    if facts["faces"] and not facts["tracks"] and not facts["objects"].get("person"):
+        parts.append(texts.say("head-faces", faces=facts["faces"]))
     if facts["place"] or facts["light"]:
         surroundings = {"place": facts["place"] or "none", "light": facts["light"] or "none"}
         parts.append(texts.say("head-surroundings", **surroundings))

@@ -102,6 +102,10 @@ head-tracks = { $tracks ->
         [one] eine Spur, im Mittel { $mean } Personen
        *[other] { $tracks } Spuren, im Mittel { $mean } Personen
     }
+head-faces = { $faces ->
+        [one] ein Gesicht
+       *[other] { $faces } Gesichter
+    }
 head-surroundings = { $place ->
         [indoor] im Raum
         [outdoor] im Freien

@@ -102,6 +102,10 @@ head-tracks = { $tracks ->
         [one] one track, { $mean } persons on average
        *[other] { $tracks } tracks, { $mean } persons on average
     }
+head-faces = { $faces ->
+        [one] one face
+       *[other] { $faces } faces
+    }
 head-surroundings = { $place ->
         [indoor] indoors
         [outdoor] outdoors
