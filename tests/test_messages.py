@@ -116,10 +116,11 @@ def test_every_problem_in_the_source_has_words() -> None:
 
 
 def test_every_problem_in_the_source_gives_what_its_words_use() -> None:
-    """What intake says of a file gets the file's name where it is shown."""
+    """What intake or a worker says of a medium gets the medium's name where it is shown."""
     missing = {}
     for raised in _raised():
-        by_shower = {"name"} if raised.place.startswith("media/") else set()
+        of_medium = raised.place.startswith("media/") or raised.code == "medium-unreadable"
+        by_shower = {"name"} if of_medium else set()
         if without := _variables_of(raised.code) - raised.given - by_shower:
             missing[raised.place] = (raised.code, without)
     assert missing == {}

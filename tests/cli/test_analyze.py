@@ -134,7 +134,7 @@ def test_a_medium_that_fails_on_the_way_makes_the_batch_partial(run: Command, pl
     plane.story = [fails, ("job", {"state": "done", "reason": None})]
     done = run("analyze", "a.jpg", "b.jpg")
     assert done.exit == 1
-    assert "error: nothing of it could be decoded" in done.err
+    assert "error: nothing of b.jpg could be decoded" in done.err
     assert "1 of 2 media" in done.out
     assert "1 failed (b.jpg)" in done.out
 

@@ -304,7 +304,8 @@ def test_a_model_with_another_digest_is_not_used(install: Install, tmp_path: Pat
     here = install(models=models)
     ran = here.run("analyze", weights.picture_path("bus.jpg"))
     assert ran.code == 1, ran.err
-    assert_said(ran, "is not the one in the catalogue", "its digest differs", "leitstand models")
+    said = f"the model {detector.name} is not the one in the catalogue"
+    assert_said(ran, said, "its digest differs", "leitstand models")
     assert_nothing_left(here)
 
 

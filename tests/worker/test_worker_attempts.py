@@ -206,6 +206,18 @@ def test_a_tampered_cache_is_mended_from_the_control_plane(working, shared):
     assert kept.read_bytes() == model
 
 
+def test_where_the_only_copy_was_tampered_with_every_task_says_that_its_digest_differs(
+    working, shared
+):
+    model = doubling_model(b"the only copy")
+    kept = in_cache(shared, model)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.write_bytes(b"something else")
+    working.before["models"] = lambda: problem(404, "unknown-model-file")
+    for _ in range(2):
+        assert failed(working, probe(model=model)) == ("model", "model-digest-wrong")
+
+
 def test_a_model_is_fetched_once(working):
     model = doubling_model(b"once")
     for _ in range(2):

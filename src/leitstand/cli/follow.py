@@ -200,7 +200,10 @@ class Watch:
             self._leased.pop(str(data.get("id")), None)
         reason = data.get("reason") or {}
         if reason.get("code"):
-            told = self._output.texts.problem(str(reason["code"]), reason.get("params") or {})
+            medium = str(data.get("medium"))
+            name = self._names.get(medium) or short(medium)
+            params = {**(reason.get("params") or {}), "name": name}
+            told = self._output.texts.problem(str(reason["code"]), params)
             self._output.detail(f"{data.get('pipeline')}, {data.get('state')}: {told.what}")
 
     def _progress(self, data: Mapping[str, Any]) -> None:

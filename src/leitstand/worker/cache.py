@@ -26,6 +26,8 @@ class ModelFiles:
         self._link = link
         self._lock = threading.Lock()
         self._downloads: dict[str, threading.Lock] = {}
+        self._changed: set[str] = set()
+        """Files whose copy here was another one, and was removed."""
 
     def cached(self) -> list[str]:
         """Digests of the files in the cache."""
@@ -47,17 +49,16 @@ class ModelFiles:
         with self._lock:
             alone = self._downloads.setdefault(file.sha256, threading.Lock())
         with alone:
-            changed = False
             if self._cache.has(file.sha256):
                 try:
                     return self._cache.read(file.sha256)
                 except Problem:
                     self._cache.remove(file.sha256)
-                    changed = True
+                    self._changed.add(file.sha256)
             try:
                 return self._download(version, file, live)
             except Failure as failure:
-                if changed and failure.code == "model-unavailable":
+                if file.sha256 in self._changed and failure.code == "model-unavailable":
                     raise _wrong(version) from failure  # the only copy there was
                 raise
 
