@@ -1,4 +1,4 @@
-"""What a control plane writes down before it serves."""
+"""What a control plane writes down and looks at before it serves."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from leitstand import app
+from leitstand.config import Settings, StoreSettings
+from leitstand.core.problem import Problem
+from leitstand.folders import Folders
 from leitstand.startup import installation
+from leitstand.store.engine import Database
+from tests.control.rig import Rig
 
 
 def test_an_installation_keeps_its_name(tmp_path: Path) -> None:
@@ -28,3 +34,18 @@ def test_a_failed_write_leaves_no_installation_without_a_name(
             installation(tmp_path / "installation")
     assert list(tmp_path.iterdir()) == []
     assert len(installation(tmp_path / "installation")) == 8
+
+
+def test_a_database_whose_ledger_another_installation_signed_is_refused(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Database.open(sqlite_url, relaxed=True) as database:
+        rig = Rig(database, tmp_path / "first")
+        rig.job()
+        rig.step()
+    monkeypatch.setattr(app, "log_as_json", lambda _: None)
+    second = Folders.find({"LEITSTAND_HOME": str(tmp_path / "second")})
+    settings = Settings(store=StoreSettings(url=sqlite_url))
+    with pytest.raises(Problem) as refused:
+        app.serve(settings, second, embedded=False)
+    assert refused.value.code == "database-elsewhere"

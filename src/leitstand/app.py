@@ -42,10 +42,10 @@ from leitstand.security.ca import Authority
 from leitstand.security.listener import port_of, worker_server
 from leitstand.startup import free, installation, log_as_json, sole
 from leitstand.store import effects as effects_store
-from leitstand.store import instances, jobs, media
+from leitstand.store import instances, jobs, ledger, media
 from leitstand.store.engine import Database
 from leitstand.vault.blobs import open_blobs
-from leitstand.vault.note import HeadVerifier, Signer
+from leitstand.vault.note import HeadVerifier, NoteError, Signer
 from leitstand.vault.strongbox import Strongbox
 
 log = structlog.get_logger(__name__)
@@ -69,14 +69,15 @@ class Stores:
 def serve(settings: Settings, folders: Folders, *, embedded: bool) -> int:
     """Run a control plane until it is told to end or, embedded, until nobody needs it.
 
-    Raises Problem `locked` when another one has this state folder, `port-busy`, and what opening
-    the stores raises.
+    Raises Problem `locked` when another one has this state folder, `database-elsewhere`,
+    `port-busy`, and what opening the stores raises.
     """
     folders.create()
     log_as_json(place_of)
     with sole(folders.lock):
         stores = _open(settings, folders)
         try:
+            _own(stores, folders)
             return asyncio.run(_Plane(settings, folders, stores, embedded).run())
         finally:
             stores.database.close()
@@ -94,6 +95,18 @@ def _open(settings: Settings, folders: Folders) -> Stores:
         signer=Signer.open(_key_folder(settings, folders) / "ledger", f"leitstand-{name}"),
         installation=name,
     )
+
+
+def _own(stores: Stores, folders: Folders) -> None:
+    """Raises Problem `database-elsewhere` where another installation signed the ledger: this one
+    would go on in another name, and opens none of its keys."""
+    head = stores.database.read(ledger.head)
+    if head is None:
+        return
+    try:
+        HeadVerifier(stores.signer.verifier_key).verify(head.note)
+    except NoteError as error:
+        raise Problem("database-elsewhere", Exit.REFUSED, folder=str(folders.data)) from error
 
 
 class _Plane:

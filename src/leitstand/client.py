@@ -2,7 +2,7 @@
 
 Every failure that a person can act on comes out as a `Problem`: the server's own by its code, a
 control plane that does not answer as `unreachable`. A call is repeated after the embedded control
-plane was started again; writes carry an `Idempotency-Key`, so a repeated one is done once.
+plane was started again: every write leads to a state and stays there (`api/operator.py`).
 """
 
 from __future__ import annotations

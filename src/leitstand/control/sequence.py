@@ -1,6 +1,6 @@
 """The sequencer: committed entries get their positions in batches, the tree grows, a head is signed.
 
-Writers never queue behind the tree; an entry without position after 5 s is an alarm.
+Writers never queue behind the tree; that an entry waits longer than 5 s is a warning in the log.
 """
 
 from __future__ import annotations

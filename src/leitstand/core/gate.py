@@ -1,4 +1,4 @@
-"""Capabilities behind gates: one function, asked at planning, at key release and at result intake."""
+"""Capabilities behind gates: one function, asked at planning and at key release."""
 
 from __future__ import annotations
 

@@ -21,8 +21,8 @@ class ModelFile:
 class ModelVersion:
     """What a job pins: family, name, version and the digest that binds all its files.
 
-    `vram_gib` and `ram_gib` are measured peaks; None means not measured, and the mission's
-    defaults count instead.
+    `vram_gib` and `ram_gib` are measured peaks; None means not measured: then the
+    settings `placement.vram_gib` count, and memory is not asked for.
     """
 
     family: str

@@ -17,6 +17,7 @@ from typing import Any
 import structlog
 
 from leitstand.core.finding import Gap, Line, Stats, encode
+from leitstand.core.job import FUSE
 from leitstand.core.limits import RESULT_BYTES_MAX
 from leitstand.core.model import ModelVersion
 from leitstand.media.decode import DecodeError, sealed_memfd
@@ -24,7 +25,7 @@ from leitstand.media.zygote import Zygote
 from leitstand.ports import Model, Pipeline
 from leitstand.vault.envelope import Identity, Recipient, encrypt, encrypted_size
 from leitstand.vault.release import ReleaseError, ReleaseKey
-from leitstand.worker import fold
+from leitstand.worker import fuse
 from leitstand.worker.blame import Failure, judge, place
 from leitstand.worker.cache import ModelFiles
 from leitstand.worker.infer import Sessions
@@ -35,8 +36,6 @@ from leitstand.worker.source import DecodedSegment, plaintext
 from leitstand.worker.stages import Stages
 
 _log = structlog.get_logger("worker.attempt")
-
-FOLD = "fuse"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +110,8 @@ class _Run:
     def all(self) -> bool:
         """Every segment of the lease; True when a hold ended it early."""
         self._live.keep(self._key())
-        if self._lease.pipeline == FOLD:
-            return self._each(lambda segment: fold.fold(self._live, self._tools.link, segment))
+        if self._lease.pipeline == FUSE:
+            return self._each(lambda segment: fuse.fuse(self._live, self._tools.link, segment))
         pipeline: Pipeline = importlib.import_module(f"leitstand.analysis.{self._lease.pipeline}")
         with contextlib.ExitStack() as stack:
             with self._stages.measure("load"):
@@ -137,7 +136,7 @@ class _Run:
             named = (context["attempt"], context["fence"], context["medium"])
         except (ValueError, KeyError, TypeError) as error:
             raise Failure("key-context-wrong", "us") from error
-        medium = lease.medium or context["medium"]  # the fold's is its job, which no lease names
+        medium = lease.medium or context["medium"]  # of `fuse` it is the job, which no lease names
         if named != (lease.attempt, lease.fence, medium) or info != lease.release_info:
             raise Failure("key-context-wrong", "us")
         try:

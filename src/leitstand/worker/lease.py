@@ -27,7 +27,7 @@ class Segment:
 class Lease:
     """The right to write results of one attempt; `segments` are those without a result, in order.
 
-    `stream` names kind and index such as `video:0`; `medium` and `stream` are None for the fold.
+    `stream` names kind and index such as `video:0`; `medium` and `stream` are None for `fuse`.
     """
 
     attempt: str

@@ -16,10 +16,10 @@ from leitstand.worker.live import LiveAttempt
 from leitstand.worker.source import plaintext
 
 
-def fold(live: LiveAttempt, link: Link, segment: Segment) -> bytes:
+def fuse(live: LiveAttempt, link: Link, segment: Segment) -> bytes:
     """`{"report", "html"}` as JSON. `segment` holds the inputs document; the results it names are
     fetched one by one and forgotten as soon as they are read."""
-    from leitstand.analysis import fuse
+    from leitstand.analysis import fuse as report
 
     document = json.loads(b"".join(plaintext(live, link, segment)))
 
@@ -35,5 +35,5 @@ def fold(live: LiveAttempt, link: Link, segment: Segment) -> bytes:
         live.advance()
         return finding.decode(lines)
 
-    fused = fuse.fuse(Inputs.parse(document), results)
+    fused = report.fuse(Inputs.parse(document), results)
     return json.dumps({"report": fused.report, "html": fused.html}, ensure_ascii=False).encode()
