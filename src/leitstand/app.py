@@ -311,6 +311,7 @@ def _rules(settings: Settings) -> PlanRules:
             "job": _text(budgets.job_eur),
         },
         tiers={int(name): tier for name, tier in settings.placement.tiers.items()},
+        instances_max=settings.placement.instances_max,
     )
 
 

@@ -64,6 +64,20 @@ def test_no_offer_is_no_capacity(run: Command, plane: Plane) -> None:
     assert "  why  of 121 offers fell: 121 tier" in done.err
 
 
+def test_what_costs_more_than_it_may_is_refused_with_what_would_help(
+    run: Command, plane: Plane
+) -> None:
+    Path("a.jpg").write_bytes(b"IMG")
+    fallen = {**paid()["rejected"][0], "rule": "budget", "has": "0.50", "needs": "1.86"}
+    plane.decision = paid() | {"chosen": None, "ranked": [], "rejected": [fallen]}
+    done = run("analyze", "a.jpg", "--max-cost", "0.5")
+    assert done.exit == 3
+    assert "the cheapest needs 1.86 €" in masked(done.err)
+    assert "  do   raise --max-cost, or the budget in leitstand.toml" in done.err
+    planned = run("plan", "a.jpg", "--max-cost", "0.5", terminal=True)
+    assert "a higher --max-cost or budget" in planned.out
+
+
 def test_a_refusal_by_the_control_plane_keeps_its_exit_code(run: Command, plane: Plane) -> None:
     Path("a.jpg").write_bytes(b"IMG")
     plane.problems["POST /plans"] = {

@@ -201,6 +201,7 @@ class Rig:
             end_by_hours_max={"rented": 1.0},
             price_max={},
             budgets=budgets or {"job": None, "month": None, "total": None},
+            instances_max=instances_max,
         )
         self.planner = Planner(self.door, providers, OneModel(), rules)
         address = WorkerAddress("https://127.0.0.1:1", self.authority.sha256, 1, {})

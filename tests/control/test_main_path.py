@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from leitstand.control.audit import verify
+from leitstand.control.cases import OpenCase
 from leitstand.control.jobs import CancelJob, HoldJob, ReadReport, ResumeJob, StartJob
 from leitstand.control.leases import Fenced
+from leitstand.control.plan import Wish
 from leitstand.core.problem import Problem
 from leitstand.ports import NoCapacity, Seen, Status, UnknownOutcome
 from leitstand.store import attempts, instances, jobs, media, money, tables
@@ -74,9 +76,13 @@ def test_the_worst_case_is_reserved_with_the_intent_and_shrinks_as_time_is_booke
 def test_i2_a_job_that_no_budget_covers_is_not_started_and_nothing_is_rented(
     database: Database, tmp_path: Path
 ) -> None:
-    rig = Rig(database, tmp_path, budgets={"job": None, "month": "0.30", "total": None})
+    rig = Rig(database, tmp_path)
+    case = rig.run(OpenCase("inbox"))
+    wish = Wish(case.id, (rig.medium(case.id),), "people", "en")
+    decision = rig.planner.decide(wish, OPERATOR, rig.time)
+    budgets = {"job": None, "month": "0.30", "total": None}
     with pytest.raises(Problem) as caught:
-        rig.job()
+        rig.run(StartJob(decision.id, "test1234", 4, budgets))
     assert caught.value.code == "over-budget"
     assert caught.value.params["left_eur"] == "0.30"
     rig.step(2)

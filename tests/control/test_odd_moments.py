@@ -254,7 +254,7 @@ def test_a_relaunch_is_covered_for_its_whole_term_or_not_made(
     sqlite_url: str, tmp_path: Path
 ) -> None:
     with Database.open(sqlite_url, relaxed=True) as database:
-        rig = Rig(database, tmp_path, budgets={"job": None, "month": "0.37", "total": None})
+        rig = Rig(database, tmp_path, budgets={"job": None, "month": "0.07", "total": None})
         job = rig.job()
         serve(rig)
         rig.later(minutes=10)
@@ -269,7 +269,7 @@ def test_a_job_that_spent_its_budget_is_held_and_goes_on_when_there_is_more(
     sqlite_url: str, tmp_path: Path
 ) -> None:
     with Database.open(sqlite_url, relaxed=True) as database:
-        rig = Rig(database, tmp_path, budgets={"job": None, "month": "0.37", "total": None})
+        rig = Rig(database, tmp_path, budgets={"job": None, "month": "0.07", "total": None})
         job = rig.job()
         worker = serve(rig)
         worker.result(worker.claim()[0], 0)
@@ -289,11 +289,11 @@ def test_money_that_another_job_may_give_back_is_waited_for(
     sqlite_url: str, tmp_path: Path
 ) -> None:
     with Database.open(sqlite_url, relaxed=True) as database:
-        rig = Rig(database, tmp_path, budgets={"job": None, "month": "0.75", "total": None})
+        rig = Rig(database, tmp_path, budgets={"job": None, "month": "0.38", "total": None})
         first, second = rig.job(), rig.job()
         rig.step()
         doomed = rig.read(lambda c: instances.of_job(c, TENANT, second.id))[0]
-        rig.later(minutes=5)
+        rig.later(minutes=1)
         rig.rented.running = {
             i: seen for i, seen in rig.rented.running.items() if seen.label != doomed.label
         }
@@ -313,7 +313,7 @@ def test_a_second_instance_that_no_budget_covers_does_not_end_the_job(
         rig = Rig(
             database,
             tmp_path,
-            budgets={"job": None, "month": "0.40", "total": None},
+            budgets={"job": None, "month": "0.05", "total": None},
             instances_max=3,
             segments_per_task=1,
         )

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leitstand.core import limits
+from leitstand.core.instance import drain_at
 from leitstand.core.placement import (
     TIERS,
     TIERS_OF_CLASS,
@@ -21,11 +22,12 @@ from leitstand.core.placement import (
     Requirements,
     combined,
     first_fault,
+    needed_term,
     place,
     resting,
     tier_min,
 )
-from tests.core.rows import NOW, offer
+from tests.core.rows import NOW, instance, offer
 
 WANT = Requirements(
     vram_gib=20.0,
@@ -189,3 +191,42 @@ def test_pauses_double_and_end(times: int) -> None:
     assert resting([offer()], just_before, NOW) == ([], "provider-unavailable")
     over = [refused("provider-unavailable", pause)] * times
     assert resting([offer()], over, NOW) == ([offer()], None)
+
+
+@given(
+    st.decimals(0, 3, places=6),
+    st.decimals(0, 1, places=6),
+    st.decimals(0, 20, places=6),
+    st.integers(1, 40_000),
+    st.integers(1, 4),
+)
+def test_the_worst_case_never_exceeds_what_is_left_and_leaves_room_for_the_work(
+    price: Decimal, storage: Decimal, left: Decimal, seconds: int, shares: int
+) -> None:
+    one = offer(price_eur_per_hour=price, storage_eur_per_hour=storage)
+    want = replace(WANT, price_max_eur_per_hour=None, end_by=NOW + timedelta(hours=12))
+    found = place([one], want, NOW, lambda _: float(seconds), None, left, shares)
+    if found.chosen is None:
+        assert [rejection.rule for _, rejection in found.rejected] == ["budget"]
+    else:
+        needed = min(needed_term(timedelta(seconds=seconds)), timedelta(hours=12))
+        assert found.chosen.worst_eur <= left
+        assert found.chosen.end_by >= NOW + needed - timedelta(seconds=1)
+
+
+def test_work_that_takes_longer_than_forecast_still_ends_before_the_instance_drains() -> None:
+    for seconds in (6, 60, 300, 400, 3_600, 80_000):
+        work = timedelta(seconds=seconds)
+        term = needed_term(work)
+        fresh = instance(created_at=NOW, end_by=NOW + term)
+        assert drain_at(fresh) - NOW >= work * limits.FORECAST_MARGIN - timedelta(seconds=1)
+
+
+def test_storage_counts_wherever_the_price_does() -> None:
+    cheap, dear = offer(offer_id="a", storage_eur_per_hour=Decimal("0.06")), offer(offer_id="b")
+    found = place([cheap, dear], WANT, NOW, lambda _: 3600.0)
+    assert [ranked.offer.offer_id for ranked in found.ranked] == ["b", "a"]
+    assert [ranked.expected_eur for ranked in found.ranked] == [Decimal("0.40"), Decimal("0.46")]
+    over = first_fault(replace(cheap, price_eur_per_hour=Decimal("0.45")), WANT)
+    assert over is not None
+    assert (over.rule, over.short_by) == ("price", "0.01")

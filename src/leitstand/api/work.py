@@ -17,10 +17,11 @@ from leitstand.api.parts import OperatorParts, bounded_limit, page, parts_of
 from leitstand.control.advance import one as job_by_id
 from leitstand.control.audit import verify
 from leitstand.control.commands import Command
+from leitstand.control.decision import document, plain
 from leitstand.control.instances import DrainInstance
 from leitstand.control.instances import one as instance_by_id
 from leitstand.control.jobs import CancelJob, HoldJob, ReadReport, ResumeJob, StartJob
-from leitstand.control.plan import Wish, document, plain
+from leitstand.control.plan import Wish
 from leitstand.core import limits
 from leitstand.core.job import Job
 from leitstand.core.placement import Requirements, first_fault
@@ -211,11 +212,12 @@ def costs(parts: Parts) -> dict[str, Any]:
 
     def read(tx: Any) -> dict[str, Any]:
         month = tx.now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        sums = money.totals(tx.conn, tx.tenant, None, month)
         return {
             "schema": "leitstand.costs/1",
-            "month_eur": str(money.spent(tx.conn, tx.tenant, since=month)),
-            "total_eur": str(money.spent(tx.conn, tx.tenant)),
-            "reserved_eur": str(money.held(tx.conn, tx.tenant)),
+            "month_eur": str(sums.month_spent),
+            "total_eur": str(sums.spent),
+            "reserved_eur": str(sums.held),
             "budgets": dict(parts.planner.rules.budgets),
         }
 

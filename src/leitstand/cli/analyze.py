@@ -124,7 +124,7 @@ def analyze(
     provider
         Only where this provider offers it.
     max_cost
-        At most so many euros.
+        At most so many euros; an instance ends before it could cost more.
     by
         Finished by then: 18:00, tomorrow 6:00, in 3h, 2026-11-24T06:00.
     plan
@@ -173,7 +173,7 @@ def plan(
     provider
         Only where this provider offers it.
     max_cost
-        At most so many euros.
+        At most so many euros; an instance ends before it could cost more.
     by
         Finished by then: 18:00, tomorrow 6:00, in 3h, 2026-11-24T06:00.
     """

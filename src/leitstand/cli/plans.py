@@ -64,11 +64,16 @@ def flows(decision: Decision) -> bool:
 
 
 def check(decision: Decision) -> None:
-    """Raises Problem `no-offer` when the decision chose none."""
+    """Raises Problem `no-offer-chosen` when the decision chose none, `too-dear` where money would
+    have helped."""
     if decision.get("chosen"):
         return
-    counts = [f"{row.get('count', 1)} {row.get('rule')}" for row in decision.get("rejected") or ()]
-    remedies = [str(row["remedy"]) for row in decision.get("rejected") or () if row.get("remedy")]
+    rejected = list(decision.get("rejected") or ())
+    for row in rejected:
+        if row.get("rule") == "budget":
+            raise Problem("too-dear", Exit.REFUSED, needs=str(row["needs"]), left=str(row["has"]))
+    counts = [f"{row.get('count', 1)} {row.get('rule')}" for row in rejected]
+    remedies = [str(row["remedy"]) for row in rejected if row.get("remedy")]
     raise Problem(
         "no-offer-chosen",
         Exit.NO_CAPACITY,
@@ -162,6 +167,11 @@ def why_not(output: Output, decision: Decision) -> None:
         def text(key: str) -> Any:
             return lambda row: "–" if row.get(key) in (None, "") else str(row[key])
 
+        def helps(row: Mapping[str, Any]) -> str:
+            if row.get("rule") == "budget":
+                return output.say("cli-more-money")
+            return str(row.get("remedy") or "–")
+
         table(
             output,
             [
@@ -177,7 +187,7 @@ def why_not(output: Output, decision: Decision) -> None:
                 ),
                 Column("has", text("has"), lambda row: row.get("has"), drop=1),
                 Column("misses", _misses, _misses, drop=2),
-                Column("remedy", text("remedy"), lambda row: row.get("remedy"), drop=3),
+                Column("remedy", helps, lambda row: row.get("remedy"), drop=3),
             ],
             rejected,
         )

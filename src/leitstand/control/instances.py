@@ -14,7 +14,7 @@ from leitstand.control.commands import Command
 from leitstand.control.losses import lose
 from leitstand.control.transaction import RESERVATION, Change, Tx
 from leitstand.core import limits
-from leitstand.core.cost import worst_case
+from leitstand.core.cost import rate_of, worst_case
 from leitstand.core.instance import (
     INSTANCE,
     Action,
@@ -46,14 +46,8 @@ def intend(
 
     What is checked against the budgets is what gets reserved. Raises Problem `over-budget`.
     """
-    price = Decimal(offer["price_eur_per_hour"])
-    amount = worst_case(
-        price + Decimal(offer["storage_eur_per_hour"]),
-        Decimal(offer["minimum_eur"]),
-        tx.now,
-        until,
-    )
-    money.check_covered(tx, job, amount, dict(budgets))
+    amount = worst_case(rate_of(offer), Decimal(offer["minimum_eur"]), tx.now, until)
+    money.check_covered(tx, job, amount, budgets)
     instance_id = tx.new_id("instance")
     row = {
         **tx.born(instance_id, "instance"),
@@ -61,7 +55,7 @@ def intend(
         "provider_id": None,
         "label": label(installation, instance_id, until),
         "offer": offer,
-        "price": price,
+        "price": Decimal(offer["price_eur_per_hour"]),
         "reason": None,
         "end_by": until,
         "ready_by": tx.now + limits.READY_DEADLINE,

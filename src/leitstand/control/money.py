@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_UP, Decimal
@@ -9,7 +10,7 @@ from typing import Any, ClassVar
 
 from leitstand.control.commands import Command
 from leitstand.control.transaction import RESERVATION, Change, Tx
-from leitstand.core.cost import MILLIONTH, Budget, accrued, covering
+from leitstand.core.cost import MILLIONTH, Budget, accrued, covering, rate_of
 from leitstand.core.instance import BILLING, Instance
 from leitstand.core.job import Job
 from leitstand.core.problem import Exit, Problem
@@ -17,61 +18,53 @@ from leitstand.store import instances, jobs, money, tables
 from leitstand.store.rows import add
 
 
-def budgets(tx: Tx, job: Job | None, limits_eur: dict[str, str | None]) -> list[Budget]:
-    """Every envelope that a reservation for `job` must fit in, narrowest first."""
-    tenant = tx.tenant
+def budgets(
+    tx: Tx, job_id: str | None, cap: Decimal | None, limits_eur: Mapping[str, str | None]
+) -> list[Budget]:
+    """Every envelope that a reservation for a job must fit in, narrowest first. `cap` is what the
+    job may cost; it has no id while it is planned."""
     month = tx.now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    reserved = money.held(tx.conn, tenant)
-    found = []
-    if job is not None:
-        caps = [c for c in (job.budget_cap, _decimal(limits_eur.get("job"))) if c is not None]
-        found.append(
-            Budget(
-                "job",
-                min(caps) if caps else None,
-                money.spent(tx.conn, tenant, job.id),
-                money.held(tx.conn, tenant, job.id),
-            )
-        )
-    found.append(
-        Budget(
-            "month",
-            _decimal(limits_eur.get("month")),
-            money.spent(tx.conn, tenant, since=month),
-            reserved,
-        )
-    )
-    found.append(
-        Budget("total", _decimal(limits_eur.get("total")), money.spent(tx.conn, tenant), reserved)
-    )
-    return found
+    sums = money.totals(tx.conn, tx.tenant, job_id, month)
+    of_job, of_month, in_all = (_decimal(limits_eur.get(n)) for n in ("job", "month", "total"))
+    caps = [limit for limit in (cap, of_job) if limit is not None]
+    return [
+        Budget("job", min(caps, default=None), sums.job_spent, sums.job_held),
+        Budget("month", of_month, sums.month_spent, sums.held),
+        Budget("total", in_all, sums.spent, sums.held),
+    ]
 
 
-def check_covered(tx: Tx, job: Job, amount: Decimal, limits_eur: dict[str, str | None]) -> None:
+def check_covered(tx: Tx, job: Job, amount: Decimal, limits_eur: Mapping[str, str | None]) -> None:
     """Raises Problem `over-budget` unless every envelope covers `amount`. No other reservation can
     be made before this transaction ends."""
     tx.hold("budgets")
-    short = covering(budgets(tx, job, limits_eur), amount)
+    short = covering(budgets(tx, job.id, job.budget_cap, limits_eur), amount)
     if short is not None:
-        raise Problem(
-            "over-budget",
-            Exit.REFUSED,
-            budget=short.scope,
-            needed_eur=str(amount),
-            limit_eur=str(short.limit_eur),
-            spent_eur=str(short.spent_eur),
-            reserved_eur=str(short.reserved_eur),
-            left_eur=str(short.left()),
-        )
+        raise over_budget(short, amount)
+
+
+def over_budget(short: Budget, amount: Decimal) -> Problem:
+    """Problem `over-budget`: what would be reserved, and what is left of the envelope."""
+    return Problem(
+        "over-budget",
+        Exit.REFUSED,
+        budget=short.scope,
+        needed_eur=str(amount),
+        limit_eur=str(short.limit_eur),
+        spent_eur=str(short.spent_eur),
+        reserved_eur=str(short.reserved_eur),
+        left_eur=str(short.left()),
+    )
 
 
 def accrue(tx: Tx, instance: Instance, until: datetime) -> None:
-    """Book the time since the last charge; the reservation shrinks by it."""
+    """Book the time since the last charge; the reservation shrinks by it. The instance's row is
+    locked, or two would book the same time."""
     reservation = money.reservation_of(tx.conn, instance.id)
     start = money.last_charge_end(tx.conn, instance.id) or instance.created_at
     if until <= start:
         return
-    _charge(tx, instance, reservation, start, until, accrued(_rate(instance), start, until))
+    _charge(tx, instance, reservation, start, until, accrued(rate_of(instance.offer), start, until))
 
 
 def settle(tx: Tx, instance: Instance) -> None:
@@ -83,10 +76,6 @@ def settle(tx: Tx, instance: Instance) -> None:
         reservation = money.reservation_of(tx.conn, instance.id)
         amount = short.quantize(MILLIONTH, ROUND_UP)
         _charge(tx, instance, reservation, tx.now, tx.now, amount)
-
-
-def _rate(instance: Instance) -> Decimal:
-    return instance.price + Decimal(instance.offer["storage_eur_per_hour"])
 
 
 def _charge(
@@ -136,7 +125,7 @@ class AccrueCosts(Command[int]):
     def apply(self, tx: Tx) -> int:
         count = 0
         for instance_id in money.accruing(tx.conn, sorted(BILLING)):
-            instance = instances.find(tx.conn, tx.tenant, instance_id)
+            instance = instances.find(tx.conn, tx.tenant, instance_id, lock=True)
             if instance is not None and instance.state in BILLING:
                 accrue(tx, instance, tx.now)
                 count += 1

@@ -7,13 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Any
 
 from leitstand.control import money
-from leitstand.control.commands import Command, Door
+from leitstand.control.commands import Door
+from leitstand.control.decision import RecordDecision, plain, reasons, verdict
 from leitstand.control.transaction import Tx
 from leitstand.core import gate
 from leitstand.core.access import Actor
+from leitstand.core.cost import Budget, left_in
 from leitstand.core.job import FUSE
 from leitstand.core.medium import Case, Medium, takeable
 from leitstand.core.model import ModelVersion
@@ -31,8 +33,7 @@ from leitstand.core.placement import (
 from leitstand.core.problem import Exit, Problem
 from leitstand.core.profile import check, pipeline_of
 from leitstand.ports import ModelShelf, Provider
-from leitstand.store import jobs, media, tables
-from leitstand.store.rows import add
+from leitstand.store import jobs, media
 
 BOOT_SECONDS = {"L": 6.0}
 BOOT_SECONDS_RENTED = 300.0
@@ -59,6 +60,8 @@ class PlanRules:
     budgets: Mapping[str, str | None]
     tiers: Mapping[int, str] = field(default_factory=dict)
     """Worst tier by data class, where it is stricter than the rule."""
+    instances_max: int = 1
+    """How many instances one job may use at once; they share its money."""
 
     def tier_min(self, data_class: int) -> str:
         """The lowest tier that may see media of this class."""
@@ -92,30 +95,6 @@ class Work:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class RecordDecision(Command[jobs.Decision]):
-    """Keep a decision with its inputs, verdict and reasons, so that `explain` can replay it."""
-
-    inputs: dict[str, Any]
-    verdict: dict[str, Any]
-    reasons: dict[str, Any]
-    action: ClassVar[str] = "jobs.plan"
-
-    def apply(self, tx: Tx) -> jobs.Decision:
-        row = {
-            **tx.born(None, "decision"),
-            "kind": "placement",
-            "inputs": self.inputs,
-            "verdict": self.verdict,
-            "reasons": self.reasons,
-        }
-        add(tx.conn, tables.decisions, [row])
-        tx.enter("decision", "create", row["id"], 1, None, "made")
-        found = jobs.decision(tx.conn, tx.tenant, row["id"])
-        assert found is not None
-        return found
-
-
 class Planner:
     """Makes decisions; holds no state of its own."""
 
@@ -137,13 +116,15 @@ class Planner:
         whose `chosen` is null."""
         work = self.work(wish, now)
         offers, silent = self.offers(work.want, wish.provider)
-        placement = self.placement(offers, work.want, work.seconds, wish.due_at, now)
+        left = left_in(self.budgets(None, wish.max_cost_eur, now))
+        placement = self.placement(
+            offers, work.want, work.seconds, now, wish.due_at, left, self.rules.instances_max
+        )
         inputs = self._inputs(wish, work)
-        verdict = self._verdict(placement, work, now)
-        reasons = _reasons(placement, silent)
-        left = self._door.database.read(lambda conn: self._left(self._door.look(now, conn)))
-        verdict["budget_left_eur"] = left
-        return self._door.run(RecordDecision(inputs, verdict, reasons), actor, now)
+        judged = verdict(placement, left)
+        return self._door.run(
+            RecordDecision(inputs, judged, reasons(placement, silent)), actor, now
+        )
 
     def work(self, wish: Wish, now: datetime) -> Work:
         """What the media and the profile come to."""
@@ -238,24 +219,43 @@ class Planner:
         offers: Sequence[Offer],
         want: Requirements,
         work_seconds: float,
-        due_at: datetime | None,
         now: datetime,
+        due_at: datetime | None = None,
+        left_eur: Decimal | None = None,
+        shares: int = 1,
     ) -> Placement:
         """Rank offers for this work; each provider has its own longest term and highest price."""
         ranked: list[Ranked] = []
         rejected: list[tuple[Offer, Rejection]] = []
         for name in sorted({offer.provider for offer in offers}):
             mine = [offer for offer in offers if offer.provider == name]
-            here = _with(want, self.end_by(mine[0], now), self.rules.price_max.get(name))
-            placed = place(mine, here, now, lambda o: _offer_seconds(o, work_seconds), due_at)
+            here = self._here(want, name, now)
+            placed = place(
+                mine,
+                here,
+                now,
+                lambda o: _offer_seconds(o, work_seconds),
+                due_at,
+                left_eur,
+                shares,
+            )
             ranked += placed.ranked
             rejected += placed.rejected
         return Placement(tuple(sorted(ranked, key=order)), tuple(rejected))
 
-    def end_by(self, offer: Offer, now: datetime) -> datetime:
-        """When an instance of this offer must be gone."""
-        hours = self.rules.end_by_hours_max.get(offer.provider, 24.0)
-        return now + timedelta(hours=hours)
+    def _here(self, want: Requirements, provider: str, now: datetime) -> Requirements:
+        hours = self.rules.end_by_hours_max.get(provider, 24.0)
+        return replace(
+            want,
+            end_by=now + timedelta(hours=hours),
+            price_max_eur_per_hour=self.rules.price_max.get(provider),
+        )
+
+    def budgets(self, job_id: str | None, cap: Decimal | None, now: datetime) -> list[Budget]:
+        """What a reservation for a job must fit in; `cap` is what the job may cost."""
+        return self._door.database.read(
+            lambda conn: money.budgets(self._door.look(now, conn), job_id, cap, self.rules.budgets)
+        )
 
     def _inputs(self, wish: Wish, work: Work) -> dict[str, Any]:
         return {
@@ -274,101 +274,9 @@ class Planner:
             "work_seconds": round(work.seconds, 1),
         }
 
-    def _verdict(self, placement: Placement, work: Work, now: datetime) -> dict[str, Any]:
-        chosen = placement.chosen
-        shown = [_ranked(ranked) for ranked in placement.ranked[:20]]
-        return {
-            "offers_seen": len(placement.ranked) + len(placement.rejected),
-            "chosen": None if chosen is None else _ranked(chosen),
-            "end_by": None if chosen is None else self.end_by(chosen.offer, now).isoformat(),
-            "ranked": shown,
-        }
-
-    def _left(self, tx: Tx) -> str | None:
-        lefts = [b.left() for b in money.budgets(tx, None, dict(self.rules.budgets))]
-        known = [left for left in lefts if left is not None]
-        return str(min(known)) if known else None
-
-
-def document(decision: jobs.Decision) -> dict[str, Any]:
-    """A decision as `leitstand.decision/1` (`docs/cli.md`)."""
-    verdict = decision.verdict
-    chosen = verdict["chosen"]
-    return {
-        "schema": "leitstand.decision/1",
-        "id": decision.id,
-        "made_at": decision.created_at.isoformat(),
-        "offers_seen": verdict["offers_seen"],
-        "chosen": chosen,
-        "ranked": verdict["ranked"],
-        "rejected": decision.reasons["rejected"],
-        "silent": decision.reasons["silent"],
-        "would_change": [],
-        "reservation_eur": None if chosen is None else chosen["worst_eur"],
-        "budget_left_eur": verdict.get("budget_left_eur"),
-        "profile": decision.inputs["profile"],
-        "case": decision.inputs["case"],
-        "media": decision.inputs["media"],
-        "models": [
-            {"family": m["family"], "name": m["name"], "version": m["version"]}
-            for m in decision.inputs["models"]
-        ],
-        "missing": decision.inputs["missing"],
-    }
-
-
-def plain(value: Any) -> dict[str, Any]:
-    """A core dataclass as JSON: decimals and times as text."""
-    out = {}
-    for key, item in asdict(value).items():
-        if isinstance(item, Decimal):
-            item = str(item)
-        elif isinstance(item, datetime):
-            item = item.isoformat()
-        elif isinstance(item, tuple):
-            item = list(item)
-        out[key] = item
-    return out
-
 
 def _listed(provider: Provider, want: Requirements) -> list[Offer]:
     return list(provider.offers(want))
-
-
-def _ranked(ranked: Ranked) -> dict[str, Any]:
-    return {
-        "offer": plain(ranked.offer),
-        "price_eur_per_hour": str(ranked.offer.price_eur_per_hour),
-        "expected_eur": str(ranked.expected_eur),
-        "worst_eur": str(ranked.worst_eur),
-        "finish_at": ranked.finish_at.isoformat(),
-    }
-
-
-def _reasons(placement: Placement, silent: Mapping[str, str]) -> dict[str, Any]:
-    by_rule: dict[str, list[tuple[Offer, Rejection]]] = {}
-    for offer, rejection in placement.rejected:
-        by_rule.setdefault(rejection.rule, []).append((offer, rejection))
-    rejected = []
-    for rule, fallen in by_rule.items():
-        offer, why = min(fallen, key=lambda pair: pair[0].price_eur_per_hour)
-        rejected.append(
-            {
-                "rule": rule,
-                "count": len(fallen),
-                "example": {"provider": offer.provider, "gpu": offer.gpu, "region": offer.region},
-                "price_eur_per_hour": str(offer.price_eur_per_hour),
-                "has": why.has,
-                "needs": why.needs,
-                "short_by": why.short_by,
-                "remedy": None,
-            }
-        )
-    return {"rejected": rejected, "silent": dict(silent)}
-
-
-def _with(want: Requirements, end_by: datetime, price_max: Decimal | None) -> Requirements:
-    return replace(want, end_by=end_by, price_max_eur_per_hour=price_max)
 
 
 def _work_seconds(medium: Medium, pipelines: set[str]) -> float:

@@ -10,27 +10,31 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any, ClassVar
 
 import structlog
 
 from leitstand.control.commands import Command, Door
+from leitstand.control.decision import plain
 from leitstand.control.instances import PACE, IntendInstance, Observe
 from leitstand.control.jobs import GiveUpJob, NoteWaiting
-from leitstand.control.plan import Planner, plain
+from leitstand.control.money import over_budget
+from leitstand.control.plan import Planner
 from leitstand.control.transaction import Tx
 from leitstand.core import limits
 from leitstand.core.access import SYSTEM
+from leitstand.core.cost import covering, left_in
 from leitstand.core.instance import Action, AskEnd, Instance, Listing, Need, decide, mismatch
 from leitstand.core.job import FUSE, Job
 from leitstand.core.machine import NotAllowed
-from leitstand.core.placement import Offer, Refusal, Requirements, combined, resting
+from leitstand.core.placement import Ranked, Refusal, Requirements, combined, resting
 from leitstand.core.problem import Param, Problem
 from leitstand.launch import LABEL_PREFIX
 from leitstand.ports import Clock, Provider, Seen
 from leitstand.store import attempts, effects, instances, jobs, money
 from leitstand.store.effects import Effect
-from leitstand.store.jobs import Decision
+from leitstand.store.jobs import Decision, OpenWork
 from leitstand.store.rows import Stale
 
 log = structlog.get_logger(__name__)
@@ -153,9 +157,9 @@ class Reconciler:
         ):
             try:
                 if work.ordinary:
-                    self._serve(work.job, min(self._instances_max, work.ordinary), None, now)
+                    self._serve(work, min(self._instances_max, work.ordinary), None, now)
                 elif work.fuse is not None:
-                    self._serve(work.job, 1, "L", now)
+                    self._serve(work, 1, "L", now)
             except Problem as problem:
                 self._wait(work.job, problem.code, now, **problem.params)
 
@@ -166,8 +170,8 @@ class Reconciler:
             log.warning("job.waits", job=job.id, code=code)
             self._door.run(NoteWaiting(job.id, reason), SYSTEM, now)
 
-    def _serve(self, job: Job, wanted: int, tier: str | None, now: datetime) -> None:
-        database = self._door.database
+    def _serve(self, work: OpenWork, wanted: int, tier: str | None, now: datetime) -> None:
+        database, job = self._door.database, work.job
         serving = [
             instance
             for instance in database.read(lambda conn: instances.serving(conn, job.id))
@@ -191,9 +195,14 @@ class Reconciler:
         decision = database.read(lambda conn: jobs.decision(conn, job.tenant_id, job.decision_id))
         if decision is None:
             return
-        offer = self._offer(job, decision, refusals, tier, now)
-        if offer is not None:
-            self._intend(job, offer, wanted, tier, bool(serving), now)
+        try:
+            chosen = self._offer(work, decision, refusals, wanted - len(serving), tier, now)
+            if chosen is not None:
+                self._intend(job, chosen, wanted, tier, now)
+        except Problem as problem:
+            if problem.code != "over-budget":
+                raise
+            self._short(job, problem, bool(serving), now)
 
     def _no_more(self, ended: list[Instance], refused: int) -> dict[str, Any] | None:
         """Why nothing more is launched for a job, from what was in vain since it last moved."""
@@ -210,53 +219,60 @@ class Reconciler:
 
     def _offer(
         self,
-        job: Job,
+        work: OpenWork,
         decision: Decision,
         refusals: list[Refusal],
+        shares: int,
         tier: str | None,
         now: datetime,
-    ) -> Offer | None:
-        """The best offer by the rules of the plan, those excepted that were refused just now."""
+    ) -> Ranked | None:
+        """The best offer by the rules of the plan, those excepted that were refused just now.
+        Raises Problem `over-budget` when money is all that is missing."""
+        job = work.job
         want = _requirements(decision.inputs, tier)
         only = decision.inputs.get("provider") if tier is None else None
         offers, silent = self._planner.offers(want, only)
         awake, refused = resting(offers, refusals, now)
-        seconds = float(decision.inputs["work_seconds"])
-        placed = self._planner.placement(awake, want, seconds, None, now)
+        planned = self._door.database.read(lambda conn: jobs.ordinary_tasks(conn, job.id))
+        seconds = float(decision.inputs["work_seconds"]) * work.ordinary / max(planned, 1)
+        budgets = self._planner.budgets(job.id, job.budget_cap, now)
+        left = left_in(budgets)
+        placed = self._planner.placement(awake, want, seconds, now, None, left, shares)
         if placed.chosen is not None:
-            return placed.chosen.offer
+            return placed.chosen
+        needs = [Decimal(why.needs) for _, why in placed.rejected if why.rule == "budget"]
+        short = covering(budgets, min(needs)) if needs else None
         if refused is not None:
             self._wait(job, refused, now)
-        elif not offers and silent:
+        elif silent and (short is not None or not offers):
             self._wait(job, "provider-unavailable", now)
+        elif short is not None:
+            raise over_budget(short, min(needs))
         else:
             self._wait(job, "no-offer", now, rejected=len(placed.rejected))
         return None
 
     def _intend(
-        self, job: Job, offer: Offer, wanted: int, tier: str | None, served: bool, now: datetime
+        self, job: Job, chosen: Ranked, wanted: int, tier: str | None, now: datetime
     ) -> None:
-        """Money that another reservation may give back is waited for; money that is spent is not."""
         command = IntendInstance(
             job.id,
-            plain(offer),
-            self._planner.end_by(offer, now),
+            plain(chosen.offer),
+            chosen.end_by,
             dict(self._planner.rules.budgets),
             self._installation,
             wanted,
             tier,
         )
-        try:
-            self._door.run(command, SYSTEM, now)
-        except Problem as problem:
-            if problem.code != "over-budget":
-                raise
-            held = self._door.database.read(lambda conn: money.held(conn, job.tenant_id))
-            if served:
-                return
-            if held > 0:
-                raise
-            self._give_up(job, {"code": problem.code, "params": dict(problem.params)}, now)
+        self._door.run(command, SYSTEM, now)
+
+    def _short(self, job: Job, problem: Problem, served: bool, now: datetime) -> None:
+        """Money that another reservation may give back is waited for; money that is spent is not."""
+        if served:
+            return
+        if self._door.database.read(lambda conn: money.held(conn, job.tenant_id)) > 0:
+            raise problem
+        self._give_up(job, {"code": problem.code, "params": dict(problem.params)}, now)
 
     def _give_up(self, job: Job, reason: dict[str, Any], now: datetime) -> None:
         self._door.run(GiveUpJob(job.id, reason), SYSTEM, now)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_UP, Decimal
+from typing import Any
 
 MILLIONTH = Decimal("0.000001")
 _SECONDS_PER_HOUR = Decimal(3600)
@@ -14,6 +16,11 @@ def accrued(price_eur_per_hour: Decimal, from_at: datetime, to_at: datetime) -> 
     """Cost of a period by the second, rounded up to a millionth of a euro."""
     seconds = Decimal(max(0.0, (to_at - from_at).total_seconds()))
     return (price_eur_per_hour * seconds / _SECONDS_PER_HOUR).quantize(MILLIONTH, ROUND_UP)
+
+
+def rate_of(offer: Mapping[str, Any]) -> Decimal:
+    """What an hour of a recorded offer costs in all: price and storage."""
+    return Decimal(offer["price_eur_per_hour"]) + Decimal(offer["storage_eur_per_hour"])
 
 
 def worst_case(
@@ -39,7 +46,12 @@ class Budget:
         return self.limit_eur - self.spent_eur - self.reserved_eur
 
 
-def covering(budgets: list[Budget], amount: Decimal) -> Budget | None:
+def left_in(budgets: Sequence[Budget]) -> Decimal | None:
+    """What may still be reserved in all of them; None where nothing limits it."""
+    return min((left for b in budgets if (left := b.left()) is not None), default=None)
+
+
+def covering(budgets: Sequence[Budget], amount: Decimal) -> Budget | None:
     """The first budget that does not cover `amount`; None when all do."""
     for budget in budgets:
         left = budget.left()

@@ -71,6 +71,8 @@ last moved; refused launches are counted apart."""
 REFUSALS_PER_JOB_MAX = 100
 """With the pauses below: about eight hours of a provider that refuses or does not answer."""
 REFUSAL_PAUSE_MAX = timedelta(minutes=5)
+FORECAST_MARGIN = 1.5
+"""How much longer than forecast work may take before money that covers it counts as too little."""
 LAUNCH_CALL_MAX = timedelta(seconds=30)
 """Longest launch call; adapters give up before. Until then absence from a listing proves nothing."""
 LISTING_PACE = timedelta(seconds=0.5)

@@ -57,6 +57,11 @@ class Offer:
     minimum_eur: Decimal = Decimal(0)
     storage_eur_per_hour: Decimal = Decimal(0)
 
+    @property
+    def rate_eur_per_hour(self) -> Decimal:
+        """What an hour costs in all: price and storage."""
+        return self.price_eur_per_hour + self.storage_eur_per_hour
+
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
@@ -70,12 +75,14 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """An offer that may do the work, with its cost to the result."""
+    """An offer that may do the work, with its cost to the result. `end_by`: when an instance of it
+    must be gone; until then it costs `worst_eur` at most."""
 
     offer: Offer
     expected_eur: Decimal
     worst_eur: Decimal
     finish_at: datetime
+    end_by: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,13 +156,16 @@ def place(
     now: datetime,
     work_seconds: Callable[[Offer], float],
     due_at: datetime | None = None,
+    left_eur: Decimal | None = None,
+    shares: int = 1,
 ) -> Placement:
     """Filter by every rule, then rank by expected cost, finish and price.
 
-    `work_seconds` forecasts boot plus work on an offer. What finishes after `due_at` falls; the
-    worst case is always the whole term until `want.end_by`, because that is what gets reserved.
-    Work longer than the term goes on with another instance. The order is total, so the same
-    offers give the same choice.
+    `work_seconds` forecasts boot plus work on an offer. What finishes after `due_at` falls, and so
+    does what needs more money than `left_eur` (None: nothing limits it). The worst case is always
+    the whole term, because that is what gets reserved: until `want.end_by`, or as long as the money
+    lasts, of which `shares` instances get a part each. Work longer than the term goes on with
+    another instance. The order is total, so the same offers give the same choice.
     """
     ranked: list[Ranked] = []
     rejected: list[tuple[Offer, Rejection]] = []
@@ -166,24 +176,56 @@ def place(
         if fault is None and due_at is not None and finish_at > due_at:
             late = math.ceil((finish_at - due_at).total_seconds())
             fault = Rejection("deadline", _moment(finish_at), _moment(due_at), f"{late} s")
+        needed = needed_term(finish_at - now)
+        if fault is None and left_eur is not None:
+            fault = _budget_fault(offer, now, needed, left_eur)
         if fault is not None:
             rejected.append((offer, fault))
             continue
-        expected = max(accrued(offer.price_eur_per_hour, now, finish_at), offer.minimum_eur)
-        ranked.append(Ranked(offer, expected, _worst(offer, now, end_by), finish_at))
+        rate = offer.rate_eur_per_hour
+        expected = max(accrued(rate, now, finish_at), offer.minimum_eur)
+        until = end_by
+        if left_eur is not None:
+            until = now + affordable_term(rate, end_by - now, needed, left_eur, shares)
+        worst = worst_case(rate, offer.minimum_eur, now, until)
+        ranked.append(Ranked(offer, expected, worst, finish_at, until))
     return Placement(tuple(sorted(ranked, key=order)), tuple(rejected))
+
+
+def needed_term(work: timedelta) -> timedelta:
+    """The term that an instance needs for work of this forecast: forecasts err, and it drains
+    before its term ends (`core/instance.py`)."""
+    busy = work * limits.FORECAST_MARGIN
+    return busy + min(limits.DRAIN_GRACE, busy / 3)
+
+
+def affordable_term(
+    rate: Decimal, longest: timedelta, needed: timedelta, left_eur: Decimal, shares: int
+) -> timedelta:
+    """The term that `left_eur` pays for, at most `longest`. Where several instances share the
+    money, one takes no more than its part, unless it needs more."""
+    if rate <= 0:
+        return longest
+    paid = int(left_eur * 3600 // rate)
+    part = max(paid // shares, math.ceil(needed.total_seconds()))
+    seconds = min(paid, part)
+    return longest if seconds >= longest.total_seconds() else timedelta(seconds=seconds)
+
+
+def _budget_fault(
+    offer: Offer, now: datetime, needed: timedelta, left_eur: Decimal
+) -> Rejection | None:
+    amount = worst_case(offer.rate_eur_per_hour, offer.minimum_eur, now, now + needed)
+    if amount <= left_eur:
+        return None
+    return Rejection("budget", str(left_eur), str(amount), str(amount - left_eur))
 
 
 def order(ranked: Ranked) -> tuple[Decimal, datetime, Decimal, str, str]:
     """Cheapest to the result first, then soonest, then cheapest by the hour; total over offers."""
     offer = ranked.offer
-    price = offer.price_eur_per_hour
-    return ranked.expected_eur, ranked.finish_at, price, offer.provider, offer.offer_id
-
-
-def _worst(offer: Offer, now: datetime, end_by: datetime) -> Decimal:
-    rate = offer.price_eur_per_hour + offer.storage_eur_per_hour
-    return worst_case(rate, offer.minimum_eur, now, end_by)
+    rate = offer.rate_eur_per_hour
+    return ranked.expected_eur, ranked.finish_at, rate, offer.provider, offer.offer_id
 
 
 def first_fault(offer: Offer, want: Requirements) -> Rejection | None:
@@ -208,10 +250,9 @@ def first_fault(offer: Offer, want: Requirements) -> Rejection | None:
     if speed is not None and speed < want.down_mbit_per_s:
         needs_speed = f"{want.down_mbit_per_s:.0f} Mbit/s"
         return Rejection("bandwidth", f"{speed:.0f} Mbit/s", needs_speed)
-    price_max = want.price_max_eur_per_hour
-    if price_max is not None and offer.price_eur_per_hour > price_max:
-        over = offer.price_eur_per_hour - price_max
-        return Rejection("price", str(offer.price_eur_per_hour), str(price_max), str(over))
+    rate, price_max = offer.rate_eur_per_hour, want.price_max_eur_per_hour
+    if price_max is not None and rate > price_max:
+        return Rejection("price", str(rate), str(price_max), str(rate - price_max))
     return None
 
 

@@ -97,6 +97,12 @@ def any_task(conn: Connection, job_id: str, states: Sequence[str]) -> bool:
     return conn.execute(query).first() is not None
 
 
+def ordinary_tasks(conn: Connection, job_id: str) -> int:
+    """How many tasks a job was planned with, `fuse` excepted."""
+    query = select(func.count()).where(tasks.c.job_id == job_id, tasks.c.pipeline != FUSE)
+    return int(conn.execute(query).scalar_one())
+
+
 @dataclass(frozen=True, slots=True)
 class OpenWork:
     """What an open job still has to do: ordinary tasks, and `fuse`, blocked or not."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, Select, func, select, update
 
 from leitstand.store.rows import columns, fetch
 from leitstand.store.tables import charges, instances, reservations
@@ -39,26 +39,57 @@ class Reservation:
     version: int
 
 
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What is spent and reserved at one moment, of one job and of all."""
+
+    job_spent: Decimal
+    job_held: Decimal
+    month_spent: Decimal
+    spent: Decimal
+    held: Decimal
+
+
+def totals(conn: Connection, tenant: str, job_id: str | None, month: datetime) -> Totals:
+    """One statement, hence one snapshot: what accrual moves from reserved to spent meanwhile is
+    counted once. Without a job its own sums are those of nobody."""
+    queries = (
+        _spent(tenant, job_id or ""),
+        _held(tenant, job_id or ""),
+        _spent(tenant, since=month),
+        _spent(tenant),
+        _held(tenant),
+    )
+    row = conn.execute(select(*(query.scalar_subquery() for query in queries))).one()
+    return Totals(*(_total(value) for value in row))
+
+
 def held(conn: Connection, tenant: str, job_id: str | None = None) -> Decimal:
     """What is reserved, in all or for one job."""
+    return _total(conn.execute(_held(tenant, job_id)).scalar())
+
+
+def spent(conn: Connection, tenant: str, job_id: str | None = None) -> Decimal:
+    """What was charged, in all or for one job."""
+    return _total(conn.execute(_spent(tenant, job_id)).scalar())
+
+
+def _held(tenant: str, job_id: str | None = None) -> Select[Decimal]:
     query = select(func.sum(reservations.c.amount)).where(
         reservations.c.state == "held", reservations.c.tenant_id == tenant
     )
-    if job_id is not None:
-        query = query.where(reservations.c.job_id == job_id)
-    return _total(conn.execute(query).scalar())
+    return query if job_id is None else query.where(reservations.c.job_id == job_id)
 
 
-def spent(
-    conn: Connection, tenant: str, job_id: str | None = None, since: datetime | None = None
-) -> Decimal:
-    """What was charged, in all, for one job, or since a moment."""
+def _spent(
+    tenant: str, job_id: str | None = None, since: datetime | None = None
+) -> Select[Decimal]:
     query = select(func.sum(charges.c.amount)).where(charges.c.tenant_id == tenant)
     if job_id is not None:
         query = query.where(charges.c.job_id == job_id)
     if since is not None:
         query = query.where(charges.c.from_at >= since)
-    return _total(conn.execute(query).scalar())
+    return query
 
 
 def spent_on(conn: Connection, tenant: str, instance_id: str) -> Decimal:

@@ -253,6 +253,7 @@ charges = _noun(
     Column("currency", String(3), nullable=False),
     Column("rate_date", String(10)),
     Column("source", STATE, nullable=False),
+    UniqueConstraint("instance_id", "from_at"),
 )
 
 effects = _noun(

@@ -69,6 +69,7 @@ cli-reserves = Merkt { $amount } vor{ $left ->
 }
 cli-rent-ask = Mieten und beginnen? [j/N, ? für das Warum]
 cli-yes-words = j ja
+cli-more-money = mehr bei --max-cost oder Budget
 cli-chosen = gewählt
 cli-chosen-head = Gewählt
 cli-none = nichts, von { $seen } Angeboten
@@ -427,6 +428,9 @@ problem-no-offer-chosen = kein Angebot darf diese Arbeit übernehmen
         [none] leitstand offers zeigt, was es gibt
        *[other] { $remedy }
     }
+problem-too-dear = nichts gestartet: kein Angebot kostet so wenig, wie es darf
+    .why = das günstigste braucht { $needs } €, mit Reserve für langsamere Arbeit; frei sind { $left } €
+    .do = --max-cost erhöhen, oder das Budget in leitstand.toml
 problem-no-report = { $job } hat keine Auswertung
     .why = Zustand: { $state }
     .do = leitstand jobs show { $job }

@@ -70,6 +70,7 @@ cli-reserves = Reserves { $amount }{ $left ->
 }
 cli-rent-ask = Rent it and start? [y/N, ? for why]
 cli-yes-words = y yes
+cli-more-money = a higher --max-cost or budget
 cli-chosen = chosen
 cli-chosen-head = Chosen
 cli-none = nothing, of { $seen } offers
@@ -428,6 +429,9 @@ problem-no-offer-chosen = no offer may take this work
         [none] leitstand offers shows what there is
        *[other] { $remedy }
     }
+problem-too-dear = nothing was started: no offer costs as little as it may
+    .why = the cheapest needs { $needs } € with a margin for slower work; { $left } € is free
+    .do = raise --max-cost, or the budget in leitstand.toml
 problem-no-report = { $job } has no report
     .why = it is { $state }
     .do = leitstand jobs show { $job }
