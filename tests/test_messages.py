@@ -210,6 +210,11 @@ def test_the_words_of_a_problem() -> None:
         "unknown-profile", {"profile": "peple", "profiles": "people, auto", "near": "people"}
     )
     assert told == ('no profile "peple"', None, "people, auto (did you mean people?)")
+    given = {"file": "leitstand.toml", "line": 3, "given": "server.ulr"}
+    told = Texts("en").problem("unknown-setting", {**given, "near": "url"})
+    assert told.do == "correct or remove that line (did you mean url?)"
+    told = Texts("de").problem("unknown-setting", {**given, "near": "none"})
+    assert told.do == "diese Zeile berichtigen oder entfernen"
     told = Texts("de").problem("empty-file", {"name": "leer.wav"})
     assert told.what == "leer.wav enthält nichts zum Auswerten: die Datei ist leer (0 Byte)"
 

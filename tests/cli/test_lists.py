@@ -99,6 +99,14 @@ def test_lists_follow_all_pages(run: Command) -> None:
     assert len(run("media", "--limit", "3").lines()) == 3
 
 
+def test_a_name_that_is_erased_with_its_medium_is_said_to_be(run: Command, plane: Plane) -> None:
+    for listed in (*plane.lists["jobs"], *plane.lists["media"]):
+        listed["name"] = None
+    assert "(erased)" in run("jobs", terminal=True).out
+    assert "(gelöscht)" in run("media", "--limit", "3", "--lang", "de", terminal=True).out
+    assert json.loads(run("jobs", "--json").out)["items"][0]["name"] is None
+
+
 def test_instances_that_are_gone_show_only_with_all(run: Command) -> None:
     assert len(run("instances").lines()) == 1
     done = run("instances", "--all", terminal=True)

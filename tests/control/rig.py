@@ -236,7 +236,13 @@ class Rig:
             self.sequencer.step(self.time)
             self.later(seconds=1)
 
-    def medium(self, case_id: str, segments: int = 2, stream: str = "video:0") -> str:
+    def medium(
+        self,
+        case_id: str,
+        segments: int = 2,
+        stream: str = "video:0",
+        gaps: Sequence[dict[str, Any]] = (),
+    ) -> str:
         """A ready medium whose objects are stored."""
         new = self.run(OpenMedium(case_id, "straße.mp4", 100))
         rows = []
@@ -255,7 +261,7 @@ class Rig:
             )
         kind = stream.split(":", maxsplit=1)[0]
         technical = {"duration_s": 30.0 * segments}
-        self.run(MediumReady(new.id, kind, "0" * 64, technical, {}, [], tuple(rows)))
+        self.run(MediumReady(new.id, kind, "0" * 64, technical, {}, list(gaps), tuple(rows)))
         return str(new.id)
 
     def job(self, *, segments: int = 2, case: str = "inbox", media: int = 1, **wish: Any) -> Job:

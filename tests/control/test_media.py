@@ -12,16 +12,17 @@ import pytest
 
 from leitstand.api.documents import job_document
 from leitstand.control.cases import OpenCase
+from leitstand.control.effects import part_name
 from leitstand.control.inputs import inputs_of
 from leitstand.control.jobs import CancelJob, HoldJob, ResumeJob, StartJob
-from leitstand.control.media import EraseMedia, NotePart, OpenMedium, OpenUpload
+from leitstand.control.media import EraseMedia, NotePart, OpenMedium, OpenUpload, RefuseMedium
 from leitstand.control.plan import Wish
 from leitstand.core import limits
 from leitstand.core.job import Job
 from leitstand.core.problem import Exit, Problem
 from leitstand.store import jobs, media
 from leitstand.store.engine import Database
-from tests.control.rig import OPERATOR, TENANT, Rig
+from tests.control.rig import OPERATOR, TENANT, Rig, serve
 
 
 @pytest.fixture
@@ -125,3 +126,36 @@ def test_a_plan_without_an_offer_says_how_many_fell(rig: Rig) -> None:
     with pytest.raises(Problem) as caught:
         start(rig, plan(rig, rig.medium(case.id)))
     assert (caught.value.code, caught.value.params) == ("no-offer", {"rejected": 1})
+
+
+def test_what_came_of_a_refused_medium_is_deleted_at_once(rig: Rig) -> None:
+    case = rig.run(OpenCase("K-1"))
+    refused = rig.run(OpenMedium(case.id, "a.mp4", 9)).id
+    upload = rig.run(OpenUpload(refused, 9, "1" * 64, ("0" * 64,)))
+    rig.blobs.put(part_name(upload.id, 0), [b"ciphertext"])
+    rig.run(NotePart(upload.id, 0))
+    rig.run(RefuseMedium(refused, "not-media", {"kind": "text"}))
+    rig.step()
+    assert rig.blobs.held == {}
+    assert medium_of(rig, refused).state == "failed"
+    rig.later(hours=25)
+    rig.step(2)
+    assert medium_of(rig, refused).state == "erased"
+
+
+def test_a_medium_that_was_taken_in_part_is_never_called_done(rig: Rig) -> None:
+    case = rig.run(OpenCase("inbox"))
+    gap = {"stream": "video:0", "from_us": 5, "to_us": 9, "reason": "truncated"}
+    job = start(rig, plan(rig, rig.medium(case.id, gaps=[gap]), case="inbox"))
+    worker = serve(rig)
+    worker.work_all()
+    shown = rig.read(lambda c: job_document(rig.door.look(rig.time, c), job, whole=True))["media"]
+    assert [medium["state"] for medium in shown] == ["partial"]
+    rig.step()
+    worker.work_all()
+    rig.step(6)
+    ended = rig.read(lambda c: jobs.find(c, TENANT, job.id))
+    shown = rig.read(lambda c: job_document(rig.door.look(rig.time, c), ended, whole=True))["media"]
+    assert (ended.state, shown[0]["medium_state"]) == ("done", "erased")
+    assert (shown[0]["state"], shown[0]["name"]) == ("partial", None)
+    assert shown[0]["reason"] == {"code": "gaps-at-intake", "params": {"gaps": 1}}

@@ -208,7 +208,7 @@ def _job_medium(tx: Tx, job: Job, medium: Medium, mine: list[Tally], reason: Any
     elif "cancelled" in states:
         state = "cancelled"
     elif states == {"done"}:
-        state = "done"
+        state, reason = ("partial" if medium.reason else "done"), medium.reason
     else:
         state = "running" if "leased" in states else "waiting"
     count = Count.of(mine)

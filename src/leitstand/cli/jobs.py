@@ -84,7 +84,7 @@ def _table(output: Output, jobs: list[Any]) -> None:
         output,
         [
             Column("job", lambda job: short(job["id"], ids), lambda job: job["id"]),
-            Column("name", lambda job: str(job.get("name") or "–"), _field("name"), name=True),
+            Column("name", lambda job: named(output, job), _field("name"), name=True),
             Column("case", _case, _case, name=True),
             Column("progress", cells, _segments, drop=4),
             Column(
@@ -180,7 +180,7 @@ def _show(here: Session, job: Mapping[str, Any]) -> None:
             output,
             [
                 Column("medium", lambda m: short(m["id"]), lambda m: m["id"]),
-                Column("name", lambda m: str(m.get("name") or "–"), _field("name"), name=True),
+                Column("name", lambda m: named(output, m), _field("name"), name=True),
                 Column("kind", lambda m: kind(output, m), _field("kind")),
                 Column("segments", _segments, _segments, right=True),
                 Column("state", lambda m: medium_state(output, m), _field("state")),
@@ -193,6 +193,11 @@ def _show(here: Session, job: Mapping[str, Any]) -> None:
 
         show_table(output, instances)
     _hint(output, job)
+
+
+def named(output: Output, item: Mapping[str, Any]) -> str:
+    """The name of a medium, or of a job by its first one; a name is erased with its medium."""
+    return str(item.get("name") or output.say("cli-name-erased"))
 
 
 def kind(output: Output, medium: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ from cyclopts import Parameter
 
 from leitstand.cli import reports
 from leitstand.cli.app import group
-from leitstand.cli.jobs import kind, medium_state
+from leitstand.cli.jobs import kind, medium_state, named
 from leitstand.cli.options import DEFAULT, Options, session
 from leitstand.cli.plans import clock
 from leitstand.cli.tables import Column, table
@@ -55,7 +55,7 @@ def _table(output: Output, items: list[Any]) -> None:
         output,
         [
             Column("medium", lambda m: short(m["id"], ids), lambda m: m["id"]),
-            Column("name", lambda m: str(m.get("name") or "–"), lambda m: m.get("name"), name=True),
+            Column("name", lambda m: named(output, m), lambda m: m.get("name"), name=True),
             Column("kind", lambda m: kind(output, m), lambda m: m.get("kind")),
             Column("length", _length(output), lambda m: m.get("duration_s"), True, drop=3),
             Column("size", _size(output), lambda m: m.get("bytes"), True, drop=2),

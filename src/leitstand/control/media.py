@@ -183,6 +183,7 @@ class MediumReady(Command[Medium]):
             "kind": self.kind,
             "duration_s": _seconds(self.technical.get("duration_s")),
             "erase_after": tx.now + limits.ABANDONED_AFTER,
+            "reason": _gaps(self.gaps),
             "sealed": tx.seal("media", medium.id, medium.key_id, document),
         }
         tx.move(MEDIUM, "taken", [Change(one(tx, medium.id), values, case=case)])
@@ -223,7 +224,8 @@ def _consecutive(segments: tuple[NewSegment, ...]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class RefuseMedium(Command[Medium]):
-    """Intake could not take the file; the code says why."""
+    """Intake could not take the file; the code says why. What came of it is deleted now, the
+    medium itself stays for its term, so that the case shows it was given."""
 
     medium_id: str
     code: str
@@ -237,6 +239,7 @@ class RefuseMedium(Command[Medium]):
         case = tx.case(medium.case_id)
         reason = {"code": self.code, "params": open_params(self.params)}
         tx.move(MEDIUM, "refused", [Change(medium, {"reason": reason}, case=case)])
+        tx.effect("erase", medium.id, key=f"refuse:{medium.id}")
         tx.event(medium.id, "medium", id=medium.id, state="failed", reason=reason)
         return one(tx, medium.id)
 
@@ -309,6 +312,11 @@ class MediumIdentity(Command[str]):
         case = tx.case(medium.case_id)
         tx.act("medium", "export_identity", medium, case=case)
         return exported
+
+
+def _gaps(gaps: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """That a medium was taken in part, as it can still be told when it is erased."""
+    return {"code": "gaps-at-intake", "params": {"gaps": len(gaps)}} if gaps else None
 
 
 def _seconds(value: Any) -> float | None:

@@ -51,7 +51,8 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Medium:
-    """One file the user gave. `sealed` holds its name, digest, technical metadata and EXIF."""
+    """One file the user gave. `sealed` holds its name, digest, technical metadata and EXIF;
+    `reason` says why intake refused it, or that it took only a part."""
 
     id: str
     case_id: str
@@ -105,4 +106,6 @@ def takeable(media: Sequence[Medium]) -> None:
 
 def left_out(medium: Medium, profile: str) -> dict[str, Any]:
     """Why a medium has no task in a job: nobody looked at it, so it is never reported as done."""
-    return medium.reason or {"code": "not-in-profile", "params": {"profile": profile}}
+    if medium.state == "failed" and medium.reason is not None:
+        return medium.reason
+    return {"code": "not-in-profile", "params": {"profile": profile}}

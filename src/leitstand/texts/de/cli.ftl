@@ -180,6 +180,7 @@ cli-absent = –
 ## Listen
 
 cli-no-jobs = Noch kein Auftrag.
+cli-name-erased = (gelöscht)
 cli-no-media = Kein Medium wird aufbewahrt.
 cli-no-cases = Noch kein Fall. leitstand analyze eröffnet einen.
 cli-no-instances = Keine Instanz läuft.

@@ -34,6 +34,12 @@ problem-end-by = ihr vereinbartes Ende ist gekommen
 problem-gated = { $capability } ist nicht freigegeben
     .why = das identifiziert oder beurteilt Personen, und diese Fassung kennt keine Freigaben
     .do = ein Profil ohne das wählen
+problem-gaps-at-intake = { $name } wurde zum Teil aufgenommen: { $gaps ->
+        [one] ein Stück davon fehlt
+       *[other] { $gaps } Stücke davon fehlen
+    }
+    .why = was dort beschädigt ist, lässt sich nicht dekodieren
+    .do = noch einmal kopieren; die Auswertung des Gelesenen bleibt, die Lücken sind markiert
 problem-gone-by-itself = sie endete von selbst
     .do = nichts: eine andere Instanz übernimmt; auf dem eigenen Rechner ihr Protokoll im Zustandsordner ansehen
 problem-held = der Auftrag wurde angehalten

@@ -160,7 +160,10 @@ problem-database-newer = die Datenbank { $path } ist neuer als dieses Programm
 problem-bad-setting = { $file }, Zeile { $line }: { $detail }
     .do = diese Zeile berichtigen
 problem-unknown-setting = { $file }, Zeile { $line }: keine Einstellung „{ $given }“
-    .do = diese Zeile berichtigen oder entfernen
+    .do = diese Zeile berichtigen oder entfernen{ $near ->
+        [none] {""}
+       *[other] {" "}(meinten Sie { $near }?)
+    }
 
 ## Modelle
 

@@ -181,6 +181,7 @@ cli-absent = –
 ## Lists and shows
 
 cli-no-jobs = No job yet.
+cli-name-erased = (erased)
 cli-no-media = No medium is held.
 cli-no-cases = No case yet. leitstand analyze opens one.
 cli-no-instances = No instance lives.

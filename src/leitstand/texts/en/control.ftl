@@ -34,6 +34,12 @@ problem-end-by = its agreed end has come
 problem-gated = { $capability } is not approved
     .why = it identifies or judges persons, and this build has no approvals
     .do = choose a profile without it
+problem-gaps-at-intake = { $name } was taken in part: { $gaps ->
+        [one] one stretch of it is missing
+       *[other] { $gaps } stretches of it are missing
+    }
+    .why = what is damaged there cannot be decoded
+    .do = copy it again; the report of what was read is kept, with the gaps marked
 problem-gone-by-itself = it ended by itself
     .do = nothing: another instance takes over; on your own machine look into its log in the state folder
 problem-held = the job was held

@@ -161,7 +161,10 @@ problem-database-newer = the database at { $path } is newer than this program
 problem-bad-setting = { $file }, line { $line }: { $detail }
     .do = correct that line
 problem-unknown-setting = { $file }, line { $line }: no setting "{ $given }"
-    .do = correct or remove that line
+    .do = correct or remove that line{ $near ->
+        [none] {""}
+       *[other] {" "}(did you mean { $near }?)
+    }
 
 ## Models
 
