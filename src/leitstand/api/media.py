@@ -13,11 +13,10 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from leitstand.api.bounds import BIG_INTEGER_MAX, Big, Code, Document, Finite, Number
+from leitstand.api.bytes import bounded, check_digest, ranged
 from leitstand.api.documents import case_document, medium_document
 from leitstand.api.parts import OperatorParts, bounded_limit, page, parts_of
-from leitstand.api.worker import bounded, check_digest, ranged
 from leitstand.control.cases import OpenCase
-from leitstand.control.effects import part_name
 from leitstand.control.media import (
     CompleteUpload,
     EraseMedia,
@@ -34,7 +33,7 @@ from leitstand.control.media import (
 from leitstand.core import limits
 from leitstand.core.problem import Exit, Problem
 from leitstand.store import cases, media
-from leitstand.store.media import Upload
+from leitstand.store.media import Upload, part_name
 
 router = APIRouter(prefix="/api/v1")
 Parts = Annotated[OperatorParts, Depends(parts_of)]
@@ -224,7 +223,7 @@ def complete_upload(upload: str, parts: Parts) -> dict[str, Any]:
         parts.blobs.delete([object_id])
         raise Problem("digest-differs", Exit.USAGE)
     kept = parts.run(CompleteUpload(upload, object_id))
-    surplus = [part_name(upload, number) for number in range(len(found.part_sha256))]
+    surplus = found.part_names()
     if kept != object_id:
         surplus.append(object_id)
     parts.blobs.delete(surplus)
@@ -243,8 +242,8 @@ def get_object(
 
 
 def _joined(parts: OperatorParts, upload: Upload, whole: Any) -> Iterator[bytes]:
-    for number in range(len(upload.part_sha256)):
-        for chunk in parts.blobs.get(part_name(upload.id, number)):
+    for name in upload.part_names():
+        for chunk in parts.blobs.get(name):
             whole.update(chunk)
             yield chunk
 

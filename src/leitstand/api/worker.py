@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from fastapi import Depends, FastAPI, Header, Request
-from fastapi.responses import JSONResponse, Response, StreamingResponse
+from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from leitstand.api import problems
 from leitstand.api.bounds import Big, Bounded, Code, Document, Finite, Number
+from leitstand.api.bytes import bounded, check_digest, ranged
 from leitstand.api.streams import Progress, Wakeups
 from leitstand.control.attempts import (
     AttemptBeat,
@@ -37,7 +38,6 @@ from leitstand.security.ca import RequestRefused
 from leitstand.store import instances, jobs, media
 
 PROTOCOL = "1"
-_RANGE = re.compile(r"^bytes=([0-9]{1,18})-([0-9]{0,18})$")
 _SHA256 = re.compile(r"^[0-9a-f]{64}$")
 
 
@@ -318,44 +318,3 @@ def _bytes(app: FastAPI, parts: WorkerParts) -> None:
 
         await run_in_threadpool(store)
         return Response(status_code=204)
-
-
-async def bounded(request: Request, most: int) -> bytes:
-    """The body, refused beyond `most` bytes."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > most:
-            raise Problem("body-too-large", Exit.USAGE, bytes_max=most)
-    return bytes(body)
-
-
-def check_digest(header: str | None, digest: bytes) -> None:
-    """`Content-Digest` (RFC 9530) must be there and right."""
-    wanted = f"sha-256=:{base64.b64encode(digest).decode()}:"
-    if header != wanted:
-        raise Problem("digest-differs", Exit.USAGE)
-
-
-def ranged(header: str | None, size: int, read: Any) -> Response:
-    """A body, or the byte range of it that `header` asks for (RFC 9110 §14)."""
-    found = None if header is None else _RANGE.match(header)
-    if found is None:
-        return StreamingResponse(
-            read(0, size),
-            media_type="application/octet-stream",
-            headers={"Content-Length": str(size), "Accept-Ranges": "bytes"},
-        )
-    start = int(found[1])
-    end = min(int(found[2]) + 1 if found[2] else size, size)
-    if start >= size or start >= end:
-        return JSONResponse({}, 416, headers={"Content-Range": f"bytes */{size}"})
-    return StreamingResponse(
-        read(start, end),
-        206,
-        media_type="application/octet-stream",
-        headers={
-            "Content-Length": str(end - start),
-            "Content-Range": f"bytes {start}-{end - 1}/{size}",
-        },
-    )

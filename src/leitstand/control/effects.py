@@ -245,13 +245,8 @@ def _blobs_of(conn: Any, effect: Effect) -> list[str]:
     found = media.find(conn, effect.tenant_id, [effect.target_id])
     names = [] if not found else media.objects_of_key(conn, effect.tenant_id, found[0].key_id)
     for upload in media.uploads_of(conn, effect.tenant_id, effect.target_id):
-        names += [part_name(upload.id, number) for number in range(len(upload.part_sha256))]
+        names += upload.part_names()
     return names
-
-
-def part_name(upload_id: str, number: int) -> str:
-    """Blob name of one part of an upload that is not complete."""
-    return f"{upload_id}.{number}"
 
 
 def offer_of(document: Mapping[str, Any]) -> Offer:

@@ -52,6 +52,15 @@ class Upload:
         present = set(self.parts_present)
         return [number for number in range(len(self.part_sha256)) if number not in present]
 
+    def part_names(self) -> list[str]:
+        """Blob names of all its parts."""
+        return [part_name(self.id, number) for number in range(len(self.part_sha256))]
+
+
+def part_name(upload_id: str, number: int) -> str:
+    """Blob name of one part of an upload that is not complete."""
+    return f"{upload_id}.{number}"
+
 
 def find(conn: Connection, tenant: str, ids: Sequence[str], *, lock: bool = False) -> list[Medium]:
     """Media by id, in no particular order; `lock` keeps a second decision waiting (PostgreSQL)."""
