@@ -245,5 +245,9 @@ def test_erasing_asks_and_a_no_erases_nothing(run: Command, plane: Plane) -> Non
     assert refused.exit == 2
     assert "Erase a.jpg (m-0001) for good? [y/N]" in refused.err
     assert not any(asked.startswith("DELETE") for asked in plane.asked)
-    assert run("media", "erase", "m-0001", "--yes").exit == 0
+    erased = run("media", "erase", "m-0001", "--yes")
+    assert erased.exit == 0
+    assert "A copy of the database made earlier still does" in erased.out
+    told = run("media", "erase", "m-0001", "--yes", "--json")
+    assert json.loads(told.out)["older_copies_open"] is True
     assert plane.media["medium_00000000000000000000000001"]["state"] == "erased"

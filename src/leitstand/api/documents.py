@@ -43,6 +43,12 @@ def sealed_of(tx: Tx, medium: Medium) -> dict[str, Any]:
     return opened
 
 
+def _older_copies_open(medium: Medium) -> bool | None:
+    """What a receipt must not leave out: the epoch key is never changed, so together with it a
+    copy of the database made before the erasure still opens the medium."""
+    return True if medium.state in ("erasing", "erased") else None
+
+
 def medium_document(tx: Tx, medium: Medium, *, whole: bool = False) -> dict[str, Any]:
     """A medium; `whole` adds technical facts, EXIF and segments."""
     opened = sealed_of(tx, medium)
@@ -58,6 +64,7 @@ def medium_document(tx: Tx, medium: Medium, *, whole: bool = False) -> dict[str,
         "held_until": moment(medium.erase_after),
         "created_at": moment(medium.created_at),
         "receipt": receipt(tx, medium),
+        "older_copies_open": _older_copies_open(medium),
     }
     if whole:
         document |= {

@@ -133,7 +133,7 @@ def _facts(medium: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 @app.command
 def erase(medium: str, /, *, yes: bool = False, options: Options = DEFAULT) -> int:
-    """Destroy the key of a medium, so that no copy of it opens again.
+    """Destroy the key of a medium, so that nothing here opens it again.
 
     Example: leitstand media erase m-4c1e
 
@@ -152,8 +152,9 @@ def erase(medium: str, /, *, yes: bool = False, options: Options = DEFAULT) -> i
             shown = plain(str(found.get("name") or name))
             if not is_yes(output, output.ask(output.say("cli-erase-ask", medium=name, name=shown))):
                 raise Problem("not-erased", Exit.USAGE, medium=name)
-        here.client.delete(f"/media/{found['id']}")
-        output.document("erased", {"medium": found["id"]})
+        done = here.client.delete(f"/media/{found['id']}")
+        told = {"medium": found["id"], "older_copies_open": done.get("older_copies_open")}
+        output.document("erased", told)
         output.line(output.say("cli-erased", medium=name))
         output.commands((output.say("cli-next"), "leitstand audit show"))
     return Exit.DONE

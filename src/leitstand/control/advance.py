@@ -41,7 +41,7 @@ def stop(tx: Tx, job: Job, event: str, reason: dict[str, Any] | None) -> Job:
     tasks = jobs.tasks_of(tx.conn, tx.tenant, job.id)
     open_tasks = [task for task in tasks if task.state not in TASK.final]
     live = attempts.of_job(tx.conn, tx.tenant, job.id, state="live")
-    tx.move(ATTEMPT, "fence", [Change(a, {"ended_at": tx.now}) for a in live])
+    tx.move(ATTEMPT, "fence", [Change(a, over(tx)) for a in live])
     tx.move(TASK, event, [Change(task, {"reason": reason}) for task in open_tasks])
     return end(tx, move_job(tx, job, event, reason=reason, ended_at=tx.now))
 
@@ -63,6 +63,11 @@ def hold(tx: Tx, job: Job, reason: dict[str, Any] | None) -> Job:
     held = move_job(tx, job, "hold", reason=reason)
     set_terms(tx, held)
     return held
+
+
+def over(tx: Tx) -> dict[str, Any]:
+    """Columns of an attempt that ends: the key that was sealed for its worker is kept no longer."""
+    return {"ended_at": tx.now, "release_blob": None}
 
 
 def end(tx: Tx, job: Job) -> Job:

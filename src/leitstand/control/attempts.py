@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from leitstand.control.advance import advance
+from leitstand.control.advance import advance, over
 from leitstand.control.advance import one as job_by_id
 from leitstand.control.commands import Command
 from leitstand.control.instances import one as instance_by_id
@@ -265,7 +265,7 @@ class Finish(Command[None]):
         task = task_of(tx, attempt)
         if attempt.state != "live" or task.fence != attempt.fence:
             raise Fenced
-        ended = {"ended_at": tx.now, "stage_times": self.stage_seconds}
+        ended = {**over(tx), "stage_times": self.stage_seconds}
         if self.outcome == "held" and job_by_id(tx, task.job_id).state == "held":
             reason = {"code": "held", "params": {}}
             tx.move(ATTEMPT, "lose", [Change(attempt, {**ended, "reason": reason})])

@@ -203,12 +203,14 @@ class EffectRunner:
     def _erase(self, effect: Effect) -> None:
         names = self._door.database.read(lambda conn: _blobs_of(conn, effect))
         self._blobs.delete(names)
+        self._door.database.scrub()
         self._door.run(MediumErased(effect.target_id), SYSTEM, self._clock.now())
 
     def _clear(self, effect: Effect) -> None:
         """Delete what was derived from the media of an ended job; its report stays for its term."""
         names = self._door.database.read(lambda conn: _derived(conn, effect))
         self._blobs.delete(names)
+        self._door.database.scrub()
 
 
 def _refusal(error: ProviderError) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
 
-from leitstand.control.advance import advance, give_up, one
+from leitstand.control.advance import advance, give_up, one, over
 from leitstand.control.commands import Command
 from leitstand.control.transaction import Change, Tx
 from leitstand.core import limits
@@ -18,7 +18,7 @@ from leitstand.store import attempts, jobs
 def lose(tx: Tx, lost: Sequence[Attempt], code: str) -> None:
     """Mark attempts lost; their tasks go back to the queue while attempts remain."""
     reason = {"code": code, "params": {}}
-    values = {"reason": reason, "ended_at": tx.now}
+    values = {**over(tx), "reason": reason}
     tx.move(ATTEMPT, "lose", [Change(attempt, values) for attempt in lost])
     for attempt in lost:
         task = jobs.task(tx.conn, tx.tenant, attempt.task_id)

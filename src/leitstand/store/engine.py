@@ -32,6 +32,8 @@ T = TypeVar("T")
 
 BUSY_MILLISECONDS = 10_000
 """How long SQLite waits for another process (a backup, a person with a shell)."""
+SCRUB_MILLISECONDS = 1_000
+"""How long emptying the log waits for readers. Writers wait with it, so it is well below theirs."""
 WAL_KEPT_BYTES = 64 * 1024 * 1024
 CACHE_KIB = 16 * 1024
 READERS_MAX = 16
@@ -165,6 +167,28 @@ class Database:
         self._open_only()
         with self._errors(), self._readers.begin() as connection:
             return work(connection)
+
+    def scrub(self) -> None:
+        """Leave what was deleted or overwritten in no file of ours: on SQLite everything moves out
+        of the write-ahead log, which is then cut to nothing; in the pages `secure_delete` has
+        overwritten it. PostgreSQL's log and dead rows are its server's business.
+
+        Raises `store-unavailable` while a long read keeps the log from being emptied.
+        """
+        self._open_only()
+        if self._path is None:
+            return
+        with self._errors():
+            driver = self._readers.raw_connection()
+            try:
+                run = driver.cursor().execute
+                run(f"PRAGMA busy_timeout = {SCRUB_MILLISECONDS}")
+                busy = run("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+                run(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
+            finally:
+                driver.close()
+        if busy:
+            raise self._unavailable("SQLITE_BUSY")
 
     def after_commit(self, callback: Callable[[], None]) -> None:
         """Have `callback` called after every commit, before `write` returns; once for a batch.

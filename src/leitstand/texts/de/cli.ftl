@@ -195,7 +195,7 @@ cli-state-gaps = { $state }, { $gaps ->
 }
 cli-state-proof = Zustand bekannt durch { $kind }, { $at }.
 cli-erase-ask = { $name } ({ $medium }) endgültig löschen? [j/N]
-cli-erased = { $medium } ist gelöscht: der Schlüssel ist zerstört, keine Kopie lässt sich mehr öffnen.
+cli-erased = { $medium } ist gelöscht: der Schlüssel ist zerstört, hier lässt es sich nicht mehr öffnen. Eine früher gemachte Kopie der Datenbank öffnet es zusammen mit einer Kopie des Schlüsselordners weiterhin, bis Sie diese löschen.
 cli-identity-secret = Wer diese Identität hat, kann das Medium lesen. Die Ausgabe steht im Protokoll.
 cli-downloaded = { $count ->
     [one] 1 verschlüsselte Datei

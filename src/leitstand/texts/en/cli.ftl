@@ -196,7 +196,7 @@ cli-state-gaps = { $state }, { $gaps ->
 }
 cli-state-proof = State known by { $kind } at { $at }.
 cli-erase-ask = Erase { $name } ({ $medium }) for good? [y/N]
-cli-erased = { $medium } is erased: its key is destroyed, no copy of it opens again.
+cli-erased = { $medium } is erased: its key is destroyed, and nothing here opens it again. A copy of the database made earlier still does, together with a copy of the key folder, until you delete those.
 cli-identity-secret = Whoever has this identity can read the medium. The export is in the ledger.
 cli-downloaded = { $count ->
     [one] 1 encrypted file

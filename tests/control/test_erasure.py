@@ -1,0 +1,127 @@
+"""What erasure leaves: no key of it in any file of the database, and what is said of older copies."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection
+
+from leitstand.api.documents import medium_document
+from leitstand.control.cases import OpenCase
+from leitstand.control.media import EraseMedia, OpenMedium, one
+from leitstand.store import tables
+from leitstand.store.engine import Database
+from tests.control.rig import Rig, Worker, serve
+
+
+@pytest.fixture
+def rig(sqlite_url: str, tmp_path: Path) -> Iterator[Rig]:
+    with Database.open(sqlite_url, relaxed=True) as database:
+        yield Rig(database, tmp_path)
+
+
+@pytest.fixture
+def folder(sqlite_url: str) -> Path:
+    return Path(sqlite_url.removeprefix("sqlite:///")).parent
+
+
+def held_in(folder: Path, secrets: set[bytes]) -> dict[str, int]:
+    """How many of these byte strings each file of the folder holds, where it holds any."""
+    files = {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    counts = {name: sum(s in data for s in secrets) for name, data in files.items()}
+    return {name: count for name, count in counts.items() if count}
+
+
+def wrapped(rig: Rig) -> dict[str, bytes]:
+    rows = rig.read(lambda conn: conn.execute(tables.keys.select()).all())
+    return {row.owner_id: row.wrapped for row in rows if row.wrapped is not None}
+
+
+def released(rig: Rig) -> list[bytes]:
+    rows = rig.read(lambda conn: conn.execute(tables.attempts.select()).all())
+    return [row.release_blob for row in rows if row.release_blob is not None]
+
+
+def test_after_erasure_the_wrapped_key_is_in_no_file_of_the_database(
+    rig: Rig, folder: Path
+) -> None:
+    case = rig.run(OpenCase("K-1"))
+    media = [rig.run(OpenMedium(case.id, f"{number}", 5)).id for number in range(200)]
+    keys = wrapped(rig)
+    secrets = {keys[medium] for medium in media}
+    assert held_in(folder, secrets) != {}
+    random.Random(1).shuffle(media)
+    for start in range(0, 200, 20):
+        rig.run(EraseMedia(tuple(media[start : start + 20])))
+        rig.step()
+    while any(row.state == "erasing" for row in _media(rig)):
+        rig.step()
+    assert held_in(folder, secrets) == {}
+
+
+def test_the_receipt_waits_until_the_wrapped_key_has_left_the_files(rig: Rig, folder: Path) -> None:
+    case = rig.run(OpenCase("K-1"))
+    medium = rig.medium(case.id)
+    secret = {wrapped(rig)[medium]}
+
+    def while_somebody_reads(conn: Connection) -> None:
+        conn.execute(tables.media.select())
+        assert held_in(folder, secret) != {}
+        rig.run(EraseMedia((medium,)))
+        rig.effects.step(rig.time)
+        assert {row.state for row in _media(rig)} == {"erasing"}
+
+    rig.database.read(while_somebody_reads)
+    rig.later(seconds=10)
+    rig.effects.step(rig.time)
+    assert {row.state for row in _media(rig)} == {"erased"}
+    assert held_in(folder, secret) == {}
+
+
+@pytest.mark.parametrize("outcome", ["done", "failed", "held", "lost"])
+def test_a_key_sealed_for_a_worker_is_kept_no_longer_than_its_attempt(
+    rig: Rig, outcome: str
+) -> None:
+    rig.job()
+    worker = serve(rig)
+    (lease,) = worker.claim()
+    worker.key(lease)
+    assert len(released(rig)) == 1
+    _end(rig, worker, lease, outcome)
+    assert released(rig) == []
+
+
+def _end(rig: Rig, worker: Worker, lease: dict[str, Any], outcome: str) -> None:
+    if outcome == "lost":
+        rig.later(hours=1)
+        rig.step()
+        return
+    if outcome == "done":
+        worker.result(lease, 0)
+        worker.result(lease, 1)
+    worker.finish(lease, outcome)
+
+
+def test_an_erased_medium_says_that_older_copies_still_open(rig: Rig) -> None:
+    case = rig.run(OpenCase("K-1"))
+    medium = rig.medium(case.id)
+
+    def said() -> object:
+        def read(conn: Connection) -> object:
+            tx = rig.door.look(rig.time, conn)
+            return medium_document(tx, one(tx, medium))["older_copies_open"]
+
+        found: object = rig.read(read)
+        return found
+
+    assert said() is None
+    rig.run(EraseMedia((medium,)))
+    assert said() is True
+
+
+def _media(rig: Rig) -> list[Any]:
+    return list(rig.read(lambda conn: conn.execute(tables.media.select()).all()))
