@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
+import sys
 from pathlib import Path
 
 import pytest
+import structlog
 
 from leitstand import app
+from leitstand.clockwork import place_of
 from leitstand.config import Settings, StoreSettings
 from leitstand.core.problem import Problem
 from leitstand.folders import Folders
-from leitstand.startup import installation
+from leitstand.startup import installation, log_as_json
 from leitstand.store.engine import Database
 from tests.control.rig import Rig
 
@@ -49,3 +54,20 @@ def test_a_database_whose_ledger_another_installation_signed_is_refused(
     with pytest.raises(Problem) as refused:
         app.serve(settings, second, embedded=False)
     assert refused.value.code == "database-elsewhere"
+
+
+def test_a_log_without_room_loses_lines_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", [])
+    monkeypatch.setattr(root, "level", root.level)
+    stream = os.fdopen(os.open("/dev/full", os.O_WRONLY), "w", buffering=1)
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "stderr", stream)
+            log_as_json(place_of)
+        structlog.get_logger().error("step.failed")
+        logging.getLogger("library").error("no room")
+    finally:
+        structlog.reset_defaults()
+        with contextlib.suppress(OSError):
+            stream.close()

@@ -29,6 +29,7 @@ from leitstand.control.effects import EffectRunner, WorkerAddress
 from leitstand.control.plan import Planner, PlanRules
 from leitstand.control.reconcile import Reconciler
 from leitstand.control.sequence import Sequencer
+from leitstand.control.stopper import Stopper
 from leitstand.control.upkeep import Upkeep
 from leitstand.core import limits
 from leitstand.core.access import Actor
@@ -127,6 +128,7 @@ class _Plane:
         self._shelf = Shelf(folders.models)
         self._providers = _providers(settings, folders)
         self._planner = Planner(stores.door, self._providers, self._shelf, _rules(settings))
+        self._stopper = Stopper(stores.door, self._providers)
         self._loops: list[StepLoop] = []
 
     async def run(self) -> int:
@@ -206,6 +208,7 @@ class _Plane:
             blobs=self._blobs,
             clock=self._clock,
             planner=self._planner,
+            stopper=self._stopper,
             wakeups=self._wakeups,
             progress=self._progress,
             clients=self._clients,
@@ -251,7 +254,8 @@ class _Plane:
         database.after_commit(self._wakeups.notify)
         for step in woken:
             database.after_commit(step.kick)
-        self._loops = [*woken, StepLoop("upkeep", sole("upkeep", upkeep.step), every=0.5)]
+        stopper = StepLoop("stopper", lambda: self._stopper.step(now()), every=1.0)
+        self._loops = [*woken, StepLoop("upkeep", sole("upkeep", upkeep.step), every=0.5), stopper]
         for step in self._loops:
             step.start()
 

@@ -178,7 +178,7 @@ class Client:
             for event in self._stream(subject, {"Last-Event-ID": "0"}, PAST_SECONDS):
                 if event.kind == "progress":
                     return
-                if event.kind != "connected":
+                if event.id is not None:
                     yield event
         except httpx.ReadTimeout:
             return

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.text import Text
 
 from leitstand.core.problem import Exit, Param, Problem
-from leitstand.messages import Texts, plain
+from leitstand.messages import Texts, Told, plain
 
 UPDATES_PER_SECOND_MAX = 8
 HEAD_CELLS = 11
@@ -151,19 +151,30 @@ class Output:
         self.note(text, "!")
         self.event("warning", text=text)
 
+    def caution(self, problem: Problem) -> None:
+        """A warning with its reason and what to do; under `--json` an event."""
+        told = self.texts.problem(problem.code, problem.params)
+        if not self.json:
+            self.note(told.what, "!")
+            self._reasons(told)
+        self.event("warning", text=told.what, why=told.why, do=told.do)
+
     def detail(self, text: str) -> None:
         """A reason that `-v` asks for."""
         if self.verbose:
             self.note(text)
 
-    def problem(self, problem: Problem, prefix: str = "error") -> None:
+    def problem(self, problem: Problem) -> None:
         """What happened, why, and what to do, on stderr."""
         told = self.texts.problem(problem.code, problem.params)
         if self.json:
             self._object(self._err, {"error": {**self.described(problem), "exit": problem.exit}})
             return
-        head = f"{self.say(f'cli-{prefix}')} "
+        head = f"{self.say('cli-error')} "
         self._print(self._err_console, self._err, (head, "red"), told.what)
+        self._reasons(told)
+
+    def _reasons(self, told: Told) -> None:
         for label, text in (("why", told.why), ("do", told.do)):
             if text:
                 word = pad(self.say(f"cli-{label}"), 5)

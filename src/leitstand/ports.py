@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from leitstand.core.placement import Offer, Requirements
+    from leitstand.core.problem import Problem
 
     Rgb = npt.NDArray[np.uint8]
     Samples = npt.NDArray[np.float32]
@@ -243,8 +244,11 @@ class ModelShelf(Protocol):
 
 
 class Database(Protocol):
-    """One transaction at a time for whoever writes; statements live in `store/`."""
+    """One transaction at a time for whoever writes; statements live in `store/`. `failing` is why
+    the last write could not be kept, None while writing works."""
 
+    @property
+    def failing(self) -> Problem | None: ...
     def write(self, work: Callable[[Connection], T]) -> T: ...
     def read(self, work: Callable[[Connection], T]) -> T: ...
     def scrub(self) -> None:

@@ -13,6 +13,7 @@ import string
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TextIO, cast
 
 import structlog
 
@@ -58,6 +59,23 @@ def free(host: str, port: int) -> bool:
     return True
 
 
+class _Lossy:
+    """A stream that drops what cannot be written: a full disk costs lines of the log, and never
+    the thread that wanted to say that the disk is full."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError):
+            return self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.flush()
+
+
 class _Terse(logging.Formatter):
     """Records of libraries in our form: the first line, and of an error its type and place. A whole
     traceback ends in the error's text, and that may quote what it failed on."""
@@ -81,7 +99,8 @@ class _Terse(logging.Formatter):
 def log_as_json(place_of: Callable[[BaseException], str]) -> None:
     """One JSON object a line on stderr. Nothing that media or people wrote is ever logged; of an
     error `place_of` says where it arose."""
-    handler = logging.StreamHandler(sys.stderr)
+    stream = _Lossy(sys.stderr)
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(_Terse(place_of))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     structlog.configure(
@@ -91,5 +110,5 @@ def log_as_json(place_of: Callable[[BaseException], str]) -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, stream)),
     )

@@ -64,6 +64,7 @@ def operator_parts(rig: Rig, wakeups: Wakeups) -> OperatorParts:
         blobs=rig.blobs,
         clock=rig,
         planner=rig.planner,
+        stopper=rig.stopper,
         wakeups=wakeups,
         progress=Progress(),
         clients=Clients(),

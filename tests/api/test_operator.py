@@ -16,10 +16,12 @@ import pytest
 from leitstand.control.instances import DrainInstance
 from leitstand.control.jobs import CancelJob, HoldJob, ResumeJob
 from leitstand.core import limits
+from leitstand.core.problem import Problem
 from leitstand.store import events, media
 from leitstand.store.engine import Database
 from tests.api.served import digest_header, operators, problem
 from tests.control.rig import TENANT, Rig, serve
+from tests.unwritable import unwritable
 
 
 @pytest.fixture
@@ -397,6 +399,22 @@ def test_progress_is_told_between_the_rows_and_has_no_id(api: httpx.Client, rig:
     assert list(document["media"].values()) == [{"done": 1, "total": 3}]
 
 
+def test_a_stream_says_that_nothing_can_be_written_and_when_it_can_again(
+    api: httpx.Client, rig: Rig
+) -> None:
+    job = rig.job()
+
+    with unwritable(rig.database), pytest.raises(Problem):
+        rig.run(HoldJob(job.id))
+    with httpx_sse.connect_sse(api, "GET", "/events", params={"subject": job.id}) as source:
+        told = (event for event in source.iter_sse() if event.event == "store")
+        first = next(told)
+        assert first.id == ""
+        assert json.loads(first.data)["code"] == "store-unavailable"
+        rig.run(HoldJob(job.id))
+        assert json.loads(next(told).data) == {"code": None, "params": {}}
+
+
 def test_nonsense_as_last_event_begins_with_the_present(api: httpx.Client, rig: Rig) -> None:
     job = rig.job()
     with httpx_sse.connect_sse(
@@ -416,6 +434,19 @@ def test_a_job_is_cancelled_whatever_its_instance_is_doing(api: httpx.Client, ri
         assert api.post(f"/jobs/{job.id}/cancel", json={"now": True}).json()["state"] == "cancelled"
         rig.step(8)
         assert set(rig.instance_states()) == {"terminated"}
+
+
+def test_now_ends_the_instances_even_where_it_cannot_be_written_down(
+    api: httpx.Client, rig: Rig
+) -> None:
+    job = rig.job()
+    serve(rig)
+    with unwritable(rig.database):
+        problem(api.post(f"/jobs/{job.id}/cancel"), "store-unavailable", 503)
+        assert rig.rented.ends == []
+        answer = api.post(f"/jobs/{job.id}/cancel", json={"now": True})
+    assert problem(answer, "cancel-not-kept", 409)["params"]["left"] == 1
+    assert len(rig.rented.ends) == 1
 
 
 def test_what_has_ended_cannot_be_held_or_resumed(api: httpx.Client, rig: Rig) -> None:

@@ -57,6 +57,7 @@ class Plane:
         self.bodies: dict[str, Any] = {}
         self.last_event_ids: list[str | None] = []
         self.problems: dict[str, dict[str, Any]] = {}
+        self.before: dict[str, Callable[[Plane], None]] = {}
         self.report: dict[str, Any] = {"schema": "leitstand.report/1", "media": []}
         self.lose_parts = 0
         self.shown = 0
@@ -128,6 +129,8 @@ class Plane:
             path = request.url.path.removeprefix("/api/v1")
             self.asked.append(f"{request.method} {path}")
             problem = self.problems.get(f"{request.method} {path}")
+            if problem is not None and (act := self.before.get(f"{request.method} {path}")):
+                act(self)
             if problem is not None:
                 return JSONResponse(problem, problem.get("status", 400))
             found: Response = await call_next(request)

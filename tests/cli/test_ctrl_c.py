@@ -11,10 +11,11 @@ import pytest
 
 from leitstand.cli import follow
 from leitstand.client import Client
+from leitstand.core.problem import Problem
 from leitstand.output import Output
 from tests.cli import conftest
 from tests.cli.conftest import Command
-from tests.cli.plane import CTRL_C, INSTANCE, Act, Plane
+from tests.cli.plane import CTRL_C, INSTANCE, JOB, Act, Plane
 from tests.cli.stories import MEDIUM, ended, good_story, instance, segment
 
 pytestmark = pytest.mark.usefixtures("pretend")
@@ -126,18 +127,79 @@ def test_a_hold_that_is_refused_because_it_ended_is_no_error(run: Command, plane
     assert "error" not in done.err
 
 
-def test_a_hold_that_cannot_be_written_down_is_said_and_not_waited_for(
-    run: Command, plane: Plane
+def refused(code: str, exit: int = 3, **params: object) -> dict[str, object]:
+    return {
+        "type": f"urn:leitstand:problem:{code}", "status": 409, "exit": exit, "params": params,
+    }  # fmt: skip
+
+
+FULL = refused("store-full", 1, where="/state/leitstand.db")
+NO_ROOM: Act = ("store", {"code": "store-full", "params": {"where": "/state/leitstand.db"}})
+ROOM: Act = ("store", {"code": None, "params": {}})
+
+
+def test_a_hold_that_cannot_be_written_down_is_said_and_made_as_soon_as_it_can(
+    run: Command, plane: Plane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Path("clip.avi").write_bytes(b"VID")
     plane.story = [*working(), CTRL_C]
-    plane.problems[f"POST /jobs/{'job_01KAR3W6V9Q4T8ZC5N0EXB71C0'}/hold"] = {
-        "type": "urn:leitstand:problem:store-full", "status": 409, "exit": 1,
-        "params": {"where": "/state/leitstand.db"},
-    }  # fmt: skip
+    plane.problems[f"POST /jobs/{JOB}/hold"] = FULL
+
+    def room(found: Plane) -> None:
+        found.problems.clear()
+        found.after["hold"] = HELD
+
+    caution = Output.caution
+
+    def cautioned(self: Output, problem: Problem) -> None:
+        caution(self, problem)
+        plane.tell([room, ROOM])
+
+    monkeypatch.setattr(Output, "caution", cautioned)
     done = run("analyze", "clip.avi")
-    assert done.exit == 1
-    assert "no space is left for the database at /state/leitstand.db" in done.err
+    assert done.exit == 130
+    assert "! j-71c0 is not held yet: no space is left for the database" in done.err
+    assert "do   make room, then it is held; Ctrl-C again ends its instances now" in done.err
+    assert "Held." in done.out
+
+
+def test_a_cancel_that_cannot_be_written_down_is_asked_for_until_the_instances_are_gone(
+    run: Command, plane: Plane
+) -> None:
+    Path("clip.avi").write_bytes(b"VID")
+    path = f"POST /jobs/{JOB}/cancel"
+    left = [2, 1, 0, 0]
+
+    def not_kept(found: Plane) -> None:
+        more = {"job": JOB, "store": "store-full", "where": "/state/leitstand.db"}
+        found.problems[path] = refused("cancel-not-kept", 1, left=left.pop(0), **more)
+
+    def pressed(found: Plane) -> None:
+        not_kept(found)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    plane.story = [*working(), CTRL_C]
+    plane.after["hold"] = [pressed]
+    plane.before[path] = not_kept
+    done = run("analyze", "clip.avi")
+    assert done.exit == 130
+    assert plane.asked.count(path) == 3
+    assert "error: the end of j-71c0 could not be written down" in done.err
+    assert "none of its instances is left" in done.err
+    assert "leitstand jobs cancel j-71c0 makes sure of it" in done.err
+
+
+def test_while_the_control_plane_cannot_write_the_command_says_so_once(
+    run: Command, plane: Plane
+) -> None:
+    Path("clip.avi").write_bytes(b"VID")
+    told: list[Act] = [NO_ROOM, ROOM, NO_ROOM, ROOM]
+    plane.story = [*working(), *told, *good_story(3)[3:]]
+    done = run("analyze", "clip.avi")
+    assert done.exit == 0
+    assert done.err.count("! the control plane cannot write: no space is left") == 1
+    assert "  why  nothing that is found now could be kept, so the job waits" in done.err
+    assert "  do   make room or mend the database, then it goes on by itself;" in done.err
 
 
 @pytest.mark.parametrize("moment", ["intake", "planning"])
@@ -161,12 +223,6 @@ def test_before_a_job_exists_what_was_sent_is_erased(
     assert "Stopped before anything was started; what was sent is erased." in done.err
     assert {medium["state"] for medium in plane.media.values()} == {"erased"}
     assert "POST /jobs" not in plane.asked
-
-
-def refused(code: str, exit: int = 3, **params: object) -> dict[str, object]:
-    return {
-        "type": f"urn:leitstand:problem:{code}", "status": 409, "exit": exit, "params": params,
-    }  # fmt: skip
 
 
 def started_and_pressed(plane: Plane) -> None:

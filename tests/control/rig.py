@@ -25,6 +25,7 @@ from leitstand.control.membership import Admit, Enrol
 from leitstand.control.plan import Planner, PlanRules, Wish
 from leitstand.control.reconcile import Reconciler
 from leitstand.control.sequence import Sequencer
+from leitstand.control.stopper import Stopper
 from leitstand.control.upkeep import Upkeep
 from leitstand.core.access import Actor
 from leitstand.core.job import Job
@@ -212,6 +213,7 @@ class Rig:
         self.dispatcher = Dispatcher(self.door, self.blobs)
         self.sequencer = Sequencer(self.door, self.signer, "test")
         self.upkeep = Upkeep(self.door, self.blobs)
+        self.stopper = Stopper(self.door, providers)
 
     def now(self) -> datetime:
         """The rig is its own clock."""

@@ -12,6 +12,7 @@ import socket
 import sqlite3
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from tests.e2e import bad_media
 from tests.e2e.clips import excerpt
 from tests.e2e.conftest import Install
 from tests.e2e.installation import Installation, Ran
+from tests.e2e.small_disk import small_disk
 from tests.same import same_findings
 
 MANY_SEGMENTS = {
@@ -58,8 +60,8 @@ def assert_said(ran: Ran, *sentences: str) -> None:
         assert fault not in ran.err, ran.err
 
 
-def assert_nothing_left(here: Installation) -> None:
-    """No worker, no machine, no reservation, no medium and no ciphertext; the ledger agrees."""
+def assert_all_ended(here: Installation) -> None:
+    """No worker, no machine, no reservation and no medium; the ledger agrees."""
     assert here.worker() is None
     with here.client() as client:
         for job in client.get("/jobs")["items"]:
@@ -69,6 +71,11 @@ def assert_nothing_left(here: Installation) -> None:
             assert {m["medium_state"] for m in whole["media"]} <= {"erased"}
         assert {m["state"] for m in client.pages("/media")} <= {"erased", "failed"}
         assert client.get("/ledger/verify")["verified"] is True
+
+
+def assert_nothing_left(here: Installation) -> None:
+    """All has ended, and no ciphertext lies anywhere."""
+    assert_all_ended(here)
     assert here.folders.database.is_file()
     with contextlib.closing(sqlite3.connect(here.folders.database)) as database:
         rows = database.execute("SELECT id FROM objects WHERE purpose = 'segment'")
@@ -382,3 +389,39 @@ def test_two_at_once_both_finish_and_ctrl_c_once_holds_and_twice_cancels(
     assert_said(stopped, "Stopping now")
     assert last_job(here)["state"] == "cancelled"
     assert_nothing_left(here)
+
+
+def test_ctrl_c_twice_on_a_full_disk_leaves_no_worker_and_is_written_down_when_there_is_room(
+    clip: Path,
+) -> None:
+    with small_disk() as here:
+        here.environment |= MANY_SEGMENTS
+        process = here.start("analyze", clip, "--profile", "scene")
+        stderr = process.stderr
+        assert stderr is not None
+        press = partial(os.killpg, process.pid, signal.SIGINT)
+        acts = [
+            (" 1 of ", here.fill),
+            ("! the control plane cannot write: no space is left", press),
+            ("is not held yet: no space is left", press),
+        ]
+        lines = []
+        with process:
+            for line in stderr:
+                lines.append(line)
+                if acts and acts[0][0] in line:
+                    acts.pop(0)[1]()
+        ran = Ran(process.returncode, "", "".join(lines), here.work)
+        assert not acts, ran.err
+        assert ran.code == 130, ran.err
+        assert_said(ran, "could not be written down", "none of its instances is left")
+        assert here.worker() is None
+
+        here.empty()
+        missing = {("job", "cancelled"), ("instance", "terminated"), ("medium", "erased")}
+        with here.client() as client:
+            for event in client.follow(after="0"):
+                missing.discard((event.kind, str(event.data.get("state"))))
+                if not missing:
+                    break
+        assert_all_ended(here)

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import Connection
+from tests.unwritable import unwritable
 
 from leitstand.core.problem import Problem
 from leitstand.store.engine import Database
@@ -172,6 +173,21 @@ def test_a_full_disk_is_a_problem_and_loses_nothing_committed(database: Database
         database.write(fills)
     assert raised.value.code == "store-full"
     assert numbers(database) == [1]
+
+
+def test_why_nothing_can_be_written_is_known_until_something_is(database: Database) -> None:
+    def changed(connection: Connection) -> None:
+        raise Problem("job-changed")
+
+    assert database.failing is None
+    with unwritable(database), pytest.raises(Problem) as raised:
+        database.write(insert(1))
+    assert database.failing is raised.value
+    with pytest.raises(Problem, match="job-changed"):
+        database.write(changed)
+    assert database.failing is raised.value
+    database.write(insert(1))
+    assert database.failing is None
 
 
 def test_connections_keep_the_promises_of_the_contract(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
-"""The one stream: stored events with their row as id, and unstored progress in between."""
+"""The one stream: stored events with their row as id, in between unstored progress, and `store`
+where the database cannot be written: the code of the reason, null once it can."""
 
 from __future__ import annotations
 
@@ -54,6 +55,7 @@ async def _follow(
     request: Request, parts: OperatorParts, subject: str | None, last: int
 ) -> AsyncIterator[ServerSentEvent]:
     shown: dict[str, Any] | None = None
+    failing: str | None = None
     told_at = float("-inf")
     while not parts.wakeups.closed:
         seen = parts.wakeups.seen()
@@ -65,6 +67,11 @@ async def _follow(
                 event=event.kind,
                 id=str(event.id),
             )
+        why = parts.door.database.failing
+        if (code := None if why is None else why.code) != failing:
+            failing = code
+            told = {"code": code, "params": {} if why is None else dict(why.params)}
+            yield ServerSentEvent(data=json.dumps(told), event="store")
         due = parts.clock.monotonic() - told_at >= PROGRESS_SECONDS
         if due and subject is not None and subject.startswith("job_"):
             told_at = parts.clock.monotonic()

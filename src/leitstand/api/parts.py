@@ -11,6 +11,7 @@ from fastapi import Request
 from leitstand.api.streams import Clients, Progress, Wakeups
 from leitstand.control.commands import Command, Door
 from leitstand.control.plan import Planner
+from leitstand.control.stopper import Stopper
 from leitstand.control.transaction import Tx
 from leitstand.core import limits
 from leitstand.core.access import Actor
@@ -30,6 +31,7 @@ class OperatorParts:
     blobs: Blobs
     clock: Clock
     planner: Planner
+    stopper: Stopper
     wakeups: Wakeups
     progress: Progress
     clients: Clients

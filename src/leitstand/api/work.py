@@ -150,8 +150,13 @@ def resume_job(job: str, parts: Parts) -> dict[str, Any]:
 
 @router.post("/jobs/{job}/cancel")
 def cancel_job(job: str, parts: Parts, body: CancelBody | None = None) -> dict[str, Any]:
-    """Stop for good; attempts are fenced at once."""
-    return _shown(parts, CancelJob(parts.resolve("jobs", job)))
+    """Stop for good; attempts are fenced at once. `now` ends its instances even where that cannot
+    be written down, which is then the problem `cancel-not-kept`."""
+    job_id = parts.resolve("jobs", job)
+    if body is None or not body.now:
+        return _shown(parts, CancelJob(job_id))
+    parts.stopper.cancel(job_id, parts.actor, parts.clock.now())
+    return parts.read(lambda tx: job_document(tx, job_by_id(tx, job_id), whole=True))
 
 
 @router.get("/jobs/{job}/{name}")

@@ -13,7 +13,7 @@ from leitstand.core.problem import Exit
 from leitstand.messages import plain
 from leitstand.output import full, short
 
-_UNSTORED = frozenset({"connected", "progress"})
+_UNSTORED = frozenset({"connected", "progress", "store"})
 
 
 def events(

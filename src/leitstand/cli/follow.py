@@ -7,12 +7,13 @@ having seen every event. Ctrl-C once holds the job, twice cancels it now, a thir
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from leitstand.cli.plans import clock
+from leitstand.cli.press import LOOK_SECONDS, STOP_SECONDS_MAX, cancel_now, hold
 from leitstand.cli.strip import percent, strip
 from leitstand.client import Client, Event
 from leitstand.core.medium import INBOX
@@ -24,8 +25,6 @@ GONE = "terminated"
 LINE_SECONDS = 30.0
 """Without a terminal: one line per committed segment, or after so long."""
 RELEASE_SECONDS_MAX = 30.0
-STOP_SECONDS_MAX = 5.0
-LOOK_SECONDS = 0.1
 NAME_CELLS = 11
 
 
@@ -78,6 +77,7 @@ class Watch:
         self._line_at = self._began
         self._presses = 0
         self._pending: str | None = None
+        self._unheld = False
         self._last = after
 
     def run(self) -> Ending:
@@ -107,13 +107,16 @@ class Watch:
         self._output.done_live()
         if wish == "hold":
             self._say_hold()
-            with ended_is_fine():
-                self._client.post(f"/jobs/{self._id}/hold")
+            if (why := hold(self._client, self._id)) is not None:
+                self._unheld = True
+                detail = self._output.texts.problem(why.code, why.params).what
+                told = Problem("hold-not-kept", job=short(self._id), detail=detail)
+                self._output.caution(told)
         else:
             self._output.note(self._output.say("cli-stopping"))
             self._output.event("stopping", job=self._id)
-            with ended_is_fine():
-                self._client.post(f"/jobs/{self._id}/cancel", {"now": True})
+            self._unheld = False
+            cancel_now(self._client, self._id)
 
     def _say_hold(self) -> None:
         self._output.event("holding", job=self._id)
@@ -142,7 +145,10 @@ class Watch:
     def _take(self, event: Event) -> None:
         data = event.data
         match event.kind:
+            case "store":
+                self._store(data)
             case "connected":
+                self._hold_again()
                 self._refresh()
                 self._line(force=False)
             case "job":
@@ -156,6 +162,22 @@ class Watch:
                 self._task(data)
             case "progress":
                 self._progress(data)
+
+    def _store(self, data: Mapping[str, Any]) -> None:
+        """Whether the control plane can write: without that the job waits, and somebody should
+        know why. Said once; a nearly full disk changes its mind often."""
+        code = data.get("code")
+        if code is None:
+            self._hold_again()
+        elif "store" not in self._told:
+            self._told.add("store")
+            detail = self._output.texts.problem(str(code), data.get("params") or {}).what
+            self._output.caution(Problem("plane-waits", detail=detail))
+
+    def _hold_again(self) -> None:
+        """What Ctrl-C asked for and could not be written down."""
+        if self._unheld:
+            self._unheld = hold(self._client, self._id) is not None
 
     def _note_names(self, job: Mapping[str, Any]) -> None:
         for medium in job.get("media") or ():
@@ -372,13 +394,3 @@ def kept_until(output: Output, client: Client, job: Mapping[str, Any]) -> str:
             if at := found.get("held_until"):
                 return clock(output, str(at))
     return "none"
-
-
-@contextmanager
-def ended_is_fine() -> Iterator[None]:
-    """A job that ended in the meantime cannot be held or cancelled, and need not be."""
-    try:
-        yield
-    except Problem as problem:
-        if problem.code != "job-changed":
-            raise

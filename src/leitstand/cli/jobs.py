@@ -274,14 +274,14 @@ def cancel(
     now: bool = False,
     options: Options = DEFAULT,
 ) -> int:
-    """Stop a job for good.
+    """Stop a job for good, at once: segments under way are dropped.
 
     Example: leitstand jobs cancel j-71c0
 
     Parameters
     ----------
     now
-        Do not let the segments under way finish.
+        End its instances even where the database cannot be written.
     """
     with session(options) as here:
         found = here.client.post(f"/jobs/{full(job)}/cancel", {"now": now})

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from leitstand.cli.follow import ended_is_fine
 from leitstand.cli.options import Session
+from leitstand.cli.press import cancel_now
 from leitstand.client import Client
 from leitstand.core.problem import Problem
 from leitstand.output import short
@@ -48,7 +48,6 @@ def _cancel(client: Client, decision: str) -> str | None:
     """Cancel the job that a decision started, if it did; the id."""
     for job in client.pages("/jobs", STARTED_MAX):
         if job["decision"] == decision:
-            with ended_is_fine():
-                client.post(f"/jobs/{job['id']}/cancel", {"now": True})
+            cancel_now(client, str(job["id"]))
             return str(job["id"])
     return None

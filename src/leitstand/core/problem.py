@@ -26,6 +26,10 @@ class Exit(IntEnum):
 Param = str | int | float | None
 
 
+UNWRITABLE = frozenset({"store-full", "store-unavailable"})
+"""Codes by which a database says that nothing can be written now."""
+
+
 class Problem(Exception):
     """A failure a person can act on.
 

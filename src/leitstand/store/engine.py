@@ -24,7 +24,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from leitstand.core.problem import Exit, Problem
+from leitstand.core.problem import UNWRITABLE, Exit, Problem
 from leitstand.store import migrations
 from leitstand.store.writer import Closed, Writer
 
@@ -80,6 +80,7 @@ class Database:
         self._mutex = threading.Lock()
         self._closed = False
         self._writer: Writer | None = None
+        self._failing: Problem | None = None
         if url.get_backend_name() == "sqlite":
             self._path: Path | None = _sqlite_file(url)
             self._readers = _sqlite_engine(url, relaxed=relaxed, writes=False)
@@ -115,6 +116,11 @@ class Database:
         """`sqlite` or `postgresql`."""
         return self._writers.dialect.name
 
+    @property
+    def failing(self) -> Problem | None:
+        """Why the last write could not be kept; None while writing works."""
+        return self._failing
+
     def migrate(self) -> None:
         """Bring the schema to this version of the code, in one transaction, or change nothing.
 
@@ -144,10 +150,15 @@ class Database:
         SQLite every other writer waits for it. It must not commit, and not call `write`.
         """
         self._open_only()
-        with self._errors():
-            if self._writer is not None:
-                return self._writer.run(work)
-            result = self._write_here(work)
+        try:
+            with self._errors():
+                if self._writer is not None:
+                    return self._writer.run(work)
+                result = self._write_here(work)
+        except Problem as problem:
+            if problem.code in UNWRITABLE:
+                self._failing = problem
+            raise
         self._committed()
         return result
 
@@ -199,6 +210,7 @@ class Database:
             self._callbacks = (*self._callbacks, callback)
 
     def _committed(self) -> None:
+        self._failing = None
         for callback in self._callbacks:
             try:
                 callback()

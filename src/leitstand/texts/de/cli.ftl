@@ -403,6 +403,12 @@ problem-unwritable-path = { $path } lässt sich nicht schreiben
 problem-folder-unusable = { $folder } ist nicht zu gebrauchen
     .why = { $detail }
     .do = Besitzer und Rechte prüfen oder LEITSTAND_HOME auf einen anderen Ordner setzen
+problem-plane-waits = der Leitstand kann nichts schreiben: { $detail }
+    .why = was jetzt gefunden wird, ließe sich nicht aufbewahren; der Auftrag wartet
+    .do = Platz schaffen oder die Datenbank richten, dann geht es von selbst weiter; zweimal Strg-C beendet seine Instanzen
+problem-hold-not-kept = { $job } ist noch nicht angehalten: { $detail }
+    .why = der Leitstand kann es nicht festhalten
+    .do = Platz schaffen, dann wird angehalten; Strg-C noch einmal beendet die Instanzen sofort
 problem-not-taken-back = { $count ->
         [one] eine abgelegte Datei ist nicht gelöscht ({ $medium })
        *[other] { $count } abgelegte Dateien sind nicht gelöscht (eine ist { $medium })

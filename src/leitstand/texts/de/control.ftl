@@ -188,6 +188,16 @@ problem-store-full = für die Datenbank { $where } ist kein Platz mehr
 problem-store-unavailable = die Datenbank { $where } ist nicht benutzbar
     .why = { $reason }
     .do = prüfen, ob sie läuft und niemand sonst sie hält
+problem-cancel-not-kept = das Ende von { $job } ließ sich nicht festhalten
+    .why = { $store ->
+        [store-full] für die Datenbank { $where } ist kein Platz mehr
+       *[other] die Datenbank { $where } ist nicht benutzbar
+    }; { $left ->
+        [0] keine seiner Instanzen ist mehr da
+        [one] seine Instanz soll enden, noch nicht nachweislich weg
+       *[other] seine { $left } Instanzen sollen enden, noch nicht nachweislich weg
+    }
+    .do = Platz schaffen; dann wird er abgebrochen, und leitstand jobs cancel { $job } stellt es sicher
 problem-store-url = store.url ist keine Datenbankadresse
     .do = sqlite:///Pfad oder postgresql://user@host/name verwenden
 problem-token-refused = das Einmal-Token ist nicht gültig

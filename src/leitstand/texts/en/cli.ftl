@@ -404,6 +404,12 @@ problem-unwritable-path = { $path } cannot be written
 problem-folder-unusable = { $folder } cannot be used
     .why = { $detail }
     .do = check its owner and permissions, or set LEITSTAND_HOME to another folder
+problem-plane-waits = the control plane cannot write: { $detail }
+    .why = nothing that is found now could be kept, so the job waits
+    .do = make room or mend the database, then it goes on by itself; Ctrl-C twice ends its instances
+problem-hold-not-kept = { $job } is not held yet: { $detail }
+    .why = the control plane cannot write it down
+    .do = make room, then it is held; Ctrl-C again ends its instances now
 problem-not-taken-back = { $count ->
         [one] one file that was sent is not erased ({ $medium })
        *[other] { $count } files that were sent are not erased ({ $medium } is one)

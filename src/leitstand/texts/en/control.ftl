@@ -188,6 +188,16 @@ problem-store-full = no space is left for the database at { $where }
 problem-store-unavailable = the database at { $where } cannot be used
     .why = { $reason }
     .do = check that it runs and that nobody else holds it
+problem-cancel-not-kept = the end of { $job } could not be written down
+    .why = { $store ->
+        [store-full] no space is left for the database at { $where }
+       *[other] the database at { $where } cannot be used
+    }; { $left ->
+        [0] none of its instances is left
+        [one] its instance is asked to end, not yet seen absent
+       *[other] its { $left } instances are asked to end, not yet seen absent
+    }
+    .do = make room; it is then cancelled, and leitstand jobs cancel { $job } makes sure of it
 problem-store-url = store.url is no database address
     .do = use sqlite:///path or postgresql://user@host/name
 problem-token-refused = the one-time token is not valid
