@@ -501,6 +501,26 @@ def test_a_price_cap_holds_for_every_launch_not_only_the_first(rig: Rig) -> None
     assert job_of(rig, job.id).reason == {"code": "no-offer", "params": {"rejected": 1}}
 
 
+def test_a_providers_regions_hold_for_the_plan_and_for_every_launch(rig: Rig) -> None:
+    rig.rented.tier = "B"
+    rules: Any = rig.planner.rules
+    rules.regions["rented"] = ("us-east",)
+    case = rig.run(OpenCase("inbox"))
+    wish = Wish(case.id, (rig.medium(case.id),), "people", "en")
+    decision = rig.planner.decide(wish, OPERATOR, rig.time)
+    assert decision.verdict["chosen"] is None
+    (fallen,) = decision.reasons["rejected"]
+    assert (fallen["rule"], fallen["has"], fallen["needs"]) == ("region", "eu", "us-east")
+    rules.regions["rented"] = ("eu", "us-east")
+    job = rig.job()
+    rig.rented.fails = [NoCapacity("gone")]
+    rig.step()
+    rules.regions["rented"] = ("us-east",)
+    rig.step(4)
+    assert rig.rented.launches == 1
+    assert job_of(rig, job.id).reason == {"code": "no-offer", "params": {"rejected": 1}}
+
+
 def test_a_provider_that_is_no_longer_configured_stops_nothing_else(rig: Rig) -> None:
     rig.job()
     serve(rig)

@@ -160,9 +160,17 @@ def test_the_worst_case_is_the_whole_term_whatever_the_deadline() -> None:
 
 
 def test_an_instance_for_several_tasks_needs_the_most_of_each() -> None:
-    found = combined([WANT, replace(WANT, vram_gib=8.0, ram_gib=64.0, tier_min="A", regions=())])
+    found = combined([WANT, replace(WANT, vram_gib=8.0, ram_gib=64.0, tier_min="A", regions=None)])
     assert (found.vram_gib, found.ram_gib, found.tier_min) == (20.0, 64.0, "A")
     assert found.regions == ("eu",)
+
+
+def test_needs_that_no_region_meets_are_met_nowhere() -> None:
+    found = combined([WANT, replace(WANT, regions=("us",))])
+    for region in ("eu", "us", None):
+        fault = first_fault(offer(region=region), found)
+        assert fault is not None
+        assert (fault.rule, fault.needs) == ("region", "none")
 
 
 def refused(code: str, seconds_ago: float, offer_id: str = "one") -> Refusal:

@@ -96,10 +96,11 @@ def list_offers(body: OffersBody, parts: Parts) -> dict[str, Any]:
     if body.modality is not None:
         vram = max(vram, parts.planner.rules.vram_gib.get(body.modality, 0.0))
     want = Requirements(vram_gib=vram, tier_min=body.tier)
+    now = parts.clock.now()
     found, silent = parts.planner.offers(want, body.provider)
     items = []
     for offer in sorted(found, key=lambda o: (o.price_eur_per_hour, o.provider, o.offer_id)):
-        fault = first_fault(offer, want)
+        fault = first_fault(offer, parts.planner.wanted_of(offer.provider, want, now))
         items.append(plain(offer) | {"rejected": None if fault is None else asdict(fault)})
     return {"schema": "leitstand.offers/1", "items": items, "next": None, "silent": silent}
 

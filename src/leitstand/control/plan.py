@@ -58,6 +58,8 @@ class PlanRules:
     """By provider."""
     price_max: Mapping[str, Decimal | None]
     budgets: Mapping[str, str | None]
+    regions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By provider: where instances may stand. None named: anywhere."""
     tiers: Mapping[int, str] = field(default_factory=dict)
     """Worst tier by data class, where it is stricter than the rule."""
     instances_max: int = 1
@@ -229,7 +231,7 @@ class Planner:
         rejected: list[tuple[Offer, Rejection]] = []
         for name in sorted({offer.provider for offer in offers}):
             mine = [offer for offer in offers if offer.provider == name]
-            here = self._here(want, name, now)
+            here = self.wanted_of(name, want, now)
             placed = place(
                 mine,
                 here,
@@ -243,10 +245,13 @@ class Planner:
             rejected += placed.rejected
         return Placement(tuple(sorted(ranked, key=order)), tuple(rejected))
 
-    def _here(self, want: Requirements, provider: str, now: datetime) -> Requirements:
+    def wanted_of(self, provider: str, want: Requirements, now: datetime) -> Requirements:
+        """A need with what settings ask of this provider: region, highest price, longest term."""
         hours = self.rules.end_by_hours_max.get(provider, 24.0)
+        regions = self.rules.regions.get(provider) or None
+        here = combined([want, replace(want, regions=regions)])
         return replace(
-            want,
+            here,
             end_by=now + timedelta(hours=hours),
             price_max_eur_per_hour=self.rules.price_max.get(provider),
         )

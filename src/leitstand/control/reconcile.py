@@ -351,7 +351,8 @@ def _requirements(inputs: dict[str, Any], tier: str | None) -> Requirements:
 
 def _parse(document: dict[str, Any]) -> Requirements:
     values = dict(document)
-    values["regions"] = tuple(values["regions"])
+    regions = values["regions"]
+    values["regions"] = None if regions is None else tuple(regions)
     values["end_by"] = None
     values["price_max_eur_per_hour"] = None
     return Requirements(**values)

@@ -18,7 +18,7 @@ TIERS = ("L", "A", "B", "C", "D")
 @dataclass(frozen=True, slots=True)
 class Requirements:
     """What the tasks of an instance need at once. `accelerator` is cuda, cpu or any; VRAM and CUDA
-    rules apply only where the offer's accelerator is a GPU."""
+    rules apply only where the offer's accelerator is a GPU. `regions`: None is anywhere."""
 
     accelerator: str = "any"
     vram_gib: float = 0.0
@@ -28,7 +28,7 @@ class Requirements:
     ram_gib: float = 0.0
     down_mbit_per_s: float = 0.0
     tier_min: str = "D"
-    regions: tuple[str, ...] = ()
+    regions: tuple[str, ...] | None = None
     end_by: datetime | None = None
     price_max_eur_per_hour: Decimal | None = None
 
@@ -232,8 +232,9 @@ def first_fault(offer: Offer, want: Requirements) -> Rejection | None:
     """The first rule that `offer` fails, in the order of the decision; None when it may and can."""
     if TIERS.index(offer.tier) > TIERS.index(want.tier_min):
         return Rejection("tier", offer.tier, want.tier_min)
-    if want.regions and offer.tier != "L" and offer.region not in want.regions:
-        return Rejection("region", offer.region or "unknown", ", ".join(want.regions))
+    regions = want.regions
+    if regions is not None and offer.tier != "L" and offer.region not in regions:
+        return Rejection("region", offer.region or "unknown", ", ".join(regions) or "none")
     if want.accelerator != "any" and offer.accelerator != want.accelerator:
         return Rejection("accelerator", offer.accelerator, want.accelerator)
     if offer.accelerator == "cuda":
@@ -275,7 +276,7 @@ def combined(wants: Sequence[Requirements]) -> Requirements:
     """What an instance needs that is meant for all of these tasks: the maximum of each."""
     if not wants:
         return Requirements()
-    regions = [set(want.regions) for want in wants if want.regions]
+    regions = [set(want.regions) for want in wants if want.regions is not None]
     ends = [want.end_by for want in wants if want.end_by is not None]
     prices = [
         want.price_max_eur_per_hour for want in wants if want.price_max_eur_per_hour is not None
@@ -290,7 +291,7 @@ def combined(wants: Sequence[Requirements]) -> Requirements:
         ram_gib=max(want.ram_gib for want in wants),
         down_mbit_per_s=max(want.down_mbit_per_s for want in wants),
         tier_min=min((want.tier_min for want in wants), key=TIERS.index),
-        regions=tuple(sorted(set.intersection(*regions))) if regions else (),
+        regions=tuple(sorted(set.intersection(*regions))) if regions else None,
         end_by=min(ends) if ends else None,
         price_max_eur_per_hour=min(prices) if prices else None,
     )

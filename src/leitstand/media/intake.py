@@ -165,8 +165,9 @@ def _messages(child: Child) -> Iterator[Message]:
     except ChildError as error:
         if error.code in REFUSALS:
             raise Problem(error.code, Exit.USAGE, **_plain(error.params)) from None
-        if error.code == "sandbox-lacks":
-            raise Problem(error.code, Exit.FAILED, missing=error.params["missing"]) from None
+        lacking = [ability for ability, holds in child.abilities.items() if not holds]
+        if lacking:
+            raise Problem("sandbox-lacks", missing=", ".join(lacking)) from None
         raise _died(error.code) from error
 
 

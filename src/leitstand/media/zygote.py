@@ -97,7 +97,8 @@ class Child:
         self._killed = False
         self._exit: dict[str, Any] | None = None
         self.abilities: Mapping[str, bool] = {}
-        """What the sandbox of this child holds; known once its first message was taken."""
+        """What the sandbox of this child holds; known once its first message was taken, which it
+        sends before it has seen what could take it over."""
 
     def send(self, head: Mapping[str, Any], body: Buffer = b"") -> None:
         """Sends a message to the role; raises `ChildError` when the child is gone."""
@@ -110,7 +111,7 @@ class Child:
         """The next message of the role; None once it finished well. Raises `ChildError`."""
         while not self._done:
             message = self._next()
-            if "ready" in message.head:
+            if "ready" in message.head and not self.abilities:
                 self.abilities = message.head["ready"]
             elif "done" in message.head:
                 self._result = message.head["done"]
