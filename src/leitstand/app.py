@@ -309,6 +309,7 @@ def _rules(settings: Settings) -> PlanRules:
         disk_gib_min=settings.placement.disk_gib_min,
         end_by_hours_max={name: settings.provider(name).end_by_hours_max for name in named},
         price_max={name: settings.provider(name).max_price_eur_per_hour for name in named},
+        regions={name: settings.provider(name).regions for name in named},
         budgets={
             "total": _text(budgets.total_eur),
             "month": _text(budgets.month_eur),
@@ -343,8 +344,7 @@ def _providers(settings: Settings, folders: Folders) -> dict[str, Provider]:
 
 
 def _provider_settings(settings: Settings, folders: Folders, name: str) -> Mapping[str, str]:
-    given = settings.provider(name).model_dump(exclude_none=True)
-    plain = {key: str(value) for key, value in given.items() if not isinstance(value, tuple)}
+    plain = {"price_eur_per_hour": str(settings.provider(name).price_eur_per_hour)}
     if name == OWN:
         plain |= {"cache_folder": str(folders.models), "log_folder": str(folders.logs)}
     return plain

@@ -187,6 +187,21 @@ def refuse(request, descriptors, channel):
     raise Refused("too-much", amount=7)
 
 
+def claim_to_lack(request, descriptors, channel):
+    """Wants the whole batch given up, in words of its own."""
+    from leitstand.media.channel import Refused
+
+    raise Refused("sandbox-lacks", missing="Erika was here")
+
+
+def claim_to_lack_again(request, descriptors, channel):
+    """Says so as a child does that could not be confined."""
+    from leitstand.media.channel import Channel
+
+    Channel.send(channel, {"ready": {"landlock": False}})
+    claim_to_lack(request, descriptors, channel)
+
+
 def echo(request, descriptors, channel):
     """Returns every message it gets until one says `stop`."""
     count = 0

@@ -344,6 +344,7 @@ class Liar:
     def __init__(self, *messages: dict[str, Any] | ChildError) -> None:
         self._messages = messages
         self.closed = False
+        self.abilities = {"landlock": True}
 
     def spawn(self, *_: object, **__: object) -> Liar:
         return self

@@ -193,3 +193,14 @@ def test_where_an_ability_is_missing_no_role_runs(ability):
         assert (caught.value.code, caught.value.params) == ("sandbox-lacks", {"missing": ability})
         with pytest.raises(Problem, match="sandbox-lacks"), Path(__file__).open("rb") as file:
             take(lacking, file.fileno(), 100)
+
+
+@pytest.mark.parametrize("role", ["claim_to_lack", "claim_to_lack_again"])
+def test_a_child_that_was_taken_over_cannot_say_that_its_sandbox_lacks_anything(role):
+    with (
+        Zygote.start({"intake": f"hostile_roles:{role}"}, preload=()) as sound,
+        Path(__file__).open("rb") as file,
+        pytest.raises(Problem, match="intake-died") as caught,
+    ):
+        take(sound, file.fileno(), 100)
+    assert "Erika" not in str(caught.value)
