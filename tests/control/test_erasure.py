@@ -12,8 +12,11 @@ from sqlalchemy import Connection
 
 from leitstand.api.documents import medium_document
 from leitstand.control.cases import OpenCase
-from leitstand.control.media import EraseMedia, OpenMedium, one
-from leitstand.store import tables
+from leitstand.control.jobs import ReadReport, RetainReports
+from leitstand.control.media import EraseMedia, OpenMedium, RetainMedia, one
+from leitstand.core.access import SYSTEM
+from leitstand.core.problem import Problem
+from leitstand.store import media, tables
 from leitstand.store.engine import Database
 from tests.control.rig import Rig, Worker, serve
 
@@ -50,13 +53,13 @@ def test_after_erasure_the_wrapped_key_is_in_no_file_of_the_database(
     rig: Rig, folder: Path
 ) -> None:
     case = rig.run(OpenCase("K-1"))
-    media = [rig.run(OpenMedium(case.id, f"{number}", 5)).id for number in range(200)]
+    ids = [rig.run(OpenMedium(case.id, f"{number}", 5)).id for number in range(200)]
     keys = wrapped(rig)
-    secrets = {keys[medium] for medium in media}
+    secrets = {keys[medium] for medium in ids}
     assert held_in(folder, secrets) != {}
-    random.Random(1).shuffle(media)
+    random.Random(1).shuffle(ids)
     for start in range(0, 200, 20):
-        rig.run(EraseMedia(tuple(media[start : start + 20])))
+        rig.run(EraseMedia(tuple(ids[start : start + 20])))
         rig.step()
     while any(row.state == "erasing" for row in _media(rig)):
         rig.step()
@@ -123,5 +126,36 @@ def test_an_erased_medium_says_that_older_copies_still_open(rig: Rig) -> None:
     assert said() is True
 
 
+def hold(rig: Rig, case_id: str, *, on: bool) -> None:
+    """What no command does yet."""
+    rows = tables.cases.update().where(tables.cases.c.id == case_id).values(legal_hold=on)
+    rig.database.write(lambda conn: conn.execute(rows))
+
+
+def test_i11_what_is_under_legal_hold_outlives_its_term_and_holds_up_nothing_else(rig: Rig) -> None:
+    job = rig.job(case="K-1")
+    worker = serve(rig)
+    worker.work_all()
+    rig.step()
+    worker.work_all()
+    hold(rig, job.case_id, on=True)
+    rig.later(days=200)
+    with pytest.raises(Problem, match="legal-hold"):
+        rig.run(EraseMedia((_media(rig)[0].id,)))
+    assert rig.read(lambda conn: media.overdue(conn, rig.time, 1)) == []
+    rig.medium(rig.run(OpenCase("K-2")).id)
+    rig.later(days=2)
+    rig.run(RetainMedia(limit=1), SYSTEM)
+    rig.run(RetainReports(limit=1), SYSTEM)
+    assert [row.state for row in _media(rig)] == ["ready", "erasing"]
+    rig.run(ReadReport(job.id))
+    hold(rig, job.case_id, on=False)
+    rig.step(2)
+    assert [row.state for row in _media(rig)] == ["erased", "erased"]
+    with pytest.raises(Problem, match="key-destroyed"):
+        rig.run(ReadReport(job.id))
+
+
 def _media(rig: Rig) -> list[Any]:
-    return list(rig.read(lambda conn: conn.execute(tables.media.select()).all()))
+    query = tables.media.select().order_by(tables.media.c.id)
+    return list(rig.read(lambda conn: conn.execute(query).all()))

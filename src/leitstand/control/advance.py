@@ -80,12 +80,10 @@ def end(tx: Tx, job: Job) -> Job:
 def set_terms(tx: Tx, job: Job) -> None:
     """Until when the media of a job are kept that was ended or held. Media that another job works
     on keep theirs open, and what a held one counts on is kept for whoever resumes that."""
-    case = tx.case(job.case_id)
-    if not case.legal_hold:
-        inbox = title_of(tx, case) == INBOX
-        term = tx.retention.of_media(job.state, inbox=inbox)
-        held = max(term, tx.retention.of_media("held", inbox=inbox))
-        media.set_terms(tx.conn, tx.tenant, job.id, tx.now + term, tx.now + held)
+    inbox = title_of(tx, tx.case(job.case_id)) == INBOX
+    term = tx.retention.of_media(job.state, inbox=inbox)
+    held = max(term, tx.retention.of_media("held", inbox=inbox))
+    media.set_terms(tx.conn, tx.tenant, job.id, tx.now + term, tx.now + held)
 
 
 def move_job(tx: Tx, job: Job, event: str, **values: Any) -> Job:

@@ -267,7 +267,7 @@ class RetainMedia(Command[int]):
     def apply(self, tx: Tx) -> int:
         erased = 0
         for tenant, medium in media.overdue(tx.conn, tx.now, self.limit):
-            if tenant != tx.tenant or tx.case(medium.case_id).legal_hold:
+            if tenant != tx.tenant:
                 continue
             for job_id in media.held_jobs_on(tx.conn, tx.tenant, medium.id):
                 stop(tx, job_by_id(tx, job_id), "fail", {"code": "media-expired", "params": {}})
@@ -340,12 +340,15 @@ def upload_of(tx: Tx, upload_id: str) -> Upload:
 
 
 def erase(tx: Tx, medium: Medium) -> str:
-    """Destroy the key in this transaction; the blobs go by effect."""
+    """Destroy the key in this transaction; the blobs go by effect. Raises Problem `medium-in-use`
+    or `legal-hold` instead."""
     if media.jobs_open_on(tx.conn, tx.tenant, medium.id):
         raise Problem("medium-in-use", Exit.REFUSED, medium=medium.id)
     if medium.state in ("erasing", "erased"):
         return medium.id
     case = tx.case(medium.case_id)
+    if case.legal_hold:
+        raise Problem("legal-hold", Exit.REFUSED, medium=medium.id)
     tx.move(MEDIUM, "erase", [Change(medium, {"erase_after": None}, case=case)])
     tx.destroy_key(medium.key_id)
     tx.effect("erase", medium.id)

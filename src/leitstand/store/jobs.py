@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Select, func, select
 
 from leitstand.core.job import FUSE, Job, Task
 from leitstand.store.rows import chunks, columns, fetch
-from leitstand.store.tables import decisions, jobs, keys, reservations, results, tasks
+from leitstand.store.tables import cases, decisions, jobs, keys, reservations, results, tasks
 
 OPEN = ("waiting", "running")
 
@@ -184,11 +184,13 @@ def tallies(conn: Connection, tenant: str, job_ids: Sequence[str]) -> dict[str, 
 
 
 def overdue_reports(conn: Connection, before: datetime, limit: int) -> list[Job]:
-    """Jobs that ended before a moment and whose results can still be opened."""
+    """Jobs that ended before a moment and whose results can still be opened, but for those that a
+    legal hold keeps."""
     query = (
         columns(Job, jobs)
         .join(keys, keys.c.id == jobs.c.key_id)
-        .where(jobs.c.ended_at <= before, keys.c.destroyed_at.is_(None))
+        .join(cases, cases.c.id == jobs.c.case_id)
+        .where(jobs.c.ended_at <= before, keys.c.destroyed_at.is_(None), ~cases.c.legal_hold)
         .order_by(jobs.c.ended_at)
         .limit(limit)
     )

@@ -22,6 +22,7 @@ from leitstand.core.medium import Medium, Segment, StoredObject
 from leitstand.store.rows import Stale, chunks, columns, fetch
 from leitstand.store.tables import (
     attempts,
+    cases,
     job_media,
     jobs,
     media,
@@ -97,11 +98,16 @@ def page(
 
 
 def overdue(conn: Connection, now: datetime, limit: int) -> list[tuple[str, Medium]]:
-    """Tenant and medium of what should have been erased by now."""
+    """Tenant and medium of what should have been erased by now. A legal hold keeps it longer."""
     query = (
         columns(Medium, media)
+        .join(cases, cases.c.id == media.c.case_id)
         .add_columns(media.c.tenant_id)
-        .where(media.c.erase_after <= now, media.c.state.in_(("receiving", "failed", "ready")))
+        .where(
+            media.c.erase_after <= now,
+            media.c.state.in_(("receiving", "failed", "ready")),
+            ~cases.c.legal_hold,
+        )
         .order_by(media.c.erase_after)
         .limit(limit)
     )
