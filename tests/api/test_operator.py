@@ -340,6 +340,25 @@ def test_what_the_job_document_counts(api: httpx.Client, rig: Rig) -> None:
     assert listed["segments"] == shown["segments"]
 
 
+def test_who_waits_says_where_in_the_queue_and_an_instance_for_whom_it_lives(
+    api: httpx.Client, rig: Rig
+) -> None:
+    first, second = rig.job(), rig.job()
+    rig.step(2)
+    assert [api.get(f"/jobs/{job.id}").json()["queue_position"] for job in (first, second)] == [
+        1,
+        2,
+    ]
+    serving = {one["id"]: one["jobs"] for one in api.get("/instances").json()["items"]}
+    assert sorted(serving.values()) == [[first.id], [second.id]]
+    rig.run(CancelJob(first.id))
+    rig.step(6)
+    assert api.get(f"/jobs/{first.id}").json()["queue_position"] is None
+    assert api.get(f"/jobs/{second.id}").json()["queue_position"] == 1
+    left = api.get("/instances").json()["items"]
+    assert sorted(one["jobs"] for one in left) == [[], [second.id]]
+
+
 # --- events --------------------------------------------------------------------------------------
 
 

@@ -357,7 +357,7 @@ def decision(**over: Any) -> dict[str, Any]:
     }  # fmt: skip
     return {
         "schema": "leitstand.decision/1", "id": DECISION, "made_at": MADE_AT, "offers_seen": 1,
-        "chosen": chosen, "ranked": [chosen], "rejected": [], "silent": {}, "would_change": [],
+        "chosen": chosen, "ranked": [chosen], "rejected": [], "silent": {},
         "reservation_eur": "0", "budget_left_eur": None, "case": CASE, "models": [],
     } | over  # fmt: skip
 
@@ -374,7 +374,7 @@ def job(media: list[dict[str, Any]]) -> dict[str, Any]:
             {
                 "id": m["id"], "name": m["name"], "kind": m.get("kind"), "state": "waiting",
                 "reason": None, "medium_state": m["state"], "receipt": None,
-                "segments": {"done": 0, "total": len(m.get("segments") or ())}, "headline": None,
+                "segments": {"done": 0, "total": len(m.get("segments") or ())},
             }
             for m in media if m["state"] == "ready"
         ],

@@ -68,6 +68,6 @@ def paid() -> dict[str, Any]:
     found["ranked"] = [found["chosen"]]
     found["rejected"] = [{
         "rule": "tier", "count": 121, "example": {"provider": "vast", "gpu": "RTX 4090"},
-        "price_eur_per_hour": "0.29", "has": "C", "needs": "B", "short_by": None, "remedy": None,
+        "price_eur_per_hour": "0.29", "has": "C", "needs": "B", "short_by": None,
     }]  # fmt: skip
     return found

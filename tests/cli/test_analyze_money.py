@@ -28,6 +28,7 @@ def test_money_is_asked_for_once_and_why_is_answered(run: Command, plane: Plane)
     assert done.err.count("Rent it and start? [y/N, ? for why]") == 2
     assert "Reserves 1.71 €; 31.09 € of the budget is free before that." in masked(done.err)
     assert "WHY NOT" in done.out
+    assert "a better tier, or your own machine" in done.out
 
 
 def test_a_no_starts_nothing_and_takes_everything_back(run: Command, plane: Plane) -> None:

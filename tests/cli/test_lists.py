@@ -38,7 +38,7 @@ def filled(plane: Plane) -> None:
     plane.lists["instances"] = [
         {
             "id": INSTANCE, "provider": "vast", "gpu": "RTX 4090", "region": "Frankfurt",
-            "tier": "B", "state": "ready", "reason": None, "why": "lease of j-71c0",
+            "tier": "B", "state": "ready", "reason": None, "jobs": [JOB],
             "price_eur_per_hour": "0.42", "cost_eur": "1.90",
             "state_proof": {"kind": "beat", "at": "2126-11-24T08:00:00Z"},
         },
@@ -112,6 +112,10 @@ def test_instances_that_are_gone_show_only_with_all(run: Command) -> None:
     done = run("instances", "--all", terminal=True)
     assert "its agreed end has come" in done.out
     assert "4 cores, no GPU" in done.out
+
+
+def test_an_instance_says_which_job_it_lives_for(run: Command) -> None:
+    assert f"works for j-{JOB[-4:].lower()}" in run("instances", terminal=True).out
 
 
 @pytest.mark.parametrize(

@@ -96,9 +96,10 @@ def receipt(tx: Tx, medium: Medium) -> int | None:
 
 def instance_document(instance: Instance, tx: Tx | None = None) -> dict[str, Any]:
     """An instance."""
-    cost = None
+    cost, works_for = None, None
     if tx is not None:
         cost = str(money.spent_on(tx.conn, tx.tenant, instance.id))
+        works_for = instances.jobs_of(tx.conn, tx.tenant, instance.id)
     return {
         "id": instance.id,
         "provider": instance.provider,
@@ -109,6 +110,7 @@ def instance_document(instance: Instance, tx: Tx | None = None) -> dict[str, Any
         "tier": instance.tier,
         "state": instance.state,
         "reason": instance.reason,
+        "jobs": works_for,
         "state_proof": {
             "kind": "listing" if instance.state == "terminated" else "beat",
             "at": moment(instance.ended_at or instance.last_seen_at),
@@ -165,7 +167,9 @@ def job_document(tx: Tx, job: Job, *, whole: bool = False) -> dict[str, Any]:
             "redone": attempts.repeated(tx.conn, tx.tenant, job.id),
             "gap": count.gap,
         },
-        "queue_position": None,
+        "queue_position": jobs.queue_position(tx.conn, tx.tenant, job)
+        if job.state == "waiting"
+        else None,
         "finish_at": None if chosen is None else chosen["finish_at"],
         "due_at": moment(job.deadline_at),
         "cost_eur": str(money.spent(tx.conn, tx.tenant, job.id)),
@@ -228,7 +232,6 @@ def _job_medium(tx: Tx, job: Job, medium: Medium, mine: list[Tally], reason: Any
         "medium_state": medium.state,
         "receipt": receipt(tx, medium),
         "segments": {"done": count.done, "total": count.total},
-        "headline": None,
     }
 
 

@@ -84,13 +84,12 @@ def show_table(output: Output, items: list[Any]) -> None:
 
 
 def why(output: Output, instance: Mapping[str, Any]) -> str:
-    """Why it lives, or why it ended."""
-    if instance.get("why"):
-        return str(instance["why"])
+    """Why it lives, ends or ended."""
     reason = instance.get("reason") or {}
     if reason.get("code"):
         return output.texts.problem(str(reason["code"]), dict(reason.get("params") or {})).what
-    return "–"
+    works_for = instance.get("jobs") or ()
+    return output.say("cli-works-for", jobs=", ".join(map(short, works_for))) if works_for else "–"
 
 
 def _place(instance: Mapping[str, Any]) -> str:

@@ -40,7 +40,7 @@ def list_jobs(
     Parameters
     ----------
     all_
-        Show those that ended, too.
+        Show all of them; a terminal shows the first 20, those that ended last.
     limit
         At most so many, newest first.
     """

@@ -73,13 +73,11 @@ def check(decision: Decision) -> None:
         if row.get("rule") == "budget":
             raise Problem("too-dear", Exit.REFUSED, needs=str(row["needs"]), left=str(row["has"]))
     counts = [f"{row.get('count', 1)} {row.get('rule')}" for row in rejected]
-    remedies = [str(row["remedy"]) for row in rejected if row.get("remedy")]
     raise Problem(
         "no-offer-chosen",
         Exit.NO_CAPACITY,
         seen=int(decision.get("offers_seen") or 0),
         why=", ".join(counts) or "none",
-        remedy=remedies[0] if remedies else "none",
     )
 
 
@@ -160,7 +158,7 @@ def ranking(output: Output, decision: Decision) -> None:
 
 
 def why_not(output: Output, decision: Decision) -> None:
-    """Every rejected offer, counted once at the first rule it fails; what would change it."""
+    """Every rejected offer, counted once at the first rule it fails; what would help."""
     rejected = list(decision.get("rejected") or ())
     if rejected:
 
@@ -168,9 +166,8 @@ def why_not(output: Output, decision: Decision) -> None:
             return lambda row: "–" if row.get(key) in (None, "") else str(row[key])
 
         def helps(row: Mapping[str, Any]) -> str:
-            if row.get("rule") == "budget":
-                return output.say("cli-more-money")
-            return str(row.get("remedy") or "–")
+            id = f"cli-helps-{row.get('rule')}"
+            return output.say(id) if output.texts.knows(id) else "–"
 
         table(
             output,
@@ -187,12 +184,10 @@ def why_not(output: Output, decision: Decision) -> None:
                 ),
                 Column("has", text("has"), lambda row: row.get("has"), drop=1),
                 Column("misses", _misses, _misses, drop=2),
-                Column("remedy", helps, lambda row: row.get("remedy"), drop=3),
+                Column("remedy", helps, helps, drop=3),
             ],
             rejected,
         )
-    for change in decision.get("would_change") or ():
-        output.line(output.say("cli-would-change", change=_change(change)))
 
 
 def reservation(output: Output, decision: Decision, case: str) -> str | None:
@@ -238,9 +233,3 @@ def _misses(row: Mapping[str, Any]) -> str:
     if row.get("short_by") not in (None, ""):
         return str(row["short_by"])
     return str(row.get("needs") or "–")
-
-
-def _change(change: Any) -> str:
-    if isinstance(change, Mapping):
-        return ", ".join(f"{name} {value}" for name, value in change.items() if value is not None)
-    return str(change)

@@ -52,7 +52,6 @@ def document(decision: jobs.Decision) -> dict[str, Any]:
         "ranked": verdict["ranked"],
         "rejected": decision.reasons["rejected"],
         "silent": decision.reasons["silent"],
-        "would_change": [],
         "reservation_eur": None if chosen is None else chosen["worst_eur"],
         "budget_left_eur": verdict.get("budget_left_eur"),
         "profile": decision.inputs["profile"],
@@ -119,7 +118,6 @@ def reasons(placement: Placement, silent: Mapping[str, str]) -> dict[str, Any]:
                 "has": why.has,
                 "needs": why.needs,
                 "short_by": why.short_by,
-                "remedy": None,
             }
         )
     return {"rejected": rejected, "silent": dict(silent)}

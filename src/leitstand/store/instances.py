@@ -56,6 +56,16 @@ def of_job(conn: Connection, tenant: str, job_id: str) -> list[Instance]:
     return fetch(conn, Instance, query)
 
 
+def jobs_of(conn: Connection, tenant: str, instance_id: str) -> list[str]:
+    """Jobs that still hold a reservation on an instance, oldest first: what it lives for."""
+    query = select(reservations.c.job_id).where(
+        reservations.c.instance_id == instance_id,
+        reservations.c.tenant_id == tenant,
+        reservations.c.state == "held",
+    )
+    return list(conn.execute(query.order_by(reservations.c.job_id)).scalars())
+
+
 def wanted(conn: Connection) -> set[str]:
     """Instances with a reservation of an open job that still has work which their tier may do. A
     rented instance is not kept while the own machine makes the report."""

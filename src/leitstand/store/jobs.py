@@ -59,6 +59,21 @@ def in_states(conn: Connection, states: Sequence[str], limit: int) -> list[Job]:
     return fetch(conn, Job, query)
 
 
+def queue_position(conn: Connection, tenant: str, job: Job) -> int:
+    """The place of a waiting job in the order in which jobs are served, from 1."""
+    query = (
+        select(func.count())
+        .select_from(jobs)
+        .where(
+            jobs.c.tenant_id == tenant,
+            jobs.c.state == "waiting",
+            (jobs.c.priority > job.priority)
+            | ((jobs.c.priority == job.priority) & (jobs.c.id < job.id)),
+        )
+    )
+    return 1 + conn.execute(query).scalar_one()
+
+
 def count_in(conn: Connection, states: Sequence[str]) -> int:
     """How many jobs are in these states."""
     query = select(func.count()).select_from(jobs).where(jobs.c.state.in_(states))

@@ -69,11 +69,13 @@ cli-reserves = Merkt { $amount } vor{ $left ->
 }
 cli-rent-ask = Mieten und beginnen? [j/N, ? für das Warum]
 cli-yes-words = j ja
-cli-more-money = mehr bei --max-cost oder Budget
+cli-helps-budget = mehr bei --max-cost oder Budget
+cli-helps-deadline = ein späteres --by
+cli-helps-price = höhere Preisgrenze des Anbieters
+cli-helps-tier = bessere Stufe oder eigener Rechner
 cli-chosen = gewählt
 cli-chosen-head = Gewählt
 cli-none = nichts, von { $seen } Angeboten
-cli-would-change = Anders wäre es, wenn: { $change }
 cli-nothing-rented = Nichts wurde gemietet oder vorgemerkt.
 cli-silent = { $provider } antwortet nicht ({ $error }); die Angebote von dort fehlen
 cli-offers = { $count ->
@@ -180,6 +182,7 @@ cli-absent = –
 ## Listen
 
 cli-no-jobs = Noch kein Auftrag.
+cli-works-for = arbeitet für { $jobs }
 cli-name-erased = (gelöscht)
 cli-no-media = Kein Medium wird aufbewahrt.
 cli-no-cases = Noch kein Fall. leitstand analyze eröffnet einen.
@@ -431,10 +434,7 @@ problem-no-offer-chosen = kein Angebot darf diese Arbeit übernehmen
         [0] kein Anbieter bietet gerade etwas an
        *[other] von { $seen } Angeboten scheiterten: { $why }
     }
-    .do = { $remedy ->
-        [none] leitstand offers zeigt, was es gibt
-       *[other] { $remedy }
-    }
+    .do = leitstand offers zeigt, was es gibt
 problem-too-dear = nichts gestartet: kein Angebot kostet so wenig, wie es darf
     .why = das günstigste braucht { $needs } €, mit Reserve für langsamere Arbeit; frei sind { $left } €
     .do = --max-cost erhöhen, oder das Budget in leitstand.toml

@@ -70,11 +70,13 @@ cli-reserves = Reserves { $amount }{ $left ->
 }
 cli-rent-ask = Rent it and start? [y/N, ? for why]
 cli-yes-words = y yes
-cli-more-money = a higher --max-cost or budget
+cli-helps-budget = a higher --max-cost or budget
+cli-helps-deadline = a later --by
+cli-helps-price = a higher price limit of the provider
+cli-helps-tier = a better tier, or your own machine
 cli-chosen = chosen
 cli-chosen-head = Chosen
 cli-none = nothing, of { $seen } offers
-cli-would-change = It would change if: { $change }
 cli-nothing-rented = Nothing was rented or reserved.
 cli-silent = { $provider } did not answer ({ $error }); its offers are missing
 cli-offers = { $count ->
@@ -181,6 +183,7 @@ cli-absent = –
 ## Lists and shows
 
 cli-no-jobs = No job yet.
+cli-works-for = works for { $jobs }
 cli-name-erased = (erased)
 cli-no-media = No medium is held.
 cli-no-cases = No case yet. leitstand analyze opens one.
@@ -432,10 +435,7 @@ problem-no-offer-chosen = no offer may take this work
         [0] no provider offers anything now
        *[other] of { $seen } offers fell: { $why }
     }
-    .do = { $remedy ->
-        [none] leitstand offers shows what there is
-       *[other] { $remedy }
-    }
+    .do = leitstand offers shows what there is
 problem-too-dear = nothing was started: no offer costs as little as it may
     .why = the cheapest needs { $needs } € with a margin for slower work; { $left } € is free
     .do = raise --max-cost, or the budget in leitstand.toml
