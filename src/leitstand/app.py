@@ -40,7 +40,7 @@ from leitstand.folders import Folders
 from leitstand.models.shelf import Shelf
 from leitstand.ports import Provider
 from leitstand.security.ca import Authority
-from leitstand.security.listener import port_of, worker_server
+from leitstand.security.listener import names_of, port_of, worker_server
 from leitstand.startup import free, installation, log_as_json, sole
 from leitstand.store import effects as effects_store
 from leitstand.store import instances, jobs, ledger, media
@@ -137,12 +137,12 @@ class _Plane:
         host, port = self._worker_listen()
         now = self._clock.now()
         authority = self._stores.authority
-        hosts = sorted({host, "localhost", "127.0.0.1"})
+        names = names_of(host, self._settings.worker.advertise_url)
         workers = worker_server(
             worker_app(self._worker_parts()),
             host,
             port,
-            lambda: authority.server_context(hosts, now),
+            lambda: authority.server_context(names, now),
         )
         operators = uvicorn.Server(self._operator_config())
         servers = [workers, operators]
@@ -169,7 +169,7 @@ class _Plane:
         """The configured address; where any port will do, the last one, so that workers find us
         again after a restart."""
         host, _, text = self._settings.worker.listen.rpartition(":")
-        port = int(text)
+        host, port = host.strip("[]"), int(text)
         if port == 0:
             with contextlib.suppress(OSError, ValueError):
                 last = int((self._folders.state / "worker-port").read_text())
@@ -222,8 +222,9 @@ class _Plane:
 
     def _start_steps(self, host: str, port: int) -> None:
         door, now = self._stores.door, self._clock.now
+        shown = f"[{host}]" if ":" in host else host
         address = WorkerAddress(
-            url=self._settings.worker.advertise_url or f"https://{host}:{port}",
+            url=self._settings.worker.advertise_url or f"https://{shown}:{port}",
             ca_sha256=self._stores.authority.sha256,
             slots=self._settings.worker.slots or 1,
             environment={},

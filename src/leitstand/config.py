@@ -8,6 +8,7 @@ an error that names its line, because a misspelt limit is a limit that does not 
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import os
 import re
 import tomllib
@@ -25,6 +26,8 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
+    field_validator,
 )
 from pydantic_settings import (
     BaseSettings,
@@ -76,6 +79,19 @@ def _origin(value: str) -> str:
     return value.rstrip("/")
 
 
+def _every_address(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return False
+
+
+def _secure(value: str) -> str:
+    if not value.startswith("https:"):
+        raise ValueError("must be https: the workers' listener speaks nothing else")
+    return value
+
+
 def _root(value: str) -> str:
     if not value.startswith("file:"):
         raise ValueError('must be "file:" or "file:<folder>"')
@@ -114,8 +130,22 @@ class WorkerSettings(_Section):
     at once on one instance, None: decided by its cores."""
 
     listen: Listen = "127.0.0.1:0"
-    advertise_url: Origin | None = None
+    advertise_url: Annotated[Origin, AfterValidator(_secure)] | None = Field(
+        default=None, validate_default=True
+    )
     slots: Annotated[int, Field(ge=1, le=64)] | None = None
+
+    @field_validator("advertise_url")
+    @classmethod
+    def _dialled(cls, value: str | None, info: ValidationInfo) -> str | None:
+        """Every address of this machine is none that a worker can dial."""
+        listen = str(info.data.get("listen", ""))
+        if value is None and _every_address(listen.rpartition(":")[0].strip("[]")):
+            raise ValueError(
+                f'must say what workers dial, because worker.listen = "{listen}" is every address'
+                " of this machine"
+            )
+        return value
 
 
 class StoreSettings(_Section):

@@ -106,6 +106,7 @@ def test_an_unknown_variable_is_named(folders: Folders, monkeypatch: pytest.Monk
         "[retention]\nmedia = 'soon'\n",
         "[keys]\nroot = 'memory:'\n",
         "[worker]\nslots = 0\n",
+        "[worker]\nadvertise_url = 'http://127.0.0.1:7443'\n",
     ],
 )
 def test_a_wrong_value_names_its_line(folders: Folders, text: str) -> None:
@@ -113,6 +114,16 @@ def test_a_wrong_value_names_its_line(folders: Folders, text: str) -> None:
     problem = _problem(folders)
     assert problem.code == "bad-setting"
     assert problem.params["line"] == 2
+
+
+def test_every_address_may_be_listened_on_where_workers_are_told_one(
+    folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for listen in ("[::]:7443", "0.0.0.0:7443"):
+        monkeypatch.setenv("LEITSTAND_WORKER__LISTEN", listen)
+        assert "worker.advertise_url: must say what workers dial" in str(_problem(folders).params)
+    monkeypatch.setenv("LEITSTAND_WORKER__ADVERTISE_URL", "https://plane.example:7443")
+    assert Settings.load(folders).worker.advertise_url == "https://plane.example:7443"
 
 
 def test_plain_http_is_accepted_for_loopback(folders: Folders) -> None:

@@ -25,6 +25,7 @@ from leitstand.security.ca import (
     fingerprint,
     instance_of,
 )
+from leitstand.security.listener import names_of
 
 INSTANCE = "inst_01J9ZKQ4T7M3V0R5N8X2C6B1DA"
 
@@ -256,6 +257,24 @@ def test_a_name_the_server_does_not_have_is_refused(authority: Authority, host: 
     client = WorkerCredentials.generate().client_context(authority.certificate_pem, None)
     with pytest.raises(ssl.SSLCertVerificationError, match="mismatch"):
         handshake(client, server, host)
+
+
+@pytest.mark.parametrize(
+    ("url", "dialled"),
+    [
+        ("https://plane.example:7443", "plane.example"),
+        ("https://Leitstelle-Köln.example", "leitstelle-köln.example"),
+        ("https://192.0.2.7:7443", "192.0.2.7"),
+        ("https://[2001:db8::7]:7443", "2001:db8::7"),
+    ],
+)
+def test_a_worker_that_dials_the_advertised_address_knows_the_server(
+    authority: Authority, url: str, dialled: str
+) -> None:
+    server = authority.server_context(names_of("0.0.0.0", url), now())
+    client = WorkerCredentials.generate().client_context(authority.certificate_pem, None)
+    handshake(client, server, dialled)
+    handshake(client, server, "localhost")
 
 
 def test_a_worker_trusts_the_pinned_authority_alone(authority: Authority, tmp_path: Path) -> None:

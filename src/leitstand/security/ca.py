@@ -213,7 +213,7 @@ def _general_name(host: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ipaddress.ip_address(host))
     except ValueError:
-        return x509.DNSName(host)
+        return x509.DNSName(host.encode("idna").decode("ascii"))
 
 
 def _key_usage(*, authority: bool) -> x509.KeyUsage:

@@ -7,6 +7,7 @@ import ssl
 import time
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -72,6 +73,14 @@ def worker_server(
             ssl_context_factory=lambda _config, _default: context_factory(),
         )
     )
+
+
+def names_of(host: str, advertised: str | None) -> list[str]:
+    """What a worker may dial to reach a listener on `host`: its certificate proves these. Workers
+    here and the address that workers elsewhere are told count too."""
+    names = {host, "localhost", "127.0.0.1"}
+    name = None if advertised is None else urlsplit(advertised).hostname
+    return sorted(names if name is None else names | {name})
 
 
 def port_of(server: uvicorn.Server) -> int:
