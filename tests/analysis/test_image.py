@@ -26,7 +26,7 @@ from leitstand.core.finding import (
 )
 from leitstand.core.limits import PICTURE_SIDE_MAX
 from leitstand.core.problem import Problem
-from leitstand.core.profile import PROFILES
+from leitstand.core.profile import PROFILES, uses
 from leitstand.ports import Pipeline
 from tests import weights
 from tests.analysis.segments import Given, Segment, real
@@ -198,13 +198,13 @@ def test_a_profile_uses_its_own_families_and_no_others(profile: str, used: set[s
     given = {family: answer(family) for family in FAMILIES}
     list(image.run(profile, still("bus.jpg"), given, lambda units: None))
     assert {family for family, model in given.items() if model.asked} == used
-    assert {use.family for use in image.uses(profile)} == used
+    assert {use.family for use in uses(profile, "image")} == used
 
 
 def test_sound_profiles_have_no_image_pipeline_and_unknown_ones_are_refused() -> None:
-    assert image.uses("audio") == ()
+    assert uses("audio", "image") == ()
     with pytest.raises(Problem) as raised:
-        image.uses("everything")
+        uses("everything", "image")
     assert raised.value.code == "unknown-profile"
 
 

@@ -11,9 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from leitstand.core import profile as profiles
 from leitstand.core.finding import Gap, Line, Speech, Stats, Word
-from leitstand.core.profile import Use
 from leitstand.ports import Model, SegmentSource
 
 if TYPE_CHECKING:
@@ -41,11 +39,6 @@ _JOINED = "-‐’'"
 _SENTENCE_ENDS = (".", "!", "?", "…", "。", "！", "？")
 
 Span = tuple[float, float]
-
-
-def uses(profile: str) -> Sequence[Use]:
-    """The families this pipeline uses under a profile. Raises Problem("unknown-profile")."""
-    return profiles.uses(profile, "audio")
 
 
 def run(

@@ -11,10 +11,9 @@ import numpy.typing as npt
 from leitstand.analysis.look import PERSON, look, people, split
 from leitstand.analysis.picture import picture
 from leitstand.analysis.surroundings import surroundings
-from leitstand.core import profile as profiles
 from leitstand.core.finding import Box, Frame, Gap, Line, Mask, Stats
 from leitstand.core.limits import FRAME_SIDE_MAX
-from leitstand.core.profile import Use
+from leitstand.core.profile import uses
 from leitstand.ports import Model, SegmentSource, VideoFrame
 
 POSED_MAX = 50
@@ -24,11 +23,6 @@ MASK_GROW = 0.3
 POLYGONS_MAX = 20
 POLYGON_AREA_MIN = 0.0005
 """Smaller patches, as a part of the picture, are noise."""
-
-
-def uses(profile: str) -> Sequence[Use]:
-    """The families this pipeline uses under a profile. Raises Problem("unknown-profile")."""
-    return profiles.uses(profile, "image")
 
 
 def run(
@@ -42,8 +36,9 @@ def run(
     Only models of the profile are used, whichever are given. Without a readable frame there are
     gaps and statistics alone.
     """
-    wanted = {use.family for use in uses(profile)}
-    reported, others = split(uses(profile), models)
+    used = uses(profile, "image")
+    wanted = {use.family for use in used}
+    reported, others = split(used, models)
     units = 0
     for still in source.frames(FRAME_SIDE_MAX):
         units += 1

@@ -11,17 +11,16 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from leitstand.analysis.look import has_pose, look, people, split
 from leitstand.analysis.picture import picture
 from leitstand.analysis.surroundings import surroundings
-from leitstand.core import profile as profiles
 from leitstand.core.finding import Frame, Gap, Line, Stats
 from leitstand.core.limits import FRAME_SIDE_MAX, PICTURES_PER_SEGMENT_MAX
-from leitstand.core.profile import Use
+from leitstand.core.profile import uses
 from leitstand.ports import Model, SegmentSource, VideoFrame
 
 LOOKS_PER_SECOND = 15
@@ -36,11 +35,6 @@ PICTURE_EVERY_US = 7_500_000
 _SECOND_US = 1_000_000
 
 
-def uses(profile: str) -> Sequence[Use]:
-    """The families this pipeline uses under a profile. Raises Problem("unknown-profile")."""
-    return profiles.uses(profile, "video")
-
-
 def run(
     profile: str,
     source: SegmentSource,
@@ -48,8 +42,9 @@ def run(
     progress: Callable[[int], None],
 ) -> Iterator[Line]:
     """Findings of one segment: frames in order, then pictures, surroundings, gaps, statistics."""
-    wanted = {use.family for use in uses(profile)}
-    reported, others = split(uses(profile), models)
+    used = uses(profile, "video")
+    wanted = {use.family for use in used}
+    reported, others = split(used, models)
     album = Album(source.from_us, source.to_us)
     units = detected = posed = 0
     started = time.monotonic()

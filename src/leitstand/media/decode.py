@@ -13,12 +13,12 @@ import math
 import os
 import signal
 from collections.abc import Iterable, Iterator
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from leitstand.core.limits import RING_SLOTS
+from leitstand.media.closing import Closing
 from leitstand.media.ring import Ring, open_ring
 from leitstand.media.sandbox import Limits
 from leitstand.media.sound import RATE, SECONDS_MAX
@@ -77,7 +77,7 @@ def sealed_memfd(chunks: Iterable[bytes]) -> int:
     return descriptor
 
 
-class Frames(Iterator[VideoFrame]):
+class Frames(Closing, Iterator[VideoFrame]):
     """Pictures in the order they are shown; each is valid until the next is taken.
 
     Taking one raises `DecodeError` where nothing more can be read, `OSError` (ENOMEM) where the
@@ -119,17 +119,6 @@ class Frames(Iterator[VideoFrame]):
         self._closed = True
         self._ring = None
         self._child.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _frame(self, head: dict[str, Any]) -> VideoFrame:
         slot, width, height = (_whole(head.get(name)) for name in ("slot", "width", "height"))

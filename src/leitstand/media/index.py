@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -116,8 +116,11 @@ class Clock:
         return us * (self.unit // US)
 
 
-def packets(container: InputContainer, stream: Any) -> Iterator[Any]:
-    """Packets with content, in file order; goes on after a damaged place, ends at a dead one."""
+def packets(
+    container: InputContainer, stream: Any, broken: Callable[[], None] = lambda: None
+) -> Iterator[Any]:
+    """Packets with content, in file order; goes on after a damaged place, which `broken` is told
+    of, and ends at a dead one."""
     errors, fruitless = 0, False
     while errors < READ_ERRORS_MAX and not fruitless:
         fruitless = True
@@ -129,7 +132,10 @@ def packets(container: InputContainer, stream: Any) -> Iterator[Any]:
             return
         except IndexError:
             fruitless = False  # a packet of a stream that began after opening; PyAV knows no such
+        except MemoryError:
+            raise
         except (av.error.FFmpegError, OSError):
+            broken()
             errors += 1
 
 

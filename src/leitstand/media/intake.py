@@ -13,13 +13,13 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from leitstand.core.limits import MEDIA_SECONDS_MAX, MIB
 from leitstand.core.problem import Exit, Problem
 from leitstand.media.answer import IntakeLimits
 from leitstand.media.channel import Message
+from leitstand.media.closing import Closing
 from leitstand.media.sandbox import Limits
 from leitstand.media.zygote import Child, ChildError
 
@@ -77,7 +77,7 @@ class CutSegment:
 
 
 @dataclass(slots=True)
-class Intake:
+class Intake(Closing):
     """What was learnt about a medium. `segments()` can be taken once; then the child ends.
 
     `gaps` are dictionaries `stream, from_us, to_us, reason`; `proof` says per stream what was
@@ -111,17 +111,6 @@ class Intake:
     def close(self) -> None:
         """Ends the child; safe to call again."""
         self._child.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def take(zygote: Zygote, descriptor: int, size: int, limits: IntakeLimits | None = None) -> Intake:

@@ -16,7 +16,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from leitstand.core.limits import PIXELS_MAX
 from leitstand.media.channel import Refused
 from leitstand.media.damage import Damage
-from leitstand.media.index import READ_ERRORS_MAX, US
+from leitstand.media.index import US, packets
 from leitstand.media.ring import fitted
 
 if TYPE_CHECKING:
@@ -64,20 +64,7 @@ def decoded(
 
 def _packets(container: InputContainer, stream: Any, damage: Damage) -> Iterator[Any]:
     """Packets with content, then None, which drains the decoder."""
-    errors, fruitless = 0, False
-    while errors < READ_ERRORS_MAX and not fruitless:
-        fruitless = True
-        try:
-            for packet in container.demux(stream):
-                fruitless = False
-                if packet.size:
-                    yield packet
-            break
-        except MemoryError:
-            raise
-        except (av.error.FFmpegError, OSError):
-            damage.hit(None)
-            errors += 1
+    yield from packets(container, stream, lambda: damage.hit(None))
     yield None
 
 

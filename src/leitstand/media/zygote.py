@@ -18,10 +18,10 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from leitstand.media.channel import Channel, ChannelError, ChannelTimeout, Message
+from leitstand.media.closing import Closing
 from leitstand.media.sandbox import Limits
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class ChildError(Exception):
         return f"{self.code}({shown})"
 
 
-class Child:
+class Child(Closing):
     """One sandboxed child. Used by one thread at a time; `kill` may come from any thread.
 
     Closing it (or leaving its `with` block, or losing the last reference) kills what still runs.
@@ -149,17 +149,6 @@ class Child:
         self._status.close()
         self._channel.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
     def __del__(self) -> None:
         if hasattr(self, "_channel"):
             self.close()
@@ -200,7 +189,7 @@ class Child:
         return report if isinstance(report, dict) else {}
 
 
-class Zygote:
+class Zygote(Closing):
     """The running zygote. `spawn` may be called from several threads.
 
     It ends with `close`, with this process, and its children end with it.
@@ -330,17 +319,6 @@ class Zygote:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _params(head: Mapping[str, Any]) -> dict[str, Any]:
