@@ -271,7 +271,7 @@ def test_a_path_that_is_no_database_is_a_problem(unusable: dict[str, Path], kind
 def test_a_database_that_another_process_holds_is_a_problem(
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("leitstand.store.engine.BUSY_MILLISECONDS", 1)
+    monkeypatch.setattr("leitstand.store.connect.BUSY_MILLISECONDS", 1)
     holder = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
     with Database.open(sqlite_url, relaxed=True) as database:
         holder.execute("BEGIN IMMEDIATE")

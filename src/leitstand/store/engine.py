@@ -12,34 +12,25 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
-import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from leitstand.core.problem import UNWRITABLE, Exit, Problem
-from leitstand.store import migrations
+from leitstand.store import connect, migrations
 from leitstand.store.writer import Closed, Writer
 
 T = TypeVar("T")
 
-BUSY_MILLISECONDS = 10_000
-"""How long SQLite waits for another process (a backup, a person with a shell)."""
 SCRUB_MILLISECONDS = 1_000
 """How long emptying the log waits for readers. Writers wait with it, so it is well below theirs."""
-WAL_KEPT_BYTES = 64 * 1024 * 1024
-CACHE_KIB = 16 * 1024
-READERS_MAX = 16
-"""Connections kept for reads; on PostgreSQL for writes too."""
-CONNECTION_WAIT_SECONDS = 30.0
-CONNECT_SECONDS = 10
 WRITE_TRIES_MAX = 8
 """Tries of one command on PostgreSQL when it lost a deadlock or a serialization conflict."""
 
@@ -82,12 +73,12 @@ class Database:
         self._writer: Writer | None = None
         self._failing: Problem | None = None
         if url.get_backend_name() == "sqlite":
-            self._path: Path | None = _sqlite_file(url)
-            self._readers = _sqlite_engine(url, relaxed=relaxed, writes=False)
-            self._writers = _sqlite_engine(url, relaxed=relaxed, writes=True)
+            self._path: Path | None = connect.sqlite_file(url)
+            self._readers = connect.sqlite_engine(url, relaxed=relaxed, writes=False)
+            self._writers = connect.sqlite_engine(url, relaxed=relaxed, writes=True)
         else:
             self._path = None
-            self._writers = _postgresql_engine(url)
+            self._writers = connect.postgresql_engine(url)
             self._readers = self._writers.execution_options(
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
@@ -100,7 +91,7 @@ class Database:
         (`synchronous=OFF`) and is for tests. Raises `Problem`: `store-url` for an address that is
         neither, `missing-extra` without the PostgreSQL driver, `store-unavailable`.
         """
-        database = cls(_parse(url), relaxed=relaxed)
+        database = cls(connect.parse(url), relaxed=relaxed)
         try:
             with database._errors(), database._writers.connect() as connection:
                 connection.execute(sa.text("SELECT 1"))
@@ -134,7 +125,9 @@ class Database:
                     connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
                     migrations.upgrade(connection)
                 return
-            engine = _sqlite_engine(self._writers.url, relaxed=False, writes=True, references=False)
+            engine = connect.sqlite_engine(
+                self._writers.url, relaxed=False, writes=True, references=False
+            )
             try:
                 with engine.begin() as connection:
                     migrations.upgrade(connection)
@@ -195,7 +188,7 @@ class Database:
                 run = driver.cursor().execute
                 run(f"PRAGMA busy_timeout = {SCRUB_MILLISECONDS}")
                 busy = run("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-                run(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
+                run(f"PRAGMA busy_timeout = {connect.BUSY_MILLISECONDS}")
             finally:
                 driver.close()
         if busy:
@@ -318,81 +311,6 @@ class Database:
             return self._unavailable(state)
         lost = error.connection_invalidated or isinstance(error, sa.exc.OperationalError)
         return self._unavailable("connection") if state is None and lost else None
-
-
-def _parse(url: str) -> sa.URL:
-    try:
-        parsed = sa.make_url(url)
-    except (ArgumentError, ValueError) as error:
-        raise Problem("store-url", Exit.USAGE) from error
-    name = parsed.get_backend_name()
-    if name == "sqlite" and parsed.database and ":memory:" not in parsed.database:
-        return parsed.set(drivername="sqlite+pysqlite")
-    if name in ("postgresql", "postgres"):
-        return parsed.set(drivername="postgresql+psycopg")
-    raise Problem("store-url", Exit.USAGE)
-
-
-def _sqlite_file(url: sa.URL) -> Path:
-    path = Path(url.database or "").absolute()
-    try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    except OSError as error:
-        raise Problem(
-            "store-unavailable", Exit.UNREACHABLE, where=str(path), reason=type(error).__name__
-        ) from error
-    return path
-
-
-def _sqlite_engine(url: sa.URL, *, relaxed: bool, writes: bool, references: bool = True) -> Engine:
-    engine = sa.create_engine(
-        url,
-        hide_parameters=True,
-        poolclass=sa.QueuePool,
-        pool_size=1 if writes else READERS_MAX,
-        max_overflow=0,
-        pool_timeout=CONNECTION_WAIT_SECONDS,
-        connect_args={"check_same_thread": False},
-    )
-
-    def connected(driver: Any, _record: object) -> None:
-        driver.isolation_level = None
-        run = driver.execute
-        run(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
-        if writes:
-            run("PRAGMA journal_mode = WAL")
-            run(f"PRAGMA journal_size_limit = {WAL_KEPT_BYTES}")
-        run(f"PRAGMA synchronous = {'OFF' if relaxed else 'FULL'}")
-        run(f"PRAGMA foreign_keys = {'ON' if references else 'OFF'}")
-        run("PRAGMA secure_delete = ON")
-        run("PRAGMA temp_store = MEMORY")
-        run(f"PRAGMA cache_size = -{CACHE_KIB}")
-        if not writes:
-            run("PRAGMA query_only = ON")
-
-    def begins(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    sa.event.listen(engine, "connect", connected)
-    sa.event.listen(engine, "begin", begins)
-    return engine
-
-
-def _postgresql_engine(url: sa.URL) -> Engine:
-    try:
-        return sa.create_engine(
-            url,
-            hide_parameters=True,
-            isolation_level="READ COMMITTED",
-            pool_size=READERS_MAX,
-            max_overflow=READERS_MAX,
-            pool_timeout=CONNECTION_WAIT_SECONDS,
-            pool_pre_ping=True,
-            connect_args={"connect_timeout": CONNECT_SECONDS, "application_name": "leitstand"},
-        )
-    except ImportError as error:
-        missing = error.name or "psycopg"
-        raise Problem("missing-extra", Exit.USAGE, extra="postgres", missing=missing) from error
 
 
 def _sqlstate(error: DBAPIError) -> str | None:
