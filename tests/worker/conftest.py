@@ -26,7 +26,15 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
-                env={"PATH": os.environ["PATH"], VARIABLE: spec, **environment},
+                env={
+                    **{
+                        name: os.environ[name]
+                        for name in ("PATH", "PYTHONPATH")
+                        if name in os.environ
+                    },
+                    VARIABLE: spec,
+                    **environment,
+                },
             )
 
     @property
