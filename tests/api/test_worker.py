@@ -327,6 +327,21 @@ class Watched(Wakeups):
         self.timed_out += self.seen() == before
 
 
+def test_a_claim_whose_reply_was_lost_is_answered_with_the_same_lease(
+    rig: Rig, plane: Workers
+) -> None:
+    rig.job(segments=2)
+    worker = serve(rig)
+    client = plane.client(worker.id)
+    body = {"slots_free": 1, "ram_free_gib": 16}
+    (first,) = client.post("/w/1/claim", json=body).json()["leases"]
+    (again,) = client.post("/w/1/claim", json=body).json()["leases"]
+    assert again == first
+    held = body | {"holding": [first["attempt"]]}
+    found = client.post("/w/1/claim", json=held).json()["leases"]
+    assert first["attempt"] not in [lease["attempt"] for lease in found]
+
+
 def test_a_waiting_claim_is_woken_by_the_commit_not_by_the_clock(rig: Rig, tmp_path: Path) -> None:
     wakeups = Watched()
     with workers(rig, tmp_path, wakeups) as plane:

@@ -297,14 +297,15 @@ class Worker:
         self.actor = Actor("instance", self.id)
         self.hpke = HpkeKey.generate()
         self.credentials = WorkerCredentials.generate()
+        self.csr = self.credentials.csr_pem(self.id)
+        self.holding: list[str] = []
 
     @classmethod
     def newest(cls, rig: Rig) -> Worker:
         return cls(rig, list(rig.rented.specs.values())[-1])
 
     def enrol(self) -> None:
-        csr = self.credentials.csr_pem(self.id)
-        command = Enrol(self.token, csr, self.hpke.public, {}, self.rig.authority)
+        command = Enrol(self.token, self.csr, self.hpke.public, {}, self.rig.authority)
         self.rig.run(command, Actor("instance", "enrolling"))
 
     def admit(self, measured: dict[str, Any] | None = None) -> Any:
@@ -315,8 +316,13 @@ class Worker:
         assert self.admit() == ()
         return self
 
-    def claim(self, slots: int = 1) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.rig.run(Claim(self.id, slots, 16.0, 0.0), self.actor)
+    def claim(self, slots: int = 1, *, lost: bool = False) -> list[dict[str, Any]]:
+        """Leases; where the reply is lost, the worker never hears of them."""
+        command = Claim(self.id, slots, 16.0, 0.0, tuple(self.holding))
+        found: list[dict[str, Any]] = self.rig.run(command, self.actor)
+        if lost:
+            return []
+        self.holding += [lease["attempt"] for lease in found]
         return found
 
     def key(self, lease: dict[str, Any], fence: int | None = None) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -225,11 +226,56 @@ def test_f70_a_token_enrols_once_and_not_after_its_deadline(rig: Rig) -> None:
     rig.step(2)
     worker = Worker.newest(rig)
     worker.enrol()
+    thief = Worker(rig, next(iter(rig.rented.specs.values())))
+    for other in (thief, with_(thief, "hpke", worker.hpke), with_(thief, "csr", worker.csr)):
+        with pytest.raises(Problem, match="token-refused"):
+            other.enrol()
+    with pytest.raises(Problem, match="token-refused"):
+        with_(worker, "token", "0" * 64).enrol()
+    rig.later(minutes=21)
     with pytest.raises(Problem, match="token-refused"):
         worker.enrol()
-    worker.token = "0" * 64
+
+
+def with_(worker: Worker, name: str, value: Any) -> Worker:
+    """The same worker, but for one thing."""
+    changed = copy(worker)
+    setattr(changed, name, value)
+    return changed
+
+
+def test_an_enrolment_whose_reply_was_lost_is_answered_again_until_admission(rig: Rig) -> None:
+    rig.job()
+    rig.step(2)
+    worker = Worker.newest(rig)
+    worker.enrol()
+    first = rig.read(instances.alive)[0]
+    worker.enrol()
+    again = rig.read(instances.alive)[0]
+    assert (again.state, again.version) == ("admitting", first.version)
+    assert again.certificate_serial != first.certificate_serial
+    assert worker.admit() == ()
     with pytest.raises(Problem, match="token-refused"):
         worker.enrol()
+
+
+def test_leases_whose_reply_was_lost_are_told_again_and_cost_no_try(rig: Rig) -> None:
+    rig.job(media=3)
+    worker = serve(rig)
+    begun = worker.claim()[0]
+    worker.key(begun)
+    worker.holding.clear()
+    unheard = worker.claim(lost=True)
+    assert unheard == []
+    live = rig.read(lambda c: attempts.live_of_instance(c, worker.id))
+    rig.later(seconds=20)
+    first, second = worker.claim(2)
+    assert first["attempt"] == live[1].id
+    assert first["fence"] == live[1].fence
+    assert first["lease_seconds"] == 40
+    assert len({begun["attempt"], first["attempt"], second["attempt"]}) == 3
+    assert worker.claim() == []
+    worker.work(first)
 
 
 def test_an_instance_without_sandbox_is_refused_with_the_check_that_failed(rig: Rig) -> None:

@@ -271,7 +271,9 @@ class World:
         self.try_(worker.admit)
         held = [lease for w, lease in self.leases if w is worker]
         if len(held) < 2:
-            for lease in self.try_(lambda: worker.claim(self.dice.randint(1, 2))) or []:
+            lost = not self.rented.calm and self.dice.random() < 0.1
+            claimed = self.try_(lambda: worker.claim(self.dice.randint(1, 2), lost=lost))
+            for lease in claimed or []:
                 self.leases.append((worker, lease))
 
     def _attempt(self, worker: Worker, lease: dict[str, Any]) -> None:

@@ -30,6 +30,13 @@ def test_admission_comes_before_the_first_claim_and_says_what_the_machine_is(pla
     assert calls[:3] == ["ca", "enrol", "admission"]
 
 
+def test_an_enrolment_whose_reply_is_lost_is_said_again_in_the_same_bytes(plane, worker):
+    plane.lost_enrolments = 2
+    worker()
+    plane.wait(lambda: plane.admissions)
+    assert plane.calls.count("enrol") == 3
+
+
 def test_a_model_an_earlier_worker_fetched_comes_from_the_cache(plane, worker):
     first = plane.add(probe())
     process = worker()

@@ -107,6 +107,14 @@ def test_the_key_goes_with_a_lease_that_ran_out_at_the_next_look_of_the_network_
         _ = attempt.identity
 
 
+def test_a_lease_that_is_told_twice_is_worked_on_once(clock, attempt):
+    board = Board()
+    assert board.enter(attempt)
+    again = LiveAttempt(attempt.lease, clock.now, lambda: clock.now)
+    assert not board.enter(again)
+    assert board.attempts() == [attempt]
+
+
 def test_a_board_that_ends_takes_no_attempt_and_revokes_all(attempt):
     board = Board()
     board.enter(attempt)

@@ -79,7 +79,8 @@ class Plane:
         self.release_context: dict = {}
         self.before: dict[str, object] = {}
         self.hpke_public = b""
-        self.token_spent = False
+        self.token_spent: tuple[str, str] | None = None
+        self.lost_enrolments = 0
         self.crash: str | None = None
         self.server = worker_server(
             _app(self),
@@ -168,7 +169,7 @@ class Plane:
 
     def restart_allowed(self):
         """The next worker may enrol with the same token."""
-        self.token_spent = False
+        self.token_spent = None
 
     def lose(self, task):
         """What the control plane does when an instance is gone: the task goes back to the queue."""
@@ -324,9 +325,13 @@ def _instance_routes(app, plane):
 
     @app.post("/w/1/enrol")
     def enrol(body: dict):
-        if plane.token_spent or body["token"] != TOKEN:
+        request = (body["csr_pem"], body["hpke_public"])
+        if plane.token_spent not in (None, request) or body["token"] != TOKEN:
             return problem(403, "token-invalid")
-        plane.token_spent = True
+        plane.token_spent = request
+        if plane.lost_enrolments:
+            plane.lost_enrolments -= 1
+            return problem(503, "lost")
         plane.hpke_public = base64.b64decode(body["hpke_public"])
         plane.enrolments.append(body["facts"])
         return certificate(body["csr_pem"])

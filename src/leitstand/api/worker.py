@@ -35,7 +35,7 @@ from leitstand.core.access import Actor
 from leitstand.core.problem import Exit, Problem
 from leitstand.ports import Authority, Blobs, Clock, ModelShelf
 from leitstand.security.ca import RequestRefused
-from leitstand.store import instances, jobs, media
+from leitstand.store import attempts, instances, jobs, media
 
 PROTOCOL = "1"
 _SHA256 = re.compile(r"^[0-9a-f]{64}$")
@@ -78,6 +78,7 @@ class ClaimBody(BaseModel):
     ram_free_gib: Finite = 0.0
     decoders_free: int = 0
     cached: list[str] = Field(default_factory=list, max_length=10_000)
+    holding: list[str] = Field(default_factory=list, max_length=limits.SLOTS_MAX)
     wait_seconds: Finite = Field(default=0.0, ge=0, le=limits.CLAIM_WAIT_SECONDS_MAX)
 
 
@@ -193,24 +194,35 @@ def _membership(app: FastAPI, parts: WorkerParts) -> None:
         }
 
 
+def _claimable(parts: WorkerParts, instance_id: str, holding: list[str]) -> tuple[bool, bool]:
+    """Whether a claim may find something, and whether the instance drains."""
+
+    def read(conn: Any) -> tuple[bool, bool]:
+        found, now = instances.by_id(conn, instance_id), parts.clock.now()
+        if found is None or found.state != "ready":
+            return False, True
+        lost = attempts.unbegun(conn, instance_id, holding, now)
+        return bool(lost) or jobs.any_queued(conn, instance_id, now), False
+
+    return parts.door.database.read(read)
+
+
 def _work(app: FastAPI, parts: WorkerParts) -> None:
     door, clock = parts.door, parts.clock
-
-    def claimable(instance_id: str) -> tuple[bool, bool]:
-        def read(conn: Any) -> tuple[bool, bool]:
-            found = instances.by_id(conn, instance_id)
-            drain = found is None or found.state != "ready"
-            return not drain and jobs.any_queued(conn, instance_id, clock.now()), drain
-
-        return door.database.read(read)
 
     @app.post("/w/1/claim")
     async def claim(body: ClaimBody, instance: Caller) -> dict[str, Any]:
         ends = clock.monotonic() + body.wait_seconds
-        command = Claim(instance, body.slots_free, body.ram_free_gib, body.vram_free_gib)
+        command = Claim(
+            instance,
+            body.slots_free,
+            body.ram_free_gib,
+            body.vram_free_gib,
+            tuple(body.holding),
+        )
         while True:
             seen = parts.wakeups.seen()
-            ready, drain = await run_in_threadpool(claimable, instance)
+            ready, drain = await run_in_threadpool(_claimable, parts, instance, body.holding)
             leases: list[dict[str, Any]] = []
             if ready:
                 actor = Actor("instance", instance)

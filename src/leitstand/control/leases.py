@@ -32,6 +32,8 @@ class Fenced(Exception):
 @dataclass(frozen=True, slots=True)
 class Claim(Command[list[dict[str, Any]]]):
     """Lease queued tasks to a ready instance; replies with leases as the worker protocol has them.
+    First come those of an earlier reply that was lost: live, begun by nobody, and not among those
+    that the worker says it holds.
 
     Tasks share an instance while their estimated needs fit beside each other. One that runs alone
     is leased whatever it needs: placement chose the instance for it, and a task that nobody may
@@ -41,6 +43,7 @@ class Claim(Command[list[dict[str, Any]]]):
     slots_free: int
     ram_free_gib: float
     vram_free_gib: float
+    holding: tuple[str, ...] = ()
     action: ClassVar[str] = "attempts.claim"
 
     def owner(self) -> str | None:
@@ -51,7 +54,8 @@ class Claim(Command[list[dict[str, Any]]]):
         if instance.state != "ready" or instance.end_by <= tx.now:
             return []
         wanted = max(0, min(self.slots_free, limits.SLOTS_MAX))
-        leases: list[dict[str, Any]] = []
+        lost = attempts.unbegun(tx.conn, instance.id, self.holding, tx.now)
+        leases = [self._told(tx, instance, one, task_of(tx, one)) for one in lost[:wanted]]
         busy = bool(attempts.live_of_instance(tx.conn, instance.id))
         ram, vram = self.ram_free_gib, self.vram_free_gib
         for task in jobs.queued_for(tx.conn, instance.id, tx.now, limits.UNITS_PER_STEP_MAX):
@@ -90,13 +94,16 @@ class Claim(Command[list[dict[str, Any]]]):
         tx.create(ATTEMPT, [row])
         tx.move(TASK, "claim", [Change(task, {"fence": fence})])
         advance(tx, task.job_id)
-        job = job_by_id(tx, task.job_id)
-        tx.event(job.id, "task", id=task.id, pipeline=task.pipeline, medium=task.medium_id,
+        tx.event(task.job_id, "task", id=task.id, pipeline=task.pipeline, medium=task.medium_id,
                  state="leased", reason=None)  # fmt: skip
+        return self._told(tx, instance, attempt_of(tx, attempt_id), task)
+
+    def _told(self, tx: Tx, instance: Instance, attempt: Attempt, task: Task) -> dict[str, Any]:
+        job = job_by_id(tx, task.job_id)
         return {
-            "attempt": attempt_id,
-            "fence": fence,
-            "lease_seconds": limits.LEASE.total_seconds(),
+            "attempt": attempt.id,
+            "fence": attempt.fence,
+            "lease_seconds": (attempt.expires_at - tx.now).total_seconds(),
             "progress_seconds": max(
                 limits.PROGRESS_SECONDS_MIN, limits.PROGRESS_FACTOR * FORECAST_SECONDS
             ),
@@ -111,7 +118,9 @@ class Claim(Command[list[dict[str, Any]]]):
             "segments": missing(tx, task),
             "models": _models(job, task),
             "result_recipient": tx.recipient(job.key_id),
-            "release_info": base64.b64encode(info_of(instance, attempt_id, fence, task)).decode(),
+            "release_info": base64.b64encode(
+                info_of(instance, attempt.id, attempt.fence, task)
+            ).decode(),
         }
 
 

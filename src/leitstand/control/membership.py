@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -25,8 +26,9 @@ class Enrolled:
 
 @dataclass(frozen=True, slots=True)
 class Enrol(Command[Enrolled]):
-    """Trade the one-time token for a certificate. Raises Problem `token-refused`, or `not-yet`
-    while the launch is not reported."""
+    """Trade the one-time token for a certificate. A lost reply is repeated, until the deadline or
+    admission, for the very request that spent the token: same keys, same bytes. Raises Problem
+    `token-refused`, or `not-yet` while the launch is not reported."""
 
     token: str = field(repr=False)
     csr_pem: bytes
@@ -36,25 +38,36 @@ class Enrol(Command[Enrolled]):
     action: ClassVar[str] = "instances.enrol"
 
     def apply(self, tx: Tx) -> Enrolled:
-        instance = instances.by_token(tx.conn, token_hash(self.token))
+        fresh, spent = token_hash(self.token), self._spent()
+        instance = instances.by_token(tx.conn, (fresh, spent))
         if instance is None or tx.now >= instance.ready_by:
             raise Problem("token-refused", Exit.REFUSED)
         if instance.state == "launching":
             raise Problem("not-yet", Exit.UNREACHABLE)
-        if instance.state != "booting":
+        wanted = ("booting", fresh), ("admitting", spent)
+        if (instance.state, instance.token_hash) not in wanted:
             raise Problem("token-refused", Exit.REFUSED)
         certificate = self.authority.sign_instance(self.csr_pem, instance.id, tx.now)
+        serial = self.authority.serial(certificate)
+        if instance.state == "admitting":
+            tx.set("instance", instance.id, certificate_serial=serial, last_seen_at=tx.now)
+            return Enrolled(instance.id, certificate)
         move_one(
             tx,
             instance,
             "enrol",
-            token_hash=None,
+            token_hash=spent,
             hpke_public=self.hpke_public,
-            certificate_serial=self.authority.serial(certificate),
+            certificate_serial=serial,
             facts=self.facts,
             last_seen_at=tx.now,
         )
         return Enrolled(instance.id, certificate)
+
+    def _spent(self) -> str:
+        """What stands in the token's place once this request spent it."""
+        parts = (self.token.encode(), self.csr_pem, self.hpke_public)
+        return hashlib.sha256(b"".join(hashlib.sha256(p).digest() for p in parts)).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,19 @@ def live_of_instance(conn: Connection, instance_id: str) -> list[Attempt]:
     return fetch(conn, Attempt, query)
 
 
+def unbegun(
+    conn: Connection, instance_id: str, holding: Sequence[str], now: datetime
+) -> list[Attempt]:
+    """Live attempts on one instance whose key nobody asked for, other than those it holds."""
+    return [
+        attempt
+        for attempt in live_of_instance(conn, instance_id)
+        if attempt.key_released_at is None
+        and attempt.expires_at > now
+        and attempt.id not in holding
+    ]
+
+
 def live_by_instance(conn: Connection) -> dict[str, int]:
     """Number of live attempts by instance."""
     query = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, and_, exists, or_, select, update
@@ -25,9 +26,9 @@ def by_id(conn: Connection, instance_id: str) -> Instance | None:
     return next(iter(fetch(conn, Instance, query)), None)
 
 
-def by_token(conn: Connection, token_hash: str) -> Instance | None:
-    """The instance that a one-time token belongs to, while it is unused."""
-    query = columns(Instance, instances).where(instances.c.token_hash == token_hash)
+def by_token(conn: Connection, hashes: Sequence[str]) -> Instance | None:
+    """The instance whose one-time token, or the request that spent it, has one of these hashes."""
+    query = columns(Instance, instances).where(instances.c.token_hash.in_(hashes))
     return next(iter(fetch(conn, Instance, query.with_for_update())), None)
 
 

@@ -108,7 +108,7 @@ class Link:
         stop: threading.Event,
     ) -> None:
         self._url = url
-        self._instance_id = instance_id
+        self._csr = credentials.csr_pem(instance_id).decode()
         self._credentials = credentials
         self._authority_pem = authority_pem
         self._stop = stop
@@ -129,13 +129,14 @@ class Link:
     # --- the instance ----------------------------------------------------------------------------
 
     def enrol(self, token: str, hpke_public: bytes, facts: Mapping[str, Any]) -> dict[str, Any]:
-        """Spend the one-time token; from here on every call carries our certificate."""
+        """Spend the one-time token; from here on every call carries our certificate. Repeated, it
+        says the same bytes: only those are answered once the token is spent."""
         reply = self._json(
             "POST",
             "/w/1/enrol",
             {
                 "token": token,
-                "csr_pem": self._csr(),
+                "csr_pem": self._csr,
                 "hpke_public": base64.b64encode(hpke_public).decode(),
                 "facts": facts,
             },
@@ -144,10 +145,7 @@ class Link:
 
     def renew(self) -> dict[str, Any]:
         """A fresh certificate for the same key; the next call uses it."""
-        return self._certified(self._json("POST", "/w/1/renew", {"csr_pem": self._csr()}))
-
-    def _csr(self) -> str:
-        return self._credentials.csr_pem(self._instance_id).decode()
+        return self._certified(self._json("POST", "/w/1/renew", {"csr_pem": self._csr}))
 
     def _certified(self, reply: dict[str, Any]) -> dict[str, Any]:
         # The old client is left to its running requests; it goes with the last of them.

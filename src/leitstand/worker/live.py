@@ -95,12 +95,13 @@ class Board:
         self.ending = threading.Event()
         self.changed = threading.Event()
 
-    def enter(self, attempt: LiveAttempt) -> None:
-        """Raises Ended while the worker leaves."""
+    def enter(self, attempt: LiveAttempt) -> bool:
+        """False for a lease that another slot holds already: its reply crossed with another claim.
+        Raises Ended while the worker leaves."""
         with self._lock:
             if self.ending.is_set():
                 raise Ended
-            self._live[attempt.lease.attempt] = attempt
+            return self._live.setdefault(attempt.lease.attempt, attempt) is attempt
 
     def leave(self, attempt: LiveAttempt) -> None:
         """The attempt is over; its key goes with it."""

@@ -59,10 +59,11 @@ class Slot:
         for raw in reply.get("leases", ()):
             attempt = LiveAttempt(leases.parse(raw), sent_at, time.monotonic)
             try:
-                self._board.enter(attempt)
+                entered = self._board.enter(attempt)
             except Ended:
                 break
-            granted.append(attempt)
+            if entered:
+                granted.append(attempt)
         return granted
 
     def _free(self) -> dict[str, Any]:
@@ -74,5 +75,6 @@ class Slot:
             "ram_free_gib": measured["ram_free_gib"],
             "decoders_free": max(1, cores() - len(self._board.attempts())),
             "cached": self._tools.files.cached(),
+            "holding": [attempt.lease.attempt for attempt in self._board.attempts()],
             "wait_seconds": CLAIM_WAIT_SECONDS_MAX,
         }
