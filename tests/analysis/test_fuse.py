@@ -164,6 +164,18 @@ def test_a_failed_medium_has_a_reason_and_the_rest_goes_on() -> None:
     assert sentences(report)
 
 
+def test_a_medium_that_nobody_looked_at_is_failed_in_the_report() -> None:
+    job = street()
+    reason = {"code": "not-in-profile", "params": {"profile": "people"}}
+    span = {"stream": "audio:0", "number": 0, "from_us": 0, "to_us": 30_000_000}
+    job.medium("medium_x", "a.wav", "audio", state="failed", reason=reason, segments=[span])
+    report = made(job).report
+    left_out = report["media"][1]
+    assert left_out["reason"]["what"].startswith("a.wav was not analysed: the profile people")
+    assert any("a.wav" in line["sentence"] for line in report["not_known"])
+    assert all(gap["media"] != "medium_x" for gap in report["gaps"])
+
+
 def test_a_job_in_which_everything_failed_is_still_a_report() -> None:
     job = Job()
     reason = {"code": "a-code-of-tomorrow", "params": {"n": 1}}

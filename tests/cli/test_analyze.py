@@ -6,6 +6,7 @@ import json
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -120,7 +121,19 @@ def test_live_strip_is_on_stderr_and_taken_away_again(run: Command, plane: Plane
     assert done.err.endswith("\r\x1b[2K")
 
 
-def test_a_medium_that_fails_on_the_way_makes_the_batch_partial(run: Command, plane: Plane) -> None:
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        ({"code": "medium-unreadable", "params": {}}, "nothing of b.jpg could be decoded"),
+        (
+            {"code": "not-in-profile", "params": {"profile": "audio"}},
+            "b.jpg was not analysed: the profile audio looks for nothing in it",
+        ),
+    ],
+)
+def test_a_medium_that_fails_on_the_way_makes_the_batch_partial(
+    run: Command, plane: Plane, reason: dict[str, Any], told: str
+) -> None:
     Path("a.jpg").write_bytes(b"IMG1")
     Path("b.jpg").write_bytes(b"IMG2")
 
@@ -128,13 +141,13 @@ def test_a_medium_that_fails_on_the_way_makes_the_batch_partial(run: Command, pl
         ended("done")(found)
         found.job()["media"][1] |= {
             "state": "failed",
-            "reason": {"code": "medium-unreadable", "params": {}},
+            "reason": reason,
         }
 
     plane.story = [fails, ("job", {"state": "done", "reason": None})]
     done = run("analyze", "a.jpg", "b.jpg")
     assert done.exit == 1
-    assert "error: nothing of b.jpg could be decoded" in done.err
+    assert f"error: {told}" in done.err
     assert "1 of 2 media" in done.out
     assert "1 failed (b.jpg)" in done.out
 

@@ -12,7 +12,6 @@ import pytest
 
 from leitstand.api.documents import job_document
 from leitstand.control.cases import OpenCase
-from leitstand.control.effects import part_name
 from leitstand.control.inputs import inputs_of
 from leitstand.control.jobs import CancelJob, HoldJob, ResumeJob, StartJob
 from leitstand.control.media import EraseMedia, NotePart, OpenMedium, OpenUpload, RefuseMedium
@@ -22,6 +21,7 @@ from leitstand.core.job import Job
 from leitstand.core.problem import Exit, Problem
 from leitstand.store import jobs, media
 from leitstand.store.engine import Database
+from leitstand.store.media import part_name
 from tests.control.rig import OPERATOR, TENANT, Rig, serve
 
 

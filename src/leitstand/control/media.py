@@ -239,7 +239,8 @@ class RefuseMedium(Command[Medium]):
         case = tx.case(medium.case_id)
         reason = {"code": self.code, "params": open_params(self.params)}
         tx.move(MEDIUM, "refused", [Change(medium, {"reason": reason}, case=case)])
-        tx.effect("erase", medium.id, key=f"refuse:{medium.id}")
+        if not case.legal_hold:
+            tx.effect("erase", medium.id, key=f"refuse:{medium.id}")
         tx.event(medium.id, "medium", id=medium.id, state="failed", reason=reason)
         return one(tx, medium.id)
 
