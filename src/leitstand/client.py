@@ -11,7 +11,6 @@ import base64
 import hashlib
 import json
 import time
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,12 +88,13 @@ class Client:
         return self._call("GET", path, params=query).json()
 
     def post(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        """The JSON answer of a POST, None where it has no body. Done once, however often sent."""
+        """The JSON answer of a POST, None where it has no body. Sent again where the answer is
+        lost."""
         answer = self._call(
             "POST",
             path,
             content=json.dumps({} if body is None else body).encode(),
-            headers={"Content-Type": "application/json", "Idempotency-Key": uuid.uuid4().hex},
+            headers={"Content-Type": "application/json"},
         )
         return answer.json() if answer.content else None
 

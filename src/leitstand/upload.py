@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from ulid import ULID
+
 from leitstand.client import Client
 from leitstand.core import limits
 from leitstand.core.problem import Exit, Problem
@@ -130,11 +132,12 @@ class Uploads:
             try:
                 self._client.delete(f"/media/{medium}")
             except Problem as problem:
-                why = why or problem
-                if problem.exit is Exit.UNREACHABLE:
-                    break
-            else:
-                self.opened.remove(medium)
+                if problem.code != "unknown-medium":  # the control plane never heard of it
+                    why = why or problem
+                    if problem.exit is Exit.UNREACHABLE:
+                        break
+                    continue
+            self.opened.remove(medium)
         return why
 
     def _send(self, descriptor: int, size: int, name: str) -> Medium:
@@ -177,10 +180,14 @@ class Uploads:
         seen[key] = name
 
     def _announce(self, name: str, size: int) -> tuple[str, Recipient]:
+        """The id is chosen here and kept before it is sent, so that a medium whose answer is lost
+        is neither opened twice nor forgotten."""
         clean = os.fsencode(name).decode("utf-8", "replace")
-        made = self._client.post("/media", {"case": self._case, "name": clean, "bytes": size})
-        self.opened.append(made["id"])
-        return made["id"], Recipient.parse(made["recipient"])
+        medium = new_id()
+        self.opened.append(medium)
+        body = {"id": medium, "case": self._case, "name": clean, "bytes": size}
+        made = self._client.post("/media", body)
+        return medium, Recipient.parse(made["recipient"])
 
     def _store(self, medium: str, sealed: bytes) -> str:
         parts = [
@@ -250,6 +257,11 @@ class Uploads:
             )
             if sent:
                 self._client.delete(f"/media/{medium}")
+
+
+def new_id() -> str:
+    """A name for a medium that nobody else has."""
+    return f"medium_{ULID()}"
 
 
 def _open(path: Path, name: str) -> int:

@@ -322,6 +322,21 @@ def test_repeating_a_write_does_it_once(api: httpx.Client, rig: Rig) -> None:
     ] * 2
 
 
+def test_a_medium_announced_again_under_its_id_is_the_same(api: httpx.Client) -> None:
+    case = api.post("/cases", json={"name": "K-1"}).json()["id"]
+    other = api.post("/cases", json={"name": "K-2"}).json()["id"]
+    body = {"id": "medium_01KAR3W6V9Q4T8ZC5N0EXB0001", "case": case, "name": "a.mp4", "bytes": 5}
+    first, again = (api.post("/media", json=body).json() for _ in range(2))
+    assert first == again
+    assert first["id"] == body["id"]
+    assert len(api.get("/media").json()["items"]) == 1
+    for differs in ({"case": other}, {"name": "b.mp4"}, {"bytes": 6}):
+        problem(api.post("/media", json=body | differs), "id-taken", 400)
+    api.delete(f"/media/{body['id']}")
+    problem(api.post("/media", json=body), "id-taken", 400)
+    problem(api.post("/media", json=body | {"id": "medium_1"}), "bad-request", 400)
+
+
 def test_what_the_job_document_counts(api: httpx.Client, rig: Rig) -> None:
     job = rig.job(segments=3, media=2)
     worker = serve(rig)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import logging
 import os
 import re
@@ -15,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from leitstand import cli
+from leitstand import cli, upload
 from leitstand.cli import batch, early, wanted
 from leitstand.config import Folders
 from leitstand.core.problem import Exit, Problem
@@ -109,6 +110,10 @@ def pretend(monkeypatch: pytest.MonkeyPatch) -> None:
         yield Pretended
 
     monkeypatch.setattr(batch, "intake", intake)
+    numbers = itertools.count(1)
+    monkeypatch.setattr(
+        upload, "new_id", lambda: f"medium_01KAR3W6V9Q4T8ZC5N0EXB{next(numbers):04d}"
+    )
     monkeypatch.setattr(wanted, "provide", lambda *given: None)
 
 

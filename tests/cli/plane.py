@@ -152,7 +152,7 @@ class Plane:
         @app.post(f"{v1}/media")
         async def medium(request: Request) -> Any:
             body = await request.json()
-            id = f"medium_01KAR3W6V9Q4T8ZC5N0EXB{len(self.media) + 1:04d}"
+            id = body["id"]
             identity = self.identities[id] = Identity.generate()
             self.media[id] = {"id": id, "kind": None, "state": "receiving", **body, "reason": None}
             return {"id": id, "recipient": str(identity.recipient)}

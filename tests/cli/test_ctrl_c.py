@@ -297,6 +297,28 @@ def test_pressed_again_while_it_is_erased_what_is_left_is_named(
     assert "Stopped before" not in done.err
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_a_medium_whose_announcement_was_interrupted_is_taken_back(
+    run: Command, plane: Plane, known: bool
+) -> None:
+    Path("clip.avi").write_bytes(b"VID")
+
+    def pressed(found: Plane) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        if known:
+            found.media[MEDIUM] = {"id": MEDIUM, "state": "receiving"}
+        else:
+            found.problems[f"DELETE /media/{MEDIUM}"] = refused("unknown-medium", 2, medium=MEDIUM)
+
+    plane.problems["POST /media"] = refused("internal", 1)
+    plane.before["POST /media"] = pressed
+    done = run("analyze", "clip.avi")
+    assert done.exit == 130
+    assert f"DELETE /media/{MEDIUM}" in plane.asked
+    assert {medium["state"] for medium in plane.media.values()} <= {"erased"}
+    assert done.err.splitlines()[-1].endswith("what was sent is erased.")
+
+
 @pytest.mark.parametrize("command", ["analyze", "plan"])
 def test_an_error_of_any_kind_takes_back_what_was_sent(
     run: Command, plane: Plane, monkeypatch: pytest.MonkeyPatch, command: str

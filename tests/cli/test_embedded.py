@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from leitstand import embedded
-from leitstand.client import Client
 from leitstand.config import Folders
 from leitstand.core.problem import Exit, Problem
 from tests.cli.conftest import Command
@@ -182,14 +181,3 @@ def test_a_server_that_does_not_answer_is_unreachable(
         done = run("jobs")
     assert done.exit == 5
     assert "does not answer (3 tries," in done.err
-
-
-def test_writes_carry_a_key_so_that_a_repeated_one_is_done_once(plane: Plane) -> None:
-    seen: list[str] = []
-    with Client.over_socket(plane.socket) as client:
-        client._http.event_hooks["request"].append(
-            lambda request: seen.append(request.headers.get("Idempotency-Key", ""))
-        )
-        client.post("/cases", {"name": "a"})
-        client.post("/cases", {"name": "b"})
-    assert all(seen) and len(set(seen)) == 2

@@ -49,6 +49,7 @@ class MediumBody(BaseModel):
     case: str
     name: str = Field(max_length=4_096)
     bytes: Big
+    id: str | None = Field(default=None, pattern=r"^medium_[0-7][0-9A-HJKMNP-TV-Z]{25}$")
 
 
 class UploadBody(BaseModel):
@@ -102,8 +103,10 @@ def list_cases(parts: Parts) -> dict[str, Any]:
 
 @router.post("/media")
 def open_medium(body: MediumBody, parts: Parts) -> dict[str, Any]:
-    """Announce a file; everything of it is then encrypted to `recipient`."""
-    made = parts.run(OpenMedium(parts.resolve("cases", body.case), body.name, body.bytes))
+    """Announce a file; everything of it is then encrypted to `recipient`. With an `id` that the
+    sender chose (`medium_` and a ULID) the same again is the same medium."""
+    case_id = parts.resolve("cases", body.case)
+    made = parts.run(OpenMedium(case_id, body.name, body.bytes, body.id))
     return {"id": made.id, "recipient": made.recipient}
 
 

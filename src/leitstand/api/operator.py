@@ -18,9 +18,10 @@ An id may be given by its shortest unique ending.
 **Repeating a write.** Writes accept an `Idempotency-Key`, and none needs it, so none is stored: a
 request that is sent again after a lost answer does what it says once. `POST /cases` finds by name,
 `/uploads` by digest, `/jobs` by decision; parts, `complete`, `ready`, `failed`, `hold`, `resume`,
-`cancel`, `drain` and `DELETE` lead to a state and stay there. `POST /media` and `POST /plans` may
-leave a second medium or decision that nothing uses: it holds no bytes and no money, and the medium
-is erased when its term ends. `POST /media/{medium}/identity` makes a ledger entry each time, as it
+`cancel`, `drain` and `DELETE` lead to a state and stay there; `POST /media` finds by the `id` that
+the sender may choose. Without it, `POST /media` may leave a second medium, as `POST /plans` may leave
+a second decision, that nothing uses: it holds no bytes and no money, and the medium is erased when
+its term ends. `POST /media/{medium}/identity` makes a ledger entry each time, as it
 should: each is a release.
 """
 

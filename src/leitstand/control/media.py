@@ -28,16 +28,21 @@ class NewMedium:
 
 @dataclass(frozen=True, slots=True)
 class OpenMedium(Command[NewMedium]):
-    """Announce a file. Its name is sealed under the medium's own key and dies with it."""
+    """Announce a file. Its name is sealed under the medium's own key and dies with it. Who names
+    the `id` may say it again, and knows what to take back where the answer is lost."""
 
     case_id: str
     name: str
     bytes: int
+    id: str | None = None
     action: ClassVar[str] = "media.open"
 
     def apply(self, tx: Tx) -> NewMedium:
+        """Raises Problem `id-taken` where the id is that of anything but this announcement."""
         case = tx.case(self.case_id)
-        medium_id = tx.new_id("medium")
+        if self.id is not None and (known := media.find(tx.conn, tx.tenant, [self.id], lock=True)):
+            return self._again(tx, known[0])
+        medium_id = self.id or tx.new_id("medium")
         key_id, _, recipient = tx.new_key("medium", medium_id, identity=True)
         row = {
             **tx.born(medium_id, "medium"),
@@ -52,6 +57,15 @@ class OpenMedium(Command[NewMedium]):
         }
         tx.create(MEDIUM, [row], case=case)
         return NewMedium(medium_id, recipient or "")
+
+    def _again(self, tx: Tx, medium: Medium) -> NewMedium:
+        known = (medium.case_id, medium.bytes, medium.state)
+        if (
+            known != (self.case_id, self.bytes, "receiving")
+            or tx.unseal("media", medium)["name"] != self.name
+        ):
+            raise Problem("id-taken", Exit.USAGE, id=medium.id)
+        return NewMedium(medium.id, tx.recipient(medium.key_id))
 
 
 @dataclass(frozen=True, slots=True)
