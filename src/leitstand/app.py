@@ -243,20 +243,20 @@ class _Plane:
         upkeep = Upkeep(door, self._blobs)
         database = self._stores.database
 
-        def sole(name: str, step: Callable[[datetime], object]) -> Callable[[], None]:
+        def alone(name: str, step: Callable[[datetime], object]) -> Callable[[], None]:
             return lambda: exclusive(database, name, lambda: step(now()))
 
         woken = [
-            StepLoop("effects", sole("effects", effects.step), every=1.0),
-            StepLoop("reconcile", sole("reconcile", reconciler.step), every=1.0, pace=0.2),
-            StepLoop("dispatch", sole("dispatch", dispatcher.step), every=1.0),
+            StepLoop("effects", alone("effects", effects.step), every=1.0),
+            StepLoop("reconcile", alone("reconcile", reconciler.step), every=1.0, pace=0.2),
+            StepLoop("dispatch", alone("dispatch", dispatcher.step), every=1.0),
             StepLoop("sequence", lambda: sequencer.step(now()), every=1.0, pace=0.1),
         ]
         database.after_commit(self._wakeups.notify)
         for step in woken:
             database.after_commit(step.kick)
         stopper = StepLoop("stopper", lambda: self._stopper.step(now()), every=1.0)
-        self._loops = [*woken, StepLoop("upkeep", sole("upkeep", upkeep.step), every=0.5), stopper]
+        self._loops = [*woken, StepLoop("upkeep", alone("upkeep", upkeep.step), every=0.5), stopper]
         for step in self._loops:
             step.start()
 

@@ -70,7 +70,7 @@ Take = Callable[[int, int], Taken]
 
 
 @dataclass(frozen=True, slots=True)
-class Medium:
+class Sent:
     """A file that lies encrypted at the control plane. `stored_bytes` is ciphertext."""
 
     id: str
@@ -113,7 +113,7 @@ class Uploads:
         self._digests: dict[str, str] = {}
         self.opened: list[str] = []
 
-    def send(self, path: Path, name: str) -> Medium:
+    def send(self, path: Path, name: str) -> Sent:
         """Take one file. Raises Problem (with its name) for a file that is no usable medium, which
         the control plane then knows as failed, and Repeated for one already here."""
         descriptor = _open(path, name)
@@ -140,7 +140,7 @@ class Uploads:
             self.opened.remove(medium)
         return why
 
-    def _send(self, descriptor: int, size: int, name: str) -> Medium:
+    def _send(self, descriptor: int, size: int, name: str) -> Sent:
         medium: str | None = None
         taken: Taken | None = None
         try:
@@ -219,7 +219,7 @@ class Uploads:
         taken: Taken,
         segments: list[dict[str, Any]],
         sent: int,
-    ) -> Medium:
+    ) -> Sent:
         gaps = [_plain(gap) for gap in taken.gaps]
         self._client.post(
             f"/media/{medium}/ready",
@@ -233,7 +233,7 @@ class Uploads:
             },
         )
         seconds = taken.technical.get("duration_s")
-        return Medium(
+        return Sent(
             id=medium,
             name=name,
             kind=taken.kind,

@@ -18,7 +18,7 @@ from leitstand.core import limits
 from leitstand.security.ca import WorkerCredentials
 from leitstand.store import jobs, media
 from leitstand.store.engine import Database
-from leitstand.vault.release import ReleaseKey
+from leitstand.vault.release import HpkeKey
 from tests.api.served import Workers, digest_header, problem, workers
 from tests.control.rig import GOOD, TENANT, Rig, Worker, serve
 
@@ -227,7 +227,7 @@ def test_only_its_own_instance_gets_the_key_of_an_attempt(rig: Rig, plane: Worke
     )
     assert stale["params"] == {"predicate": "fence-current"}
     with pytest.raises(Exception, match="does not open"):
-        ReleaseKey.generate().open(info, base64.b64decode(answer["blob"]))
+        HpkeKey.generate().open(info, base64.b64decode(answer["blob"]))
 
 
 def put(client: httpx.Client, lease: dict[str, Any], body: bytes = b"age file") -> httpx.Response:

@@ -36,7 +36,7 @@ from leitstand.security.ca import Authority, WorkerCredentials
 from leitstand.store import instances, jobs
 from leitstand.store.engine import Database
 from leitstand.vault.note import Signer, verify_head
-from leitstand.vault.release import ReleaseKey as HpkeKey
+from leitstand.vault.release import HpkeKey
 from leitstand.vault.strongbox import Strongbox
 
 TENANT = "local"

@@ -23,7 +23,7 @@ import pytest
 from leitstand import launch
 from leitstand.core.problem import Problem
 from leitstand.security.ca import WorkerCredentials
-from leitstand.vault.release import ReleaseKey
+from leitstand.vault.release import HpkeKey
 from leitstand.worker.link import fetch_authority
 from tests.e2e import canaries, scan
 from tests.e2e.canaries import Batch
@@ -279,7 +279,7 @@ def assert_spent(spec: launch.WorkerSpec) -> None:
     body = {
         "token": spec.token,
         "csr_pem": credentials.csr_pem(spec.instance_id).decode(),
-        "hpke_public": base64.b64encode(ReleaseKey.generate().public).decode(),
+        "hpke_public": base64.b64encode(HpkeKey.generate().public).decode(),
         "facts": {},
     }
     with httpx.Client(base_url=spec.url, verify=context, trust_env=False) as thief:

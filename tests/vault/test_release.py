@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from leitstand.core.release import release_info
-from leitstand.vault.release import ReleaseError, ReleaseKey, seal_to
+from leitstand.vault.release import HpkeKey, ReleaseError, seal_to
 
 SECRET = bytes(range(32))
 NOW = datetime(2026, 9, 1, 12, 0, tzinfo=UTC)
@@ -16,25 +16,25 @@ INFO = release_info(*CONTEXT)
 
 
 @pytest.fixture(scope="module")
-def key() -> ReleaseKey:
-    return ReleaseKey.generate()
+def key() -> HpkeKey:
+    return HpkeKey.generate()
 
 
-def test_the_worker_opens_what_was_sealed_to_it(key: ReleaseKey) -> None:
+def test_the_worker_opens_what_was_sealed_to_it(key: HpkeKey) -> None:
     assert key.open(INFO, seal_to(key.public, INFO, SECRET)) == SECRET
 
 
-def test_another_worker_does_not_open_it(key: ReleaseKey) -> None:
+def test_another_worker_does_not_open_it(key: HpkeKey) -> None:
     blob = seal_to(key.public, INFO, SECRET)
     with pytest.raises(ReleaseError):
-        ReleaseKey.generate().open(INFO, blob)
+        HpkeKey.generate().open(INFO, blob)
 
 
 @pytest.mark.parametrize(
     ("place", "value"),
     [(0, "att_2"), (1, 8), (2, "med_2"), (3, NOW + timedelta(microseconds=1))],
 )
-def test_each_part_of_the_context_counts(key: ReleaseKey, place: int, value: object) -> None:
+def test_each_part_of_the_context_counts(key: HpkeKey, place: int, value: object) -> None:
     other = list(CONTEXT)
     other[place] = value
     info = release_info(*other)  # type: ignore[arg-type]
@@ -43,12 +43,12 @@ def test_each_part_of_the_context_counts(key: ReleaseKey, place: int, value: obj
         key.open(info, blob)
 
 
-def test_an_empty_context_does_not_open_it(key: ReleaseKey) -> None:
+def test_an_empty_context_does_not_open_it(key: HpkeKey) -> None:
     with pytest.raises(ReleaseError):
         key.open(b"", seal_to(key.public, INFO, SECRET))
 
 
-def test_every_byte_and_every_length_of_a_blob_counts(key: ReleaseKey) -> None:
+def test_every_byte_and_every_length_of_a_blob_counts(key: HpkeKey) -> None:
     blob = seal_to(key.public, INFO, SECRET)
     for position in range(len(blob)):
         flipped = bytearray(blob)
@@ -60,7 +60,7 @@ def test_every_byte_and_every_length_of_a_blob_counts(key: ReleaseKey) -> None:
             key.open(INFO, blob[:length])
 
 
-def test_a_blob_is_different_each_time_and_has_the_documented_sizes(key: ReleaseKey) -> None:
+def test_a_blob_is_different_each_time_and_has_the_documented_sizes(key: HpkeKey) -> None:
     first, second = seal_to(key.public, INFO, SECRET), seal_to(key.public, INFO, SECRET)
     assert first != second
     assert len(key.public) == 1184 + 32

@@ -22,14 +22,14 @@ from leitstand.core.problem import Exit, Problem
 from leitstand.core.profile import DEFAULT as AUTO
 from leitstand.core.profile import check as known_profile
 from leitstand.output import Output, full, short
-from leitstand.upload import Medium, Uploads
+from leitstand.upload import Sent, Uploads
 
 Case = Annotated[str, Parameter(name="--case")]
 DataClass = Annotated[int | None, Parameter(name="--class")]
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class Asked:
     """What was asked for, checked before anything is read or sent."""
 
     case: str
@@ -48,7 +48,7 @@ class Wish:
         provider: str | None,
         max_cost: str | None,
         by: str | None,
-    ) -> Wish:
+    ) -> Asked:
         """Raises Problem: bad-class, unknown-profile, bad-amount, bad-time."""
         now = datetime.now().astimezone()
         known_profile(profile)
@@ -134,7 +134,7 @@ def analyze(
     yes
         Answer yes to every question.
     """
-    wish = Wish.parse(case, data_class, profile, provider, max_cost, by)
+    wish = Asked.parse(case, data_class, profile, provider, max_cost, by)
     reports.check_out(out)
     if plan is not None:
         if paths:
@@ -177,7 +177,7 @@ def plan(
     by
         Finished by then: 18:00, tomorrow 6:00, in 3h, 2026-11-24T06:00.
     """
-    wish = Wish.parse(case, data_class, profile, provider, max_cost, by)
+    wish = Asked.parse(case, data_class, profile, provider, max_cost, by)
     with ExitStack() as stack:
         take = stack.enter_context(batch.intake(Settings.load().media))
         here = stack.enter_context(session(options))
@@ -187,7 +187,9 @@ def plan(
 class Analysis:
     """One run of `analyze`, from the files to the report."""
 
-    def __init__(self, session: Session, wish: Wish, take: Any, out: str | None, yes: bool) -> None:
+    def __init__(
+        self, session: Session, wish: Asked, take: Any, out: str | None, yes: bool
+    ) -> None:
         self._session = session
         self._output = session.output
         self._client = session.client
@@ -269,7 +271,7 @@ class Analysis:
         shown = batch.progress(self._output)
         return Uploads(self._client, str(case["id"]), self._take, shown)
 
-    def _decide(self, case: Mapping[str, Any], media: list[Medium]) -> Mapping[str, Any]:
+    def _decide(self, case: Mapping[str, Any], media: list[Sent]) -> Mapping[str, Any]:
         from leitstand.cli import wanted
 
         if self._local:
@@ -284,7 +286,7 @@ class Analysis:
         self._output.event("plan", decision=made)
         return made
 
-    def _head(self, media: list[Medium], decision: Mapping[str, Any], uploads: Uploads) -> None:
+    def _head(self, media: list[Sent], decision: Mapping[str, Any], uploads: Uploads) -> None:
         output = self._output
         what = batch.described(output, media)
         if self._local and not plans.flows(decision):

@@ -16,7 +16,7 @@ from leitstand.config import MediaSettings
 from leitstand.core import limits
 from leitstand.core.problem import Exit, Problem
 from leitstand.output import Output, cut, pad
-from leitstand.upload import Medium, Repeated, Take, Uploads
+from leitstand.upload import Repeated, Sent, Take, Uploads
 
 _ORDER = (Exit.REFUSED, Exit.NO_CAPACITY, Exit.UNREACHABLE, Exit.USAGE, Exit.FAILED)
 """Where nothing was done, the first of these that applies is the exit code."""
@@ -29,7 +29,7 @@ _NOT_MEANT = frozenset({"not-media", "archive"})
 class Batch:
     """What became of the files of one command. `total` counts files given, each once."""
 
-    media: list[Medium] = field(default_factory=list)
+    media: list[Sent] = field(default_factory=list)
     failed: list[tuple[str, Problem]] = field(default_factory=list)
     total: int = 0
 
@@ -117,7 +117,7 @@ def progress(output: Output) -> Any:
     return told
 
 
-def described(output: Output, media: Sequence[Medium]) -> str:
+def described(output: Output, media: Sequence[Sent]) -> str:
     """`1 image, 1 video (1:19.5), 1 audio`."""
     parts = []
     for kind in ("image", "video", "audio"):

@@ -29,7 +29,7 @@ NAME_CELLS = 11
 
 
 @dataclass(slots=True)
-class Progress:
+class Counted:
     """Segments of a medium or of the whole job, and the last beats."""
 
     done: int = 0
@@ -64,8 +64,8 @@ class Watch:
         self._output = output
         self._id = str(job["id"])
         self._job: Mapping[str, Any] = job
-        self._all = Progress()
-        self._media: dict[str, Progress] = {}
+        self._all = Counted()
+        self._media: dict[str, Counted] = {}
         self._names: dict[str, str] = {}
         self._current: str | None = None
         self._instances: dict[str, str] = {}
@@ -194,7 +194,7 @@ class Watch:
         self._all.cost_eur = str(self._job.get("cost_eur") or "0.00")
         for medium in self._job.get("media") or ():
             counted = medium.get("segments") or {}
-            seen = self._media.setdefault(str(medium["id"]), Progress())
+            seen = self._media.setdefault(str(medium["id"]), Counted())
             seen.done = max(seen.done, int(counted.get("done") or 0))
             seen.total = int(counted.get("total") or 0)
 
@@ -205,7 +205,7 @@ class Watch:
             return
         self._committed.add(key)
         self._current = str(medium)
-        seen = self._media.setdefault(self._current, Progress())
+        seen = self._media.setdefault(self._current, Counted())
         seen.done = max(seen.done, sum(1 for other in self._committed if other[0] == medium))
         self._all.done = max(self._all.done, len(self._committed))
         self._tell_models()
@@ -236,7 +236,7 @@ class Watch:
         self._all.units_per_s = data.get("units_per_s")
         self._all.cost_eur = str(data.get("cost_eur") or self._all.cost_eur)
         for medium, counted in (data.get("media") or {}).items():
-            seen = self._media.setdefault(str(medium), Progress())
+            seen = self._media.setdefault(str(medium), Counted())
             seen.done = max(seen.done, int(counted.get("done") or 0))
             seen.total = int(counted.get("total") or seen.total)
             if seen.done < seen.total and self._current is None:
@@ -283,7 +283,7 @@ class Watch:
                 self._output.say("cli-models-match", names=names),
             )
 
-    def _shown(self) -> tuple[str, Progress]:
+    def _shown(self) -> tuple[str, Counted]:
         """One medium by its name; of many, the whole."""
         if len(self._media) <= 3 and self._current in self._media:
             seen = self._media[self._current]

@@ -10,7 +10,7 @@ from leitstand.core.problem import Exit, Problem
 from leitstand.core.profile import uses
 from leitstand.models.cache import ModelCache
 from leitstand.models.catalogue import Catalogue, Entry
-from leitstand.models.pull import Progress, Step, pull
+from leitstand.models.pull import OnStep, Step, pull
 from leitstand.output import Output
 
 
@@ -74,7 +74,7 @@ def provide(session: Session, profile: str, pipelines: Iterable[str], yes: bool)
     output.done_live()
 
 
-def shown(output: Output) -> Progress:
+def shown(output: Output) -> OnStep:
     """Progress of a pull as a live line, and as events."""
 
     def told(step: Step) -> None:

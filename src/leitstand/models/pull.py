@@ -31,7 +31,7 @@ class Step:
     total_bytes: int
 
 
-Progress = Callable[[Step], None]
+OnStep = Callable[[Step], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Verdict:
 def pull(
     names: Sequence[str],
     cache: ModelCache,
-    progress: Progress = lambda step: None,
+    progress: OnStep = lambda step: None,
     *,
     catalogue: Catalogue | None = None,
 ) -> Pulled:
@@ -126,7 +126,7 @@ class _Pull:
         catalogue: Catalogue,
         cache: ModelCache,
         staging: Path,
-        progress: Progress,
+        progress: OnStep,
         total: int,
     ) -> None:
         self._catalogue = catalogue

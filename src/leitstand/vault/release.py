@@ -27,7 +27,7 @@ class ReleaseError(Exception):
     """The blob does not open with this key and context, or the public key is malformed."""
 
 
-class ReleaseKey:
+class HpkeKey:
     """A worker's key pair. It lives in memory only and ends with the process."""
 
     def __init__(self, mlkem: MLKEM768PrivateKey, x25519: X25519PrivateKey) -> None:
@@ -38,7 +38,7 @@ class ReleaseKey:
         """ML-KEM-768 encapsulation key (1184 bytes), then the X25519 key (32 bytes)."""
 
     @classmethod
-    def generate(cls) -> ReleaseKey:
+    def generate(cls) -> HpkeKey:
         return cls(MLKEM768PrivateKey.generate(), X25519PrivateKey.generate())
 
     def open(self, info: bytes, blob: bytes) -> bytes:

@@ -24,7 +24,7 @@ from leitstand.media.decode import DecodeError, sealed_memfd
 from leitstand.media.zygote import Zygote
 from leitstand.ports import Model, Pipeline
 from leitstand.vault.envelope import Identity, Recipient, encrypt, encrypted_size
-from leitstand.vault.release import ReleaseError, ReleaseKey
+from leitstand.vault.release import HpkeKey, ReleaseError
 from leitstand.worker import fuse
 from leitstand.worker.blame import Failure, judge, place
 from leitstand.worker.cache import ModelFiles
@@ -46,7 +46,7 @@ class Tools:
     files: ModelFiles
     sessions: Sessions
     zygote: Zygote
-    release_key: ReleaseKey
+    release_key: HpkeKey
 
 
 def work(live: LiveAttempt, tools: Tools) -> Failure | None:

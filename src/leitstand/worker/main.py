@@ -27,7 +27,7 @@ from leitstand.worker.hygiene import clear_environment, confine_memory
 
 if TYPE_CHECKING:
     from leitstand.media.zygote import Zygote
-    from leitstand.vault.release import ReleaseKey
+    from leitstand.vault.release import HpkeKey
     from leitstand.worker.infer import Sessions
     from leitstand.worker.link import Link
 
@@ -107,11 +107,11 @@ class _Worker:
         self._board.end()
 
     def _admitted_and_worked(self) -> int:
-        from leitstand.vault.release import ReleaseKey
+        from leitstand.vault.release import HpkeKey
         from leitstand.worker.infer import Sessions, choose_device
         from leitstand.worker.selftest import self_test
 
-        release_key = ReleaseKey.generate()
+        release_key = HpkeKey.generate()
         link, enrolment = self._enrol(release_key)
         device = choose_device(self._gpus)
         admission = {
@@ -127,7 +127,7 @@ class _Worker:
         _log.info("admitted", device=device.kind, slots=self._spec.slots)
         return self._work(link, enrolment, release_key, Sessions(device, time.monotonic))
 
-    def _enrol(self, release_key: ReleaseKey) -> tuple[Link, dict[str, Any]]:
+    def _enrol(self, release_key: HpkeKey) -> tuple[Link, dict[str, Any]]:
         from leitstand.security.ca import WorkerCredentials
         from leitstand.worker.link import Link, fetch_authority, patiently
 
@@ -156,7 +156,7 @@ class _Worker:
         return now < self._ends_at and now - link.heard_at < UNREACHABLE_SECONDS_MAX
 
     def _work(
-        self, link: Link, enrolment: dict[str, Any], release_key: ReleaseKey, sessions: Sessions
+        self, link: Link, enrolment: dict[str, Any], release_key: HpkeKey, sessions: Sessions
     ) -> int:
         from leitstand.models.cache import ModelCache
         from leitstand.worker.attempt import Tools
