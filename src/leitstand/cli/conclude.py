@@ -18,7 +18,7 @@ from leitstand.cli.follow import (
 from leitstand.cli.options import Session
 from leitstand.core.problem import Exit, Problem
 from leitstand.core.report import headline
-from leitstand.output import cut, pad, short
+from leitstand.output import Output, cut, pad, short
 
 NAMES_MAX = 5
 
@@ -139,6 +139,7 @@ def _held(session: Session, ending: Ending) -> int:
             until=until,
         ),
     )
+    _say_term(output, until)
     name = short(job["id"])
     output.line(output.say("cli-held"))
     output.commands(
@@ -182,10 +183,17 @@ def _released(session: Session, ending: Ending) -> None:
     media = list(job.get("media") or ())
     receipts = ", ".join(str(number) for number in job.get("receipts") or ())
     if media and all(medium.get("medium_state") == "erased" for medium in media):
-        after = output.say("cli-media-erased", receipts=receipts or "none")
-    else:
-        after = output.say("cli-media-held", until=kept_until(output, session.client, job))
-    _seen(session, ending, after)
+        _seen(session, ending, output.say("cli-media-erased", receipts=receipts or "none"))
+        return
+    until = kept_until(output, session.client, job)
+    _seen(session, ending, output.say("cli-media-held", until=until))
+    _say_term(output, until)
+
+
+def _say_term(output: Output, until: str) -> None:
+    """An embedded control plane does not wait for the term: it ends long before."""
+    if until != "none":
+        output.line(output.say("cli-erased-when-run"))
 
 
 def _seen(session: Session, ending: Ending, after: str) -> None:

@@ -1,7 +1,8 @@
 """Sealed columns: what media and people wrote, as AES-256-GCM bound to the row it stands in.
 
-A value moved to another table, row, version or key does not open. Layout: version byte 1, 12-byte
-random nonce, ciphertext with tag; plaintext is RFC 8785 JSON, so equal documents have equal sizes.
+A value moved to another table, row or key, or read as another version of its document, does not
+open. Layout: version byte 1, 12-byte random nonce, ciphertext with tag; plaintext is RFC 8785 JSON,
+so equal documents have equal sizes.
 """
 
 from __future__ import annotations
@@ -28,13 +29,14 @@ _INTEGER_MAX = 2**53 - 1
 
 
 class SealError(Exception):
-    """The value was altered, or belongs to another row, version or key."""
+    """The value was altered, or belongs to another row, format or key."""
 
 
 def seal(
     secret: bytes, table: str, row_id: str, version: int, key_id: str, document: JSON
 ) -> Sealed:
-    """`document` under the 32-byte `secret` of key `key_id`, for one version of one row.
+    """`document` under the 32-byte `secret` of key `key_id`, for one row; `version` is that of the
+    document's format.
 
     Raises ValueError on what RFC 8785 cannot express: NaN, integers beyond 2^53 - 1, lone
     surrogates.

@@ -119,6 +119,7 @@ cli-kept-segments = Medien und { $done } von { $total } Abschnitten aufbewahrt{ 
     [none] {""}
    *[other] {" "}bis { $until }
 }
+cli-erased-when-run = Sie werden dann gelöscht, falls Leitstand läuft, sonst vom ersten Befehl nach dieser Zeit.
 cli-seen = { $instances } nachweislich weg; { $after }
 cli-not-seen = { $instances } soll enden, ist noch nicht nachweislich weg; { $after }
 

@@ -120,6 +120,7 @@ cli-kept-segments = media and { $done } of { $total } segments kept{ $until ->
     [none] {""}
    *[other] {" "}until { $until }
 }
+cli-erased-when-run = They are erased then if Leitstand is running, otherwise by the first command after that time.
 cli-seen = { $instances } seen absent; { $after }
 cli-not-seen = { $instances } asked to end, not yet seen absent; { $after }
 
