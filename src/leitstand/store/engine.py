@@ -184,12 +184,12 @@ class Database:
             return
         with self._errors():
             driver = self._readers.raw_connection()
+            run = driver.cursor().execute
             try:
-                run = driver.cursor().execute
                 run(f"PRAGMA busy_timeout = {SCRUB_MILLISECONDS}")
                 busy = run("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-                run(f"PRAGMA busy_timeout = {connect.BUSY_MILLISECONDS}")
             finally:
+                run(f"PRAGMA busy_timeout = {connect.BUSY_MILLISECONDS}")
                 driver.close()
         if busy:
             raise self._unavailable("SQLITE_BUSY")
