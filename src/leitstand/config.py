@@ -48,6 +48,7 @@ _OTHER_VARIABLES = frozenset({"LEITSTAND_HOME", "LEITSTAND_DEBUG"})
 # --- the shapes of single values -----------------------------------------------------------------
 
 _DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(s|min|h|d)\s*$")
+_LOOPBACK = re.compile(r"localhost|::1|127(\.\d{1,3}){3}")
 _UNIT_SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
 
 
@@ -67,14 +68,19 @@ def _listen(value: str) -> str:
 
 
 def _origin(value: str) -> str:
-    """An origin without a path; plain http only for loopback."""
-    parts = urlsplit(value)
+    """An origin without a path and without a secret, as addresses are printed and logged; plain http
+    only for loopback."""
+    try:
+        parts = urlsplit(value)
+    except ValueError as error:
+        raise ValueError("must be an address such as https://leitstand.example") from error
+    if "@" in parts.netloc:
+        raise ValueError("must hold no name or password; addresses are printed and logged")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("must be an address such as https://leitstand.example")
     if parts.path.strip("/") or parts.query or parts.fragment:
         raise ValueError("must be an origin without a path")
-    loopback = parts.hostname in ("localhost", "::1") or parts.hostname.startswith("127.")
-    if parts.scheme == "http" and not loopback:
+    if parts.scheme == "http" and not _LOOPBACK.fullmatch(parts.hostname):
         raise ValueError("must be https; plain http is accepted for loopback only")
     return value.rstrip("/")
 

@@ -12,6 +12,7 @@ import pytest
 
 from leitstand.config import Folders, Settings, line_of
 from leitstand.core.problem import Exit, Problem
+from tests.cli.conftest import Command
 
 
 @pytest.fixture
@@ -103,6 +104,8 @@ def test_an_unknown_variable_is_named(folders: Folders, monkeypatch: pytest.Monk
         "[worker]\nlisten = 'nowhere'\n",
         "[server]\nurl = 'http://leitstand.example'\n",
         "[server]\nurl = 'https://leitstand.example/v1'\n",
+        "[server]\nurl = 'http://127.evil.example'\n",
+        "[server]\nurl = 'https://['\n",
         "[retention]\nmedia = 'soon'\n",
         "[keys]\nroot = 'memory:'\n",
         "[worker]\nslots = 0\n",
@@ -124,6 +127,26 @@ def test_every_address_may_be_listened_on_where_workers_are_told_one(
         assert "worker.advertise_url: must say what workers dial" in str(_problem(folders).params)
     monkeypatch.setenv("LEITSTAND_WORKER__ADVERTISE_URL", "https://plane.example:7443")
     assert Settings.load(folders).worker.advertise_url == "https://plane.example:7443"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://anna:geheim@plane.example",
+        "http://geheim@127.0.0.1:1",
+        "geheim://anna@plane.example",
+        "https://geheim@\u2100.example",
+    ],
+)
+@pytest.mark.parametrize("command", ["jobs", "doctor"])
+def test_an_address_with_a_password_is_refused_and_not_repeated(
+    run: Command, folders: Folders, monkeypatch: pytest.MonkeyPatch, url: str, command: str
+) -> None:
+    folders.settings_file.write_text(f"[server]\nurl = '{url}'\n", "utf-8")
+    assert _problem(folders).code == "bad-setting"
+    done = run(command)
+    assert done.exit != 0
+    assert "geheim" not in done.out + done.err
 
 
 def test_plain_http_is_accepted_for_loopback(folders: Folders) -> None:
