@@ -21,7 +21,7 @@ from tests.same import differences, same_findings
 
 
 def made(job: Job) -> Fused:
-    return fuse(Inputs.parse(job.document), job.results)
+    return fuse(Inputs.parse(job.document), job.results, lambda: None)
 
 
 def sentences(report: dict[str, Any]) -> list[str]:
@@ -44,6 +44,29 @@ def test_the_street_video_reads_as_it_is(report: dict[str, Any]) -> None:
     assert sentences(report)[0].endswith("on average.")
     assert "Speech is heard 3 times, 0:14 in all, in German (16 words)." in sentences(report)
     assert "It is day and outdoors, by a rule." in sentences(report)
+
+
+def test_work_that_reads_no_results_advances_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lease lives by progress; a large report is worked on long after its last result is read."""
+    log: list[str] = []
+
+    def logged(name: str) -> None:
+        does = getattr(fusing, name)
+
+        def instead(*given: Any) -> Any:
+            log.append(name)
+            return does(*given)
+
+        monkeypatch.setattr(fusing, name, instead)
+
+    for name in ("_facts", "assemble", "_images", "render", "validate"):
+        logged(name)
+    monkeypatch.setattr(fusing, "PAGE_BYTES_MAX", 0)
+    job = street()
+    fuse(Inputs.parse(job.document), job.results, lambda: log.append("advance"))
+    once = ["assemble", "advance", "_images", "advance", "render", "advance"]
+    budgets = len(fusing.PICTURE_BUDGETS)
+    assert log == ["_facts", "advance", *once * budgets, "validate", "advance"]
 
 
 def test_every_sentence_cites_findings_that_exist(report: dict[str, Any]) -> None:
@@ -220,7 +243,7 @@ def test_who_made_it_when_and_for_how_much_does_not_count_as_a_difference() -> N
     document["job"]["id"] = "job_other"
     for step in document["steps"]:
         step["instance"] = "instance_other"
-    other = fuse(Inputs.parse(document), job.results).report
+    other = fuse(Inputs.parse(document), job.results, lambda: None).report
     report = made(street()).report
     assert other["id"] != report["id"]
     assert differences(report, other) == []

@@ -40,7 +40,7 @@ HOSTILE = (
 
 
 def html_of(job: Job) -> str:
-    return fuse(Inputs.parse(job.document), job.results).html
+    return fuse(Inputs.parse(job.document), job.results, lambda: None).html
 
 
 @cache

@@ -2,7 +2,10 @@
 
 import pytest
 
+from leitstand.core.limits import RESULT_BYTES_MAX
 from leitstand.vault.envelope import Identity
+from leitstand.worker.attempt import _Run
+from leitstand.worker.blame import Failure
 from leitstand.worker.lease import parse
 from leitstand.worker.live import Board, Ended, LiveAttempt
 from leitstand.worker.pulse import Pulse
@@ -113,6 +116,17 @@ def test_a_lease_that_is_told_twice_is_worked_on_once(clock, attempt):
     again = LiveAttempt(attempt.lease, clock.now, lambda: clock.now)
     assert not board.enter(again)
     assert board.attempts() == [attempt]
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "code"), [("fuse", "report-too-large"), ("image", "result-too-large")]
+)
+def test_what_is_too_large_to_store_is_not_made_again(clock, pipeline, code):
+    lease = parse(LEASE | {"task": {**LEASE["task"], "pipeline": pipeline}})
+    run = _Run(LiveAttempt(lease, clock.now, clock), None, None)
+    with pytest.raises(Failure) as caught:
+        run._commit(lease.segments[0], bytes(RESULT_BYTES_MAX))
+    assert (caught.value.code, caught.value.blame) == (code, "item")
 
 
 def test_a_board_that_ends_takes_no_attempt_and_revokes_all(attempt):

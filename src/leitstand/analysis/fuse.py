@@ -46,23 +46,31 @@ class Fused:
     html: str
 
 
-def fuse(inputs: Inputs, results: Results) -> Fused:
-    """Links, resolves and writes. `results` gives the lines of an object and may be asked twice.
+def fuse(inputs: Inputs, results: Results, advance: Callable[[], object]) -> Fused:
+    """Links, resolves and writes. `results` gives the lines of an object and may be asked twice;
+    `advance` is called after every part of the work that reads none: on it hangs the lease.
 
     Raises Problem for an unknown language, ReportError if the outcome fails its own checks.
     """
     texts = Texts(inputs.lang)
-    everything = [_facts(inputs, medium, results) for medium in inputs.media]
+    everything = []
+    for medium in inputs.media:
+        everything.append(_facts(inputs, medium, results))
+        advance()
     pictures_of = sum(map(len, wanted(everything)))
     for budget in PICTURE_BUDGETS:
         kept = choose(everything, budget)
         facts = [with_shots(fact, keep) for fact, keep in zip(everything, kept, strict=True)]
         report = assemble(inputs, facts, texts, pictures_of)
+        advance()
         images = {fact.medium: _images(fact.shots, results) for fact in facts}
+        advance()
         html = render(report, facts, images, texts)
+        advance()
         if len(html.encode()) <= PAGE_BYTES_MAX:
             break
     wrong = validate(report)
+    advance()
     if wrong:
         raise ReportError("; ".join(wrong[:5]))
     return Fused(report, html)

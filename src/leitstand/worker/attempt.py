@@ -159,7 +159,10 @@ class _Run:
 
     def _commit(self, segment: Segment, body: bytes) -> None:
         if encrypted_size(1, len(body)) > RESULT_BYTES_MAX:
-            raise Failure("result-too-large", "us", segment=segment.number)
+            # Made again it would be as large: no other attempt would help.
+            if self._lease.pipeline == FUSE:
+                raise Failure("report-too-large", "item")
+            raise Failure("result-too-large", "item", segment=segment.number)
         lease, link = self._lease, self._tools.link
         with self._stages.measure("write"):
             sealed = b"".join(encrypt([Recipient.parse(lease.result_recipient)], [body]))

@@ -35,5 +35,5 @@ def fuse(live: LiveAttempt, link: Link, segment: Segment) -> bytes:
         live.advance()
         return finding.decode(lines)
 
-    fused = report.fuse(Inputs.parse(document), results)
+    fused = report.fuse(Inputs.parse(document), results, live.advance)
     return json.dumps({"report": fused.report, "html": fused.html}, ensure_ascii=False).encode()
