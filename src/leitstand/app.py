@@ -91,7 +91,7 @@ def _open(settings: Settings, folders: Folders) -> Stores:
     name = installation(folders.data / "installation")
     return Stores(
         database=database,
-        door=Door(database, vault, SystemIds(), TENANT, _retention(settings)),
+        door=Door(database, vault, SystemIds(), TENANT, SystemClock(), _retention(settings)),
         authority=Authority.open(_key_folder(settings, folders) / "ca"),
         signer=Signer.open(_key_folder(settings, folders) / "ledger", f"leitstand-{name}"),
         installation=name,

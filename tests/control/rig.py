@@ -191,7 +191,7 @@ class Rig:
         self.blobs = MemoryBlobs()
         self.rented = Rented()
         self.segments_per_task = segments_per_task
-        self.door = Door(database, Strongbox(folder / "keys"), SeededIds(seed), TENANT)
+        self.door = Door(database, Strongbox(folder / "keys"), SeededIds(seed), TENANT, self)
         self.authority = Authority.open(folder / "ca", START)
         self.signer = Signer.open(folder / "ledger", "test")
         providers = {"rented": self.rented}

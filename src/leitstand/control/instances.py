@@ -144,6 +144,9 @@ class BeginLaunch(Command[Launch | None]):
             tx.conn, self.effect_id, "unknown", tx.now, attempted=True, not_before=over
         )
         move_one(tx, instance, "launch", token_hash=token_hash(token))
+        job = money.reservation_job(tx, instance.id)
+        if job is not None:
+            tell_waiting(tx, job, None)
         return Launch(one(tx, self.instance_id), token)
 
 

@@ -51,7 +51,7 @@ class Claim(Command[list[dict[str, Any]]]):
 
     def apply(self, tx: Tx) -> list[dict[str, Any]]:
         instance = instance_by_id(tx, self.instance_id)
-        if instance.state != "ready" or instance.end_by <= tx.now:
+        if instance.state != "ready" or instance.end_by <= tx.now or tx.clock_jumped_back:
             return []
         wanted = max(0, min(self.slots_free, limits.SLOTS_MAX))
         lost = attempts.unbegun(tx.conn, instance.id, self.holding, tx.now)

@@ -156,7 +156,9 @@ class Reconciler:
             lambda conn: jobs.open_work(conn, limits.UNITS_PER_STEP_MAX)
         ):
             try:
-                if work.ordinary:
+                if self._door.clock_jumped_back():
+                    self._wait(work.job, "clock-jumped-back", now)
+                elif work.ordinary:
                     self._serve(work, min(self._instances_max, work.ordinary), None, now)
                 elif work.fuse is not None:
                     self._serve(work, 1, "L", now)

@@ -54,6 +54,8 @@ PROGRESS_FACTOR = 3.0
 PROGRESS_SECONDS_MIN = 60.0
 CLOCK_SKEW_MAX = timedelta(seconds=60)
 BACKWARD_JUMP_MAX = timedelta(seconds=5)
+BACKWARD_JUMP_HOLD = timedelta(minutes=15)
+"""How long a jump of our own clock stops launches, leases and key releases at most."""
 ATTEMPTS_MAX = 5
 RETRY_AFTER = timedelta(seconds=2)
 """Before a task whose attempt failed is offered again."""
