@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, get_args
 
@@ -13,7 +15,7 @@ from cyclopts import App
 from pydantic import BaseModel
 
 from leitstand.cli.app import app
-from leitstand.config import Settings
+from leitstand.config import ProviderSettings, Settings
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "leitstand"
@@ -57,6 +59,27 @@ def documents() -> list[Path]:
 def test_every_setting_is_documented() -> None:
     named = set(re.findall(r"^\| `([\w.<>]+)`", text_of("settings.md"), re.MULTILINE))
     assert named == set(fields(Settings))
+
+
+def defaults() -> Iterator[tuple[str, Any]]:
+    """Dotted names of settings that are a number or a duration, and what they are without a file."""
+    for name in fields(Settings):
+        section, _, last = name.rpartition(".")
+        held: Any = ProviderSettings() if section == "providers.<name>" else Settings()
+        for part in section.split(".") if not section.startswith("providers") else ():
+            held = getattr(held, part)
+        value = getattr(held, last)
+        if isinstance(value, int | float | Decimal | timedelta):
+            yield name, value
+
+
+def test_documented_defaults_are_the_defaults() -> None:
+    said = dict(re.findall(r"^\| `([\w.<>]+)` \| ([^|]+) \|", text_of("settings.md"), re.MULTILINE))
+    units = {"h": timedelta(hours=1), "d": timedelta(days=1)}
+    for name, value in defaults():
+        number, _, unit = said[name].partition(" ")
+        found = float(number) * units[unit] if unit else float(number)
+        assert found == (value if unit else float(value)), name
 
 
 def setting_read(node: ast.expr, named: dict[str, str]) -> str | None:

@@ -226,7 +226,7 @@ class _Plane:
         address = WorkerAddress(
             url=self._settings.worker.advertise_url or f"https://{shown}:{port}",
             ca_sha256=self._stores.authority.sha256,
-            slots=self._settings.worker.slots or 1,
+            slots=self._settings.worker.slots,
             environment={},
         )
         effects = EffectRunner(door, self._providers, self._blobs, address, self._clock)

@@ -133,13 +133,13 @@ class ServerSettings(_Section):
 
 class WorkerSettings(_Section):
     """`listen`: where workers dial in. `advertise_url`: what they are told to dial. `slots`: tasks
-    at once on one instance, None: decided by its cores."""
+    at once on one instance."""
 
     listen: Listen = "127.0.0.1:0"
     advertise_url: Annotated[Origin, AfterValidator(_secure)] | None = Field(
         default=None, validate_default=True
     )
-    slots: Annotated[int, Field(ge=1, le=64)] | None = None
+    slots: Annotated[int, Field(ge=1, le=limits.SLOTS_MAX)] = 1
 
     @field_validator("advertise_url")
     @classmethod
@@ -215,10 +215,10 @@ class BudgetSettings(_Section):
 class RetentionSettings(_Section):
     """How long each class of data is kept. The case `inbox` erases media when its job ends."""
 
-    media: Duration = timedelta(hours=24)
-    failed_media: Duration = timedelta(days=7)
-    inbox: Duration = timedelta(hours=24)
-    reports: Duration = timedelta(days=180)
+    media: Duration = limits.MEDIA_AFTER_SUCCESS
+    failed_media: Duration = limits.MEDIA_AFTER_FAILURE
+    inbox: Duration = limits.MEDIA_OF_HELD_INBOX
+    reports: Duration = limits.REPORTS_KEPT
 
 
 class MediaSettings(_Section):

@@ -194,7 +194,7 @@ def test_a_provider_that_refuses_rests_with_all_its_offers() -> None:
 
 @pytest.mark.parametrize("times", [1, 2, 3, 9, 10, 50])
 def test_pauses_double_and_end(times: int) -> None:
-    pause = min(2.0 ** (times - 1), limits.REFUSAL_PAUSE_MAX.total_seconds())
+    pause = min(2.0 ** (times - 1), limits.PAUSE_MAX.total_seconds())
     just_before = [refused("provider-unavailable", pause - 0.001)] * times
     assert resting([offer()], just_before, NOW) == ([], "provider-unavailable")
     over = [refused("provider-unavailable", pause)] * times

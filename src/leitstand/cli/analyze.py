@@ -126,7 +126,8 @@ def analyze(
     max_cost
         At most so many euros; an instance ends before it could cost more.
     by
-        Finished by then: 18:00, tomorrow 6:00, in 3h, 2026-11-24T06:00.
+        Only where the plan expects to finish by then: 18:00, tomorrow 6:00, in 3h,
+        2026-11-24T06:00. What is late in the end goes on all the same.
     plan
         Start this decision of `leitstand plan` instead of making one.
     out
@@ -175,7 +176,8 @@ def plan(
     max_cost
         At most so many euros; an instance ends before it could cost more.
     by
-        Finished by then: 18:00, tomorrow 6:00, in 3h, 2026-11-24T06:00.
+        Only where the plan expects to finish by then: 18:00, tomorrow 6:00, in 3h,
+        2026-11-24T06:00. What is late in the end goes on all the same.
     """
     wish = Asked.parse(case, data_class, profile, provider, max_cost, by)
     with ExitStack() as stack:

@@ -10,7 +10,6 @@ from leitstand.control.advance import one as job_by_id
 from leitstand.control.commands import Command
 from leitstand.control.instances import one as instance_by_id
 from leitstand.control.leases import (
-    FORECAST_SECONDS,
     Fenced,
     attempt_of,
     info_of,
@@ -227,7 +226,7 @@ class Beat(Command[BeatReply]):
         ):
             return "fenced", 0.0
         progressed = beat.units > attempt.units
-        if not progressed and progress_due(attempt.progress_at, tx.now, FORECAST_SECONDS):
+        if not progressed and progress_due(attempt.progress_at, tx.now, limits.FORECAST_SECONDS):
             lose(tx, [attempt], "no-progress")
             return "stop", 0.0
         values: dict[str, Any] = {"expires_at": tx.now + limits.LEASE}

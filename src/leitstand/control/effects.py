@@ -42,8 +42,6 @@ from leitstand.store.effects import Effect
 
 log = structlog.get_logger(__name__)
 
-PAUSE_MAX = timedelta(minutes=5)
-
 
 @dataclass(frozen=True, slots=True)
 class SettleEffect(Command[None]):
@@ -61,7 +59,7 @@ class SettleEffect(Command[None]):
             effects.set_state(tx.conn, self.effect_id, "done", tx.now, attempted=True)
             return
         doublings = min(self.attempts, limits.EFFECT_PAUSE_DOUBLINGS_MAX)
-        pause = self.retry_after or min(timedelta(seconds=2**doublings), PAUSE_MAX)
+        pause = self.retry_after or min(timedelta(seconds=2**doublings), limits.PAUSE_MAX)
         effects.set_state(
             tx.conn,
             self.effect_id,

@@ -21,9 +21,6 @@ from leitstand.core.profile import uses
 from leitstand.core.release import release_info
 from leitstand.store import attempts, jobs, media
 
-FORECAST_SECONDS = 60.0
-"""Time for one segment until speeds are learned; the progress deadline is three times this."""
-
 
 class Fenced(Exception):
     """A late write of an attempt that no longer holds the lease. Nothing was stored."""
@@ -105,7 +102,7 @@ class Claim(Command[list[dict[str, Any]]]):
             "fence": attempt.fence,
             "lease_seconds": (attempt.expires_at - tx.now).total_seconds(),
             "progress_seconds": max(
-                limits.PROGRESS_SECONDS_MIN, limits.PROGRESS_FACTOR * FORECAST_SECONDS
+                limits.PROGRESS_SECONDS_MIN, limits.PROGRESS_FACTOR * limits.FORECAST_SECONDS
             ),
             "task": {
                 "id": task.id,

@@ -1,4 +1,5 @@
-"""Every limit of loops, queues, sizes and times that settings do not carry, each with its reason."""
+"""Defaults of settings, and limits that several modules rest on or that operators ask about. Others
+stand at the head of the module that needs them."""
 
 from __future__ import annotations
 
@@ -50,6 +51,8 @@ CERTIFICATE_LIFE = timedelta(minutes=30)
 LEASE = timedelta(seconds=60)
 BEAT_INTERVAL = timedelta(seconds=5)
 CLAIM_WAIT_SECONDS_MAX = 25.0
+FORECAST_SECONDS = 60.0
+"""Time for one segment until speeds are learned; the progress deadline is three times this."""
 PROGRESS_FACTOR = 3.0
 PROGRESS_SECONDS_MIN = 60.0
 CLOCK_SKEW_MAX = timedelta(seconds=60)
@@ -72,7 +75,8 @@ LAUNCHES_PER_JOB_MAX = 8
 last moved; refused launches are counted apart."""
 REFUSALS_PER_JOB_MAX = 100
 """With the pauses below: about eight hours of a provider that refuses or does not answer."""
-REFUSAL_PAUSE_MAX = timedelta(minutes=5)
+PAUSE_MAX = timedelta(minutes=5)
+"""Longest pause between two tries of a launch or an effect."""
 FORECAST_MARGIN = 1.5
 """How much longer than forecast work may take before money that covers it counts as too little."""
 LAUNCH_CALL_MAX = timedelta(seconds=30)

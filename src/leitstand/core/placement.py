@@ -142,7 +142,7 @@ def resting(
         ]
         last = max(met, key=lambda r: r.at, default=None)
         doublings = min(max(len(met) - 1, 0), limits.EFFECT_PAUSE_DOUBLINGS_MAX)
-        pause = min(timedelta(seconds=2**doublings), limits.REFUSAL_PAUSE_MAX)
+        pause = min(timedelta(seconds=2**doublings), limits.PAUSE_MAX)
         if last is None or now - last.at >= pause:
             awake.append(offer)
         elif newest is None or last.at > newest:
