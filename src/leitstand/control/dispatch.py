@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime
+from functools import partial
 
 from sqlalchemy import Connection
 
@@ -11,11 +12,11 @@ from leitstand.control.commands import Door
 from leitstand.control.inputs import inputs_of
 from leitstand.control.jobs import UnblockFuse
 from leitstand.control.losses import ExpireLeases
-from leitstand.core import limits
+from leitstand.control.turns import Rounds, Turns
 from leitstand.core.access import SYSTEM
 from leitstand.core.job import Job
 from leitstand.ports import Blobs
-from leitstand.store import attempts, jobs
+from leitstand.store import attempts
 
 
 class Dispatcher:
@@ -24,15 +25,16 @@ class Dispatcher:
     def __init__(self, door: Door, blobs: Blobs) -> None:
         self._door = door
         self._blobs = blobs
+        self._rounds = Rounds(door.database)
 
     def step(self, now: datetime) -> None:
         """Expire leases, then write the inputs of every report that may be made."""
-        database = self._door.database
-        if database.read(lambda conn: attempts.expired(conn, now, 1)):
-            self._door.run(ExpireLeases(), SYSTEM, now)
-        for work in database.read(lambda conn: jobs.open_work(conn, limits.UNITS_PER_STEP_MAX)):
-            if work.fuse == "blocked" and not work.ordinary:
-                self._unblock(work.job, now)
+        with Turns() as turns:
+            if self._door.database.read(lambda conn: attempts.expired(conn, now, 1)):
+                turns.take("leases", lambda: self._door.run(ExpireLeases(), SYSTEM, now))
+            for work in self._rounds.next():
+                if work.fuse == "blocked" and not work.ordinary:
+                    turns.take(work.job.id, partial(self._unblock, work.job, now))
 
     def _unblock(self, job: Job, now: datetime) -> None:
         """The blob is written before the row that names it: a crash between leaves ciphertext that

@@ -8,9 +8,12 @@ are tried again with growing pauses.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
+from threading import Thread
 from typing import Any, ClassVar
 
 import structlog
@@ -19,6 +22,7 @@ from leitstand.control.commands import Command, Door
 from leitstand.control.instances import BeginLaunch, LoseLaunch, ReportLaunch
 from leitstand.control.media import MediumErased
 from leitstand.control.transaction import Tx
+from leitstand.control.turns import Turns
 from leitstand.core import limits
 from leitstand.core.access import SYSTEM
 from leitstand.core.job import FUSE
@@ -33,6 +37,7 @@ from leitstand.ports import (
     ProviderError,
     RateLimited,
     Rejected,
+    Seen,
     Unauthorized,
     Unavailable,
     UnknownOutcome,
@@ -107,20 +112,24 @@ class EffectRunner:
         due = self._door.database.read(
             lambda conn: effects.due(conn, now, limits.UNITS_PER_STEP_MAX)
         )
-        for effect in due:
-            match effect.kind:
-                case "launch":
-                    self._launch(effect)
-                case "terminate":
-                    self._settled(effect, self._terminate)
-                case "reap":
-                    self._settled(effect, self._reap)
-                case "erase":
-                    self._settled(effect, self._erase)
-                case "clear":
-                    self._settled(effect, self._clear)
-                case kind:
-                    raise ValueError(f"unknown effect {kind}")
+        with Turns() as turns:
+            for effect in due:
+                turns.take(effect.id, partial(self._one, effect))
+
+    def _one(self, effect: Effect) -> None:
+        match effect.kind:
+            case "launch":
+                self._launch(effect)
+            case "terminate":
+                self._settled(effect, self._terminate)
+            case "reap":
+                self._settled(effect, self._reap)
+            case "erase":
+                self._settled(effect, self._erase)
+            case "clear":
+                self._settled(effect, self._clear)
+            case kind:
+                raise ValueError(f"unknown effect {kind}")
 
     def _launch(self, effect: Effect) -> None:
         now = self._clock.now()
@@ -138,9 +147,8 @@ class EffectRunner:
             environment=self._address.environment,
         )
         try:
-            seen = self._provider(instance.provider).launch(
-                offer_of(instance.offer), spec, instance.label
-            )
+            provider, offer = self._provider(instance.provider), offer_of(instance.offer)
+            seen = _in_time(lambda: provider.launch(offer, spec, instance.label))
         except UnknownOutcome as unknown:
             if unknown.seen is None:
                 self._lost(effect, unknown)
@@ -209,6 +217,21 @@ class EffectRunner:
         names = self._door.database.read(lambda conn: _derived(conn, effect))
         self._blobs.delete(names)
         self._door.database.scrub()
+
+
+def _in_time(call: Callable[[], Seen]) -> Seen:
+    """A launch call, waited for until `LAUNCH_CALL_MAX`. One that takes longer goes on without us:
+    whatever it creates is found by its label, and ended once its instance was given up on."""
+    answer: Future[Seen] = Future()
+
+    def answered() -> None:
+        try:
+            answer.set_result(call())
+        except BaseException as error:
+            answer.set_exception(error)
+
+    Thread(target=answered, name="launch", daemon=True).start()
+    return answer.result(limits.LAUNCH_CALL_MAX.total_seconds())
 
 
 def _refusal(error: ProviderError) -> str:

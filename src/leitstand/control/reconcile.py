@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any, ClassVar
 
 import structlog
@@ -22,6 +23,7 @@ from leitstand.control.jobs import GiveUpJob, NoteWaiting
 from leitstand.control.money import over_budget
 from leitstand.control.plan import Planner
 from leitstand.control.transaction import Tx
+from leitstand.control.turns import Rounds, Turns
 from leitstand.core import limits
 from leitstand.core.access import SYSTEM
 from leitstand.core.cost import covering, left_in
@@ -78,6 +80,7 @@ class Reconciler:
         self._instances_max = instances_max
         self._clock = clock
         self._listed_at: dict[str, datetime] = {}
+        self._rounds = Rounds(door.database)
 
     def step(self, now: datetime) -> None:
         """Observe, decide, act; then see that every open job has an instance to serve it.
@@ -94,14 +97,16 @@ class Reconciler:
         ids = [instance.id for instance in alive]
         launches = database.read(lambda conn: effects.of_kind(conn, "launch", ids))
         ends = database.read(lambda conn: effects.of_kind(conn, "terminate", ids))
-        for instance in alive:
-            seen = listings.get(instance.provider)
-            need = _need(instance, wanted, live, launches)
-            actions = decide(instance, need, self._listing(instance, seen, now), now)
-            if actions and not _asked_lately(actions, ends.get(instance.id), now):
-                self._observe(instance, actions, after)
-        self._orphans(listings, after)
-        self._want(now)
+        with Turns() as turns:
+            for instance in alive:
+                seen = listings.get(instance.provider)
+                need = _need(instance, wanted, live, launches)
+                actions = decide(instance, need, self._listing(instance, seen, now), now)
+                if actions and not _asked_lately(actions, ends.get(instance.id), now):
+                    turns.take(instance.id, partial(self._observe, instance, actions, after))
+            turns.take("orphans", lambda: self._orphans(listings, after))
+            for work in self._rounds.next():
+                turns.take(work.job.id, partial(self._want, work, now))
 
     def _listings(self, now: datetime) -> dict[str, list[Seen]]:
         """What every provider lists under our label, of those that answer and whose turn it is."""
@@ -151,19 +156,16 @@ class Reconciler:
             log.warning("instance.orphans", count=len(orphans))
             self._door.run(ReapOrphans(tuple(orphans)), SYSTEM, now)
 
-    def _want(self, now: datetime) -> None:
-        for work in self._door.database.read(
-            lambda conn: jobs.open_work(conn, limits.UNITS_PER_STEP_MAX)
-        ):
-            try:
-                if self._door.clock_jumped_back():
-                    self._wait(work.job, "clock-jumped-back", now)
-                elif work.ordinary:
-                    self._serve(work, min(self._instances_max, work.ordinary), None, now)
-                elif work.fuse is not None:
-                    self._serve(work, 1, "L", now)
-            except Problem as problem:
-                self._wait(work.job, problem.code, now, **problem.params)
+    def _want(self, work: OpenWork, now: datetime) -> None:
+        try:
+            if self._door.clock_jumped_back():
+                self._wait(work.job, "clock-jumped-back", now)
+            elif work.ordinary:
+                self._serve(work, min(self._instances_max, work.ordinary), None, now)
+            elif work.fuse is not None:
+                self._serve(work, 1, "L", now)
+        except Problem as problem:
+            self._wait(work.job, problem.code, now, **problem.params)
 
     def _wait(self, job: Job, code: str, now: datetime, **params: Param) -> None:
         reason = {"code": code, "params": params}

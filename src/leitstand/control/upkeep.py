@@ -16,6 +16,7 @@ from leitstand.control.jobs import RetainReports
 from leitstand.control.media import RetainMedia
 from leitstand.control.money import AccrueCosts
 from leitstand.control.transaction import Tx
+from leitstand.control.turns import Turns
 from leitstand.core import limits
 from leitstand.core.access import SYSTEM
 from leitstand.ports import Blobs
@@ -48,18 +49,19 @@ class Upkeep:
 
     def step(self, now: datetime) -> None:
         """Retention at every step, costs once a minute, the sweep once an hour, events once a day."""
-        database = self._door.database
-        if database.read(lambda conn: media.overdue(conn, now, 1)):
-            self._door.run(RetainMedia(), SYSTEM, now)
+        database, run = self._door.database, self._door.run
         before = now - self._door.retention.reports
-        if database.read(lambda conn: jobs.overdue_reports(conn, before, 1)):
-            self._door.run(RetainReports(), SYSTEM, now)
-        if self._due("accrue", ACCRUE_EVERY, now):
-            self._door.run(AccrueCosts(), SYSTEM, now)
-        if self._due("forget", FORGET_EVERY, now):
-            self._door.run(ForgetEvents(), SYSTEM, now)
-        if self._due("sweep", limits.SWEEP_EVERY, now):
-            self._sweep(now)
+        with Turns() as turns:
+            if database.read(lambda conn: media.overdue(conn, now, 1)):
+                turns.take("media", lambda: run(RetainMedia(), SYSTEM, now))
+            if database.read(lambda conn: jobs.overdue_reports(conn, before, 1)):
+                turns.take("reports", lambda: run(RetainReports(), SYSTEM, now))
+            if self._due("accrue", ACCRUE_EVERY, now):
+                turns.take("costs", lambda: run(AccrueCosts(), SYSTEM, now))
+            if self._due("forget", FORGET_EVERY, now):
+                turns.take("events", lambda: run(ForgetEvents(), SYSTEM, now))
+            if self._due("sweep", limits.SWEEP_EVERY, now):
+                turns.take("sweep", lambda: self._sweep(now))
 
     def _due(self, part: str, every: timedelta, now: datetime) -> bool:
         last = self._last.get(part)

@@ -80,7 +80,7 @@ PAUSE_MAX = timedelta(minutes=5)
 FORECAST_MARGIN = 1.5
 """How much longer than forecast work may take before money that covers it counts as too little."""
 LAUNCH_CALL_MAX = timedelta(seconds=30)
-"""Longest launch call; adapters give up before. Until then absence from a listing proves nothing."""
+"""How long a launch call is waited for. Until then absence from a listing proves nothing."""
 LISTING_PACE = timedelta(seconds=0.5)
 """Shortest time between two listings of one provider, however often the step is woken."""
 ADMISSIONS_REFUSED_MAX = 2

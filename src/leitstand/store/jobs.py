@@ -48,17 +48,6 @@ def page(conn: Connection, tenant: str, after: str | None, limit: int) -> list[J
     return fetch(conn, Job, query.order_by(jobs.c.id.desc()).limit(limit))
 
 
-def in_states(conn: Connection, states: Sequence[str], limit: int) -> list[Job]:
-    """Jobs of every tenant in these states, by priority, then age."""
-    query = (
-        columns(Job, jobs)
-        .where(jobs.c.state.in_(states))
-        .order_by(jobs.c.priority.desc(), jobs.c.id)
-        .limit(limit)
-    )
-    return fetch(conn, Job, query)
-
-
 def queue_position(conn: Connection, tenant: str, job: Job) -> int:
     """The place of a waiting job in the order in which jobs are served, from 1."""
     query = (
@@ -128,9 +117,14 @@ class OpenWork:
     """State of the open `fuse` task; None once it has ended."""
 
 
-def open_work(conn: Connection, limit: int) -> list[OpenWork]:
-    """Waiting and running jobs of every tenant with their open tasks counted, by priority and age."""
-    found = in_states(conn, OPEN, limit)
+def open_work(conn: Connection, limit: int, after: Job | None = None) -> list[OpenWork]:
+    """Waiting and running jobs of every tenant with their open tasks counted, by priority and age;
+    those behind a job where one is given."""
+    query = columns(Job, jobs).where(jobs.c.state.in_(OPEN))
+    if after is not None:
+        later = (jobs.c.priority == after.priority) & (jobs.c.id > after.id)
+        query = query.where((jobs.c.priority < after.priority) | later)
+    found = fetch(conn, Job, query.order_by(jobs.c.priority.desc(), jobs.c.id).limit(limit))
     counts: dict[str, tuple[int, str | None]] = {}
     for some in chunks([job.id for job in found]):
         query = (
