@@ -16,6 +16,7 @@ from leitstand.control.cases import OpenCase
 from leitstand.control.jobs import StartJob
 from leitstand.control.money import AccrueCosts
 from leitstand.control.plan import Wish
+from leitstand.core import limits
 from leitstand.core.problem import Problem
 from leitstand.store import instances, jobs, money, tables
 from leitstand.store.engine import Database
@@ -39,8 +40,23 @@ def test_a_cap_shortens_the_term_instead_of_refusing_the_job(rig: Rig) -> None:
     cap = Decimal("0.20")
     job = rig.job(max_cost_eur=cap)
     instance = rig.read(lambda c: instances.of_job(c, TENANT, job.id))[0]
-    assert instance.end_by == rig.time + timedelta(seconds=2000)
-    assert rig.read(lambda c: money.held(c, TENANT, job.id)) == cap
+    assert instance.end_by == rig.time + timedelta(seconds=2000) - limits.ENDING
+    assert rig.read(lambda c: money.held(c, TENANT, job.id)) == Decimal("0.194")
+
+
+def test_a_cap_holds_for_an_instance_that_is_slow_to_go(rig: Rig) -> None:
+    job = rig.job(max_cost_eur=Decimal("0.20"))
+    worker = serve(rig)
+    worker.result(worker.claim()[0], 0)
+    instance = rig.read(instances.alive)[0]
+    rig.time = instance.end_by
+    rig.rented.stubborn = True
+    rig.step(40)
+    rig.rented.stubborn = False
+    rig.step(10)
+    assert rig.read(lambda c: instances.find(c, TENANT, instance.id)).state == "terminated"
+    spent = rig.read(lambda c: money.spent(c, TENANT, job.id))
+    assert Decimal("0.194") < spent <= Decimal("0.20")
 
 
 def test_a_cap_above_the_longest_term_changes_nothing(rig: Rig) -> None:
@@ -74,7 +90,7 @@ def test_instances_of_a_job_share_its_cap(database: Database, tmp_path: Path) ->
     assert rig.instance_states() == ["booting"] * 3
     held = rig.read(lambda c: money.held(c, TENANT, job.id))
     spent = rig.read(lambda c: money.spent(c, TENANT, job.id))
-    assert Decimal("0.29") < held + spent <= Decimal("0.30")
+    assert Decimal("0.28") < held + spent <= Decimal("0.30")
 
 
 def test_a_job_goes_on_with_what_is_left_for_the_tasks_that_are_left(

@@ -289,7 +289,7 @@ def test_money_that_another_job_may_give_back_is_waited_for(
     sqlite_url: str, tmp_path: Path
 ) -> None:
     with Database.open(sqlite_url, relaxed=True) as database:
-        rig = Rig(database, tmp_path, budgets={"job": None, "month": "0.38", "total": None})
+        rig = Rig(database, tmp_path, budgets={"job": None, "month": "0.385", "total": None})
         first, second = rig.job(), rig.job()
         rig.step()
         doomed = rig.read(lambda c: instances.of_job(c, TENANT, second.id))[0]

@@ -77,6 +77,8 @@ REFUSALS_PER_JOB_MAX = 100
 """With the pauses below: about eight hours of a provider that refuses or does not answer."""
 PAUSE_MAX = timedelta(minutes=5)
 """Longest pause between two tries of a launch or an effect."""
+ENDING = timedelta(minutes=1)
+"""What an instance may still cost between its `end_by` and the proof that it is gone."""
 FORECAST_MARGIN = 1.5
 """How much longer than forecast work may take before money that covers it counts as too little."""
 LAUNCH_CALL_MAX = timedelta(seconds=30)

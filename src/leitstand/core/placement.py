@@ -202,20 +202,21 @@ def needed_term(work: timedelta) -> timedelta:
 def affordable_term(
     rate: Decimal, longest: timedelta, needed: timedelta, left_eur: Decimal, shares: int
 ) -> timedelta:
-    """The term that `left_eur` pays for, at most `longest`. Where several instances share the
-    money, one takes no more than its part, unless it needs more."""
+    """The term that `left_eur` pays for, its ending included, at most `longest`. Where several
+    instances share the money, one takes no more than its part, unless it needs more."""
     if rate <= 0:
         return longest
     paid = int(left_eur * 3600 // rate)
-    part = max(paid // shares, math.ceil(needed.total_seconds()))
-    seconds = min(paid, part)
+    part = max(paid // shares, math.ceil((needed + limits.ENDING).total_seconds()))
+    seconds = min(paid, part) - int(limits.ENDING.total_seconds())
     return longest if seconds >= longest.total_seconds() else timedelta(seconds=seconds)
 
 
 def _budget_fault(
     offer: Offer, now: datetime, needed: timedelta, left_eur: Decimal
 ) -> Rejection | None:
-    amount = worst_case(offer.rate_eur_per_hour, offer.minimum_eur, now, now + needed)
+    over = now + needed + limits.ENDING
+    amount = worst_case(offer.rate_eur_per_hour, offer.minimum_eur, now, over)
     if amount <= left_eur:
         return None
     return Rejection("budget", str(left_eur), str(amount), str(amount - left_eur))
