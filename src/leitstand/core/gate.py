@@ -24,6 +24,6 @@ so no pipeline that would need one exists."""
 
 
 def permitted(capability: str, case: Case, now: datetime) -> bool:
-    """Whether a field that needs `capability` may be planned, computed and stored for `case`."""
+    """Whether a field that needs `capability` may be planned and computed for `case`."""
     del case, now
     return capability in OPEN
