@@ -33,7 +33,7 @@ from leitstand.core.model import ModelFile, ModelVersion, digest_of
 from leitstand.core.placement import Offer, Requirements
 from leitstand.ports import Capability, LaunchSpec, ProviderError, Seen, Status
 from leitstand.security.ca import Authority, WorkerCredentials
-from leitstand.store import instances, jobs
+from leitstand.store import instances, jobs, media
 from leitstand.store.engine import Database
 from leitstand.vault.note import Signer, verify_head
 from leitstand.vault.release import HpkeKey
@@ -377,3 +377,18 @@ def serve(rig: Rig) -> Worker:
     """Step until the newest instance can be enrolled, and make it ready."""
     rig.step(2)
     return Worker.newest(rig).ready()
+
+
+def job_of(rig: Rig, job_id: str) -> Any:
+    return rig.read(lambda conn: jobs.find(conn, TENANT, job_id))
+
+
+def media_states(rig: Rig, job_id: str) -> list[str]:
+    return [m.state for m in rig.read(lambda conn: media.of_job(conn, TENANT, job_id))]
+
+
+def to_the_end(rig: Rig, worker: Worker) -> None:
+    worker.work_all()
+    rig.step()
+    worker.work_all()
+    rig.step(6)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,12 +15,6 @@ from leitstand.core.problem import Problem
 from leitstand.store import ledger, tables
 from leitstand.store.engine import Database
 from tests.control.rig import Rig, Verifier, Worker, serve
-
-
-@pytest.fixture
-def rig(sqlite_url: str, tmp_path: Path) -> Iterator[Rig]:
-    with Database.open(sqlite_url, relaxed=True) as database:
-        yield Rig(database, tmp_path)
 
 
 def to_the_end(rig: Rig, worker: Worker) -> None:

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
-
-import pytest
 
 from leitstand.control.commands import Steady
 from leitstand.core import limits
 from leitstand.store import jobs
-from leitstand.store.engine import Database
 from tests.control.rig import START, TENANT, Rig, serve
 
 
@@ -30,12 +25,6 @@ class Clock:
     def run(self, seconds: float) -> None:
         self.time += timedelta(seconds=seconds)
         self.period += seconds
-
-
-@pytest.fixture
-def rig(sqlite_url: str, tmp_path: Path) -> Iterator[Rig]:
-    with Database.open(sqlite_url, relaxed=True) as database:
-        yield Rig(database, tmp_path)
 
 
 def reason_of(rig: Rig, job_id: str) -> object:

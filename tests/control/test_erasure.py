@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +16,7 @@ from leitstand.control.media import EraseMedia, OpenMedium, RetainMedia, one
 from leitstand.core.access import SYSTEM
 from leitstand.core.problem import Problem
 from leitstand.store import media, tables
-from leitstand.store.engine import Database
 from tests.control.rig import Rig, Worker, serve
-
-
-@pytest.fixture
-def rig(sqlite_url: str, tmp_path: Path) -> Iterator[Rig]:
-    with Database.open(sqlite_url, relaxed=True) as database:
-        yield Rig(database, tmp_path)
 
 
 @pytest.fixture

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,15 +18,8 @@ from leitstand.core import limits
 from leitstand.core.job import Job
 from leitstand.core.problem import Exit, Problem
 from leitstand.store import jobs, media
-from leitstand.store.engine import Database
 from leitstand.store.media import part_name
 from tests.control.rig import OPERATOR, TENANT, Rig, serve
-
-
-@pytest.fixture
-def rig(sqlite_url: str, tmp_path: Path) -> Iterator[Rig]:
-    with Database.open(sqlite_url, relaxed=True) as database:
-        yield Rig(database, tmp_path)
 
 
 def plan(rig: Rig, *ids: str, case: str = "K-1", profile: str = "people") -> str:

@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from leitstand.control.jobs import CancelJob
 from leitstand.core.problem import Problem
-from leitstand.store.engine import Database
 from tests.control.rig import OPERATOR, Rig, serve
 from tests.unwritable import unwritable
-
-
-@pytest.fixture
-def rig(sqlite_url: str, tmp_path: Path) -> Iterator[Rig]:
-    with Database.open(sqlite_url, relaxed=True) as database:
-        yield Rig(database, tmp_path)
 
 
 def not_kept(rig: Rig, job_id: str) -> Problem:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,18 +19,11 @@ from leitstand.core import limits
 from leitstand.core.placement import Offer
 from leitstand.ports import LaunchSpec, Seen
 from leitstand.store import effects, instances, jobs, money
-from leitstand.store.engine import Database
 from tests.control.rig import TENANT, Rig, Worker
 
 
 class Broken(Exception):
     """What nobody expected."""
-
-
-@pytest.fixture
-def rig(sqlite_url: str, tmp_path: Path) -> Iterator[Rig]:
-    with Database.open(sqlite_url, relaxed=True) as database:
-        yield Rig(database, tmp_path)
 
 
 @pytest.fixture
