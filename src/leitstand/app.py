@@ -9,7 +9,7 @@ import os
 import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from leitstand.api.operator import operator_app
 from leitstand.api.parts import OperatorParts
 from leitstand.api.streams import Clients, Progress, Wakeups
 from leitstand.api.worker import WorkerParts, worker_app
-from leitstand.clockwork import StepLoop, SystemClock, SystemIds, exclusive, place_of
+from leitstand.clockwork import Step, StepLoop, SystemClock, SystemIds, exclusive, place_of
 from leitstand.config import Settings
 from leitstand.control.commands import Door
 from leitstand.control.dispatch import Dispatcher
@@ -243,7 +243,7 @@ class _Plane:
         upkeep = Upkeep(door, self._blobs)
         database = self._stores.database
 
-        def alone(name: str, step: Callable[[datetime], object]) -> Callable[[], None]:
+        def alone(name: str, step: Callable[[datetime], timedelta | None]) -> Step:
             return lambda: exclusive(database, name, lambda: step(now()))
 
         woken = [

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import structlog
@@ -51,20 +51,22 @@ class SystemIds:
         return os.urandom(size)
 
 
-def exclusive(database: Database, name: str, step: Callable[[], object]) -> None:
+Step = Callable[[], timedelta | None]
+"""A bounded piece of work. Says after how long it wants to be called again, where that is sooner
+than its loop would."""
+
+
+def exclusive(database: Database, name: str, step: Step) -> timedelta | None:
     """Run a step under its named lock: of several control planes of one database, one does."""
     with database.named_lock(name) as held:
-        if held:
-            step()
+        return step() if held else None
 
 
 class StepLoop:
     """Runs one step in a thread of its own: at the latest every `every` seconds, at the earliest
-    `pace` seconds after the last, sooner than `every` only when kicked."""
+    `pace` seconds after the last, sooner than `every` only when kicked or asked for by the step."""
 
-    def __init__(
-        self, name: str, step: Callable[[], object], *, every: float, pace: float = 0.05
-    ) -> None:
+    def __init__(self, name: str, step: Step, *, every: float, pace: float = 0.05) -> None:
         self._name = name
         self._step = step
         self._every = every
@@ -90,8 +92,9 @@ class StepLoop:
     def _run(self) -> None:
         while not self._ending.is_set():
             self._kicked.clear()
+            again = None
             try:
-                self._step()
+                again = self._step()
             except Exception as error:  # a failed step is tried again, never the loop's end
                 log.error(  # noqa: TRY400 - a traceback's lines may quote data
                     "step.failed",
@@ -101,7 +104,8 @@ class StepLoop:
                 )
                 self._ending.wait(FAILED_PAUSE_SECONDS)
             self._ending.wait(self._pace)
-            self._kicked.wait(self._every)
+            wait = self._every if again is None else min(self._every, again.total_seconds())
+            self._kicked.wait(max(0.0, wait - self._pace))
 
 
 def place_of(error: BaseException) -> str:

@@ -167,3 +167,19 @@ def test_no_second_transaction_numbers_events_before_the_first_is_committed(
 
         database.write(holding)
         other.write(try_lock)
+
+
+def test_while_an_instance_ends_the_next_look_comes_with_the_next_listing_that_tells_anything_new(
+    rig: Rig,
+) -> None:
+    rig.job()
+    serve(rig)
+    assert rig.reconciler.step(rig.time) is None
+    rig.later(seconds=60)
+    rig.rented.running.clear()
+    assert rig.reconciler.step(rig.time) is None, "nobody knew before this listing"
+    assert rig.reconciler.step(rig.time) == LAG / 2
+    rig.later(seconds=11)
+    rig.reconciler.step(rig.time)
+    assert rig.instance_states()[0] == "terminated"
+    assert rig.reconciler.step(rig.time) is None

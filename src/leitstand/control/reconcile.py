@@ -82,8 +82,9 @@ class Reconciler:
         self._listed_at: dict[str, datetime] = {}
         self._rounds = Rounds(door.database)
 
-    def step(self, now: datetime) -> None:
-        """Observe, decide, act; then see that every open job has an instance to serve it.
+    def step(self, now: datetime) -> timedelta | None:
+        """Observe, decide, act; then see that every open job has an instance to serve it. After
+        how long it wants to be called again: somebody waits for the proof that an instance is gone.
 
         Listings take time. `now` lies before them and says how recent they are at least; the clock
         is read again after them, so that two absences are one whole lag apart.
@@ -107,13 +108,23 @@ class Reconciler:
             turns.take("orphans", lambda: self._orphans(listings, after))
             for work in self._rounds.next():
                 turns.take(work.job.id, partial(self._want, work, now))
+        ending = {
+            instance.provider
+            for instance in alive
+            if instance.state == "terminating" or instance.absent_since is not None
+        }
+        return min(map(self._pace, ending & set(self._providers)), default=None)
+
+    def _pace(self, provider: str) -> timedelta:
+        """How long after one listing the next one tells something new."""
+        return max(limits.LISTING_PACE, self._providers[provider].listing_lag / 2)
 
     def _listings(self, now: datetime) -> dict[str, list[Seen]]:
         """What every provider lists under our label, of those that answer and whose turn it is."""
         found: dict[str, list[Seen]] = {}
         ours = f"{LABEL_PREFIX}{self._installation}-"
         for name, provider in self._providers.items():
-            pace = max(limits.LISTING_PACE, provider.listing_lag / 2)
+            pace = self._pace(name)
             listed_at = self._listed_at.get(name)
             if listed_at is not None and timedelta(0) <= now - listed_at < pace:
                 continue
