@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from leitstand.control import attempts, leases, losses, money, reconcile
 from leitstand.control.transaction import Tx
 from leitstand.core import instance as core_instance
+from leitstand.core.cost import Budget
 from leitstand.core.instance import Move, NoteAbsent
 from leitstand.core.job import TASK
 from leitstand.store.engine import Database
@@ -39,7 +41,8 @@ def strangers_are_overlooked(patch: Patch) -> None:
 
 
 def no_budget_is_checked(patch: Patch) -> None:
-    patch.setattr(money, "check_covered", lambda *_: None)
+    unlimited = Budget("total", None, Decimal(0), Decimal(0))
+    patch.setattr(money, "budgets", lambda *_: [unlimited])
 
 
 def leases_never_expire(patch: Patch) -> None:

@@ -28,8 +28,9 @@ from leitstand.ports import Capability, LaunchSpec, Rejected, Seen, Status, Unav
 
 PROVIDER = "local"
 TIER = "L"
-GRACE = timedelta(seconds=5)
-"""From the first request to end (SIGTERM) to the moment a further one is SIGKILL."""
+GRACE = timedelta(seconds=3)
+"""From the first request to end (SIGTERM) to the moment a further one is SIGKILL: well within the
+five seconds in which a second Ctrl-C promises the worker's end."""
 _INHERITED = ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "CUDA_VISIBLE_DEVICES")
 """What a worker needs of our environment; anything else could hold secrets."""
 
