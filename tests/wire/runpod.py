@@ -93,7 +93,9 @@ class RunPod:
         """Key to its rights."""
         self.calls: list[tuple[str, str, int]] = []
         """Method, target and status of everything that was answered."""
-        self.waiting: Callable[[], bool] = lambda: False
+        self.waiter: Callable[[], Callable[[], bool]] = lambda: lambda: False
+        """Makes what a stream waits with: it blocks until the clock has moved since it was made or
+        last returned; False when nothing more will come."""
         self._windows: dict[str, tuple[int, int]] = {}
         self._lock = threading.RLock()
 
@@ -172,15 +174,20 @@ class RunPod:
             now=self.account.at,
             repeated=frozenset(name for name in names if names.count(name) > 1),
             caller=caller,
-            waiting=self._moved,
+            waiting=self._waiting(),
         )
         return operation(call, id) if id is not None else operation(call)
 
-    def _moved(self) -> bool:
-        if not self.waiting():
-            return False
-        self.settle()
-        return True
+    def _waiting(self) -> Callable[[], bool]:
+        wait = self.waiter()
+
+        def moved() -> bool:
+            if not wait():
+                return False
+            self.settle()
+            return True
+
+        return moved
 
     def _token(self, headers: dict[str, str]) -> str | None:
         scheme, _, token = headers.get("authorization", "").partition(" ")

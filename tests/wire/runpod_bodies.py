@@ -134,8 +134,31 @@ BODIES: dict[str, Schema] = {
     },
 }
 
-REGIONS = ["NORTH_AMERICA", "SOUTH_AMERICA", "EUROPE", "ASIA", "MIDDLE_EAST", "AFRICA", "OCEANIA"]
-COMPLIANCE = ["GDPR", "ISO_IEC_27001", "PCI_DSS", "SOC_1_TYPE_2", "SOC_2_TYPE_2", "HIPAA"]
+REGIONS = [
+    "NORTH_AMERICA",
+    "SOUTH_AMERICA",
+    "EUROPE",
+    "ASIA",
+    "MIDDLE_EAST",
+    "AFRICA",
+    "OCEANIA",
+    "ANTARCTICA",
+    "UNKNOWN",
+]
+COMPLIANCE = [
+    "GDPR",
+    "ISO_IEC_27001",
+    "ISO_14001",
+    "PCI_DSS",
+    "HITRUST",
+    "SOC_1_TYPE_2",
+    "SOC_2_TYPE_2",
+    "SOC_3_TYPE_2",
+    "ITAR",
+    "FISMA_HIGH",
+    "HIPAA",
+    "RENEWABLE",
+]
 PAGE: dict[str, Schema] = {
     "limit": {"type": "integer", "minimum": 1, "maximum": 1000},
     "cursor": TEXT,

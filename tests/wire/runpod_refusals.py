@@ -323,7 +323,7 @@ def _broken(schema: Schema, keyword: str, value: Any) -> Any:
             return "none of these"
 
 
-def _breakages(schema: Schema, value: Any, where: str) -> Iterator[tuple[str, Any]]:
+def breakages(schema: Schema, value: Any, where: str) -> Iterator[tuple[str, Any]]:
     """Rule name to a value that breaks it, for a shape and an example of it."""
     for name in schema.get("required", ()):
         yield f"{where}.{name}:required", {k: v for k, v in value.items() if k != name}
@@ -331,13 +331,13 @@ def _breakages(schema: Schema, value: Any, where: str) -> Iterator[tuple[str, An
         if f"{where}:{keyword}" in RULES:
             yield f"{where}:{keyword}", _broken(schema, keyword, value)
     for name, inner in schema.get("properties", {}).items():
-        for rule, broken in _breakages(inner, value[name], f"{where}.{name}"):
+        for rule, broken in breakages(inner, value[name], f"{where}.{name}"):
             yield rule, value | {name: broken}
     if "items" in schema:
-        for rule, broken in _breakages(schema["items"], value[0], f"{where}[]"):
+        for rule, broken in breakages(schema["items"], value[0], f"{where}[]"):
             yield rule, [broken]
     if "values" in schema:
-        for rule, broken in _breakages(schema["values"], "text", f"{where}{{}}"):
+        for rule, broken in breakages(schema["values"], "text", f"{where}{{}}"):
             yield rule, {"A": broken}
 
 
@@ -365,7 +365,7 @@ def _text(schema: Schema, keyword: str) -> str:
 
 
 for _name, (_method, _path, _example) in SENT.items():
-    for _rule, _body in _breakages(BODIES[_name], copy.deepcopy(_example), _name):
+    for _rule, _body in breakages(BODIES[_name], copy.deepcopy(_example), _name):
         PROVOCATIONS[_rule] = _send(_method, _path, _body)
 for _operation, _parameters in QUERIES.items():
     for _name, _schema in _parameters.items():

@@ -339,7 +339,7 @@ def test_logs_are_a_stream_that_goes_on_with_the_clock_and_can_be_resumed(api):
     late = (timedelta(minutes=20), "container", "epoch 1")
     api.account.fates = [Fate(lines=(late, late))]
     id = api.pod()
-    api.sim.waiting = lambda: api.forward(minutes=10) or True
+    api.sim.waiter = lambda: lambda: api.forward(minutes=10) or True
     assert api.send("GET", f"/v2/pods/{id}/logs?tail=1") == 200
     assert api.headers["Content-Type"] == "text/event-stream"
     read = lines(api.stream, 3)
