@@ -27,11 +27,12 @@ export PIP_REQUIRE_VIRTUALENV := 0
 
 DEMO_HOME := $(CURDIR)/.demo
 DEMO := LEITSTAND_HOME="$(DEMO_HOME)" PATH="$(CURDIR)/$(BIN):$$PATH" leitstand
+VALIDATORS := $(abspath $(VENV))/validators
 PACKAGES := age chromium gcc libc6-dev libseccomp2 pocketsphinx-testdata
 PYTEST_ARGS ?=
 NAME ?= *
 
-.PHONY: help install demo test test-all bench lint wheel lock system-packages test-media clean
+.PHONY: help install demo test test-all test-validators bench lint wheel lock system-packages test-media clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 24
@@ -47,6 +48,9 @@ test: lint test-media ## everything a reviewer would check, with samples of the 
 
 test-all: lint test-media ## the same with the full counts
 	$(BIN)/pytest -n 2 --dist loadfile --full $(PYTEST_ARGS)
+
+test-validators: $(STAMPS)/test $(STAMPS)/validators ## the wire simulators, judged by the providers' official clients
+	LEITSTAND_VALIDATORS="$(VALIDATORS)" $(BIN)/pytest tests/validators $(PYTEST_ARGS)
 
 bench: $(STAMPS)/bench ## measure; NAME=inference for one
 	@shopt -s nullglob; for file in bench/$(NAME).py; do \
@@ -88,10 +92,26 @@ $(STAMPS)/bench: requirements-bench.lock pyproject.toml $(STAMPS)/venv
 	@$(call sync,requirements-bench.lock)
 	@rm -f $(STAMPS)/test && touch $(STAMPS)/runtime $@
 
+# Official clients stand apart: their requirements are many and not ours.
+$(STAMPS)/validators: requirements-validators.lock tests/validators/package.json tests/validators/package-lock.json $(STAMPS)/venv
+	@command -v npm >/dev/null || { echo "make: Node 20 or newer with npm is needed: apt-get install nodejs npm" >&2; exit 1; }
+	@mkdir -p "$(VALIDATORS)/npm"
+	@$(BIN)/python -m venv "$(VALIDATORS)/venv"
+	@$(call mirror); \
+	echo "Installing what requirements-validators.lock and tests/validators/package-lock.json list"; \
+	$(UV) pip sync --quiet --python "$(VALIDATORS)/venv/bin/python" --require-hashes requirements-validators.lock
+	@cp tests/validators/package.json tests/validators/package-lock.json "$(VALIDATORS)/npm"
+	@npm ci --prefix "$(VALIDATORS)/npm" --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
 # A mirror that pip is set up for serves uv too. The lock files name no index.
-define sync
+define mirror
 mirror=$${PIP_INDEX_URL:-$$($(BIN)/python -m pip config get global.index-url 2>/dev/null || true)}; \
-[ -z "$$mirror" ] || export UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$$mirror}"; \
+[ -z "$$mirror" ] || export UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$$mirror}"
+endef
+
+define sync
+$(call mirror); \
 echo "Installing what $(1) lists"; \
 $(UV) pip sync --quiet --python $(BIN)/python --require-hashes $(1); \
 $(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
@@ -105,6 +125,8 @@ lock: ## renew the lock files after a change of pyproject.toml; UPGRADE=--upgrad
 	$(UV) $(COMPILE) pyproject.toml $(EXTRAS) -o requirements.lock
 	$(UV) $(COMPILE) pyproject.toml $(EXTRAS) --extra test -c requirements.lock -o requirements-test.lock
 	$(UV) $(COMPILE) pyproject.toml $(EXTRAS) --extra test --extra bench -c requirements-test.lock -o requirements-bench.lock
+	$(UV) $(COMPILE) --group validators -o requirements-validators.lock
+	cd tests/validators && npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
 	echo uv | $(UV) $(COMPILE) - -c requirements.lock -o requirements-uv.lock
 
 # --- what tests need beside Python -----------------------------------------------------------------
