@@ -50,7 +50,7 @@ test-all: lint test-media ## the same with the full counts
 	$(BIN)/pytest -n 2 --dist loadfile --full $(PYTEST_ARGS)
 
 test-validators: $(STAMPS)/test $(STAMPS)/validators ## the wire simulators, judged by the providers' official clients
-	LEITSTAND_VALIDATORS="$(VALIDATORS)" $(BIN)/pytest tests/validators $(PYTEST_ARGS)
+	WIRE_VALIDATORS="$(VALIDATORS)" $(BIN)/pytest tests/validators $(PYTEST_ARGS)
 
 bench: $(STAMPS)/bench ## measure; NAME=inference for one
 	@shopt -s nullglob; for file in bench/$(NAME).py; do \

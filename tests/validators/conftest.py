@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-INSTALLED = "LEITSTAND_VALIDATORS"
+INSTALLED = "WIRE_VALIDATORS"
 """Names the folder with `venv/` (Python clients) and `npm/` (Node clients)."""
 
 collect_ignore_glob = [] if os.environ.get(INSTALLED) else ["test_*.py"]

@@ -1,6 +1,6 @@
 """RunPod's official clients against the simulator: they work, and send what the records say.
 
-`LEITSTAND_RECORD=1` writes the records anew.
+`WIRE_RECORD=1` writes the records anew.
 """
 
 import json
@@ -47,7 +47,7 @@ def mcp(served, installed):
 
 def check(name, document):
     """Equal to the record, or written as the record."""
-    if os.environ.get("LEITSTAND_RECORD"):
+    if os.environ.get("WIRE_RECORD"):
         write(name, document)
     assert read(name) == json.loads(json.dumps(document))
 

@@ -10,6 +10,7 @@ the account about; every refusal is a named rule of `runpod_rules.RULES`.
 from __future__ import annotations
 
 import json
+import os
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -31,6 +32,10 @@ from tests.wire.runpod_rules import Refusals, Refused
 BODY_BYTES_MAX = 102_400
 KEY = "rpa_SIMULATEDRUNPODKEY0123456789"
 READ_ONLY_KEY = "rpa_SIMULATEDREADONLYKEY01234567"
+
+LIFTED = "WIRE_LIFTED"
+"""Names refusals that are lifted in every simulator of a test run, parted by spaces: for mutation
+runs over tests that make their own simulators."""
 
 Body = bytes | Iterator[bytes]
 Raw = tuple[int, dict[str, str], Body]
@@ -84,9 +89,12 @@ TABLE = tuple((method, _pattern(path), operation) for method, path, operation in
 class RunPod:
     """One RunPod account behind its HTTP API. `lifted` names refusals that do not happen."""
 
-    def __init__(self, clock: Now, *, lifted: frozenset[str] = frozenset(), **account: Any) -> None:
+    def __init__(self, clock: Now, *, lifted: frozenset[str] | None = None, **account: Any) -> None:
+        if lifted is None:
+            lifted = frozenset(os.environ.get(LIFTED, "").split())
         self.clock = clock
         self.account = Account(at=clock.now(), **account)
+        self.account.at += self.account.conduct.skew
         self.rules = Refusals(lifted)
         self.key = KEY
         self.keys = {KEY: "all", READ_ONLY_KEY: "read"}
@@ -99,16 +107,20 @@ class RunPod:
         self._windows: dict[str, tuple[int, int]] = {}
         self._lock = threading.RLock()
 
+    def now(self) -> datetime:
+        """The provider's time, which may be off."""
+        return self.clock.now() + self.account.conduct.skew
+
     def settle(self) -> None:
         """Brings the account to the clock's time, as any call does."""
         with self._lock:
-            self.account.settle(self.clock.now())
+            self.account.settle(self.now())
 
     def answer(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Raw:
         """Status, headers and body; the body of a stream is an iterator."""
         given = {name.lower(): value for name, value in headers.items()}
         with self._lock:
-            self.account.settle(self.clock.now())
+            self.account.settle(self.now())
             sent: dict[str, str] = {}
             try:
                 answered = self._dispatch(method, target, given, body, sent)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -27,10 +28,12 @@ class Fault:
     """A regular expression for the whole path without its query; empty for any."""
     effect: bool = True
     reply: str = "true"
-    """`true`, `truncated`, `replaced`, `lost` or `never`."""
+    """`true`, `truncated`, `replaced`, `rewritten`, `lost` or `never`."""
     status: int = 500
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
+    rewrite: Callable[[Any], Any] | None = None
+    """From the true JSON to that of the client."""
     times: int = 1
     skip: int = 0
     until: datetime | None = None
@@ -98,6 +101,13 @@ def truncated(method: str = "", path: str = "", **more: Any) -> Fault:
 def shape(method: str = "", path: str = "", payload: Any = None, **more: Any) -> Fault:
     """Success, with JSON of another shape."""
     return _replaced(method, path, 200, payload, **more)
+
+
+def rewritten(
+    method: str = "", path: str = "", rewrite: Callable[[Any], Any] | None = None, **more: Any
+) -> Fault:
+    """The true answer, changed: a list that lacks rows, an old state, another price."""
+    return Fault(method, path, reply="rewritten", rewrite=rewrite, **more)
 
 
 def outage(until: datetime, status: int = 503) -> Fault:

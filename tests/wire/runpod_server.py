@@ -97,6 +97,10 @@ def _handler(served: Served) -> type[BaseHTTPRequestHandler]:
         def log_message(self, format: str, *args: Any) -> None:
             """Nothing is printed."""
 
+        def date_time_string(self, timestamp: float | None = None) -> str:
+            """`Date` is the provider's clock, not this machine's."""
+            return super().date_time_string(served.sim.now().timestamp())
+
         def _do(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             fault = served.fault(self.command, self.path)
@@ -153,6 +157,8 @@ def _spoilt(fault: Fault, raw: Raw) -> Raw:
         return fault.status, fault.headers, fault.body
     if fault.reply == "truncated" and isinstance(body, bytes):
         return status, headers, body[: len(body) // 2]
+    if fault.reply == "rewritten" and isinstance(body, bytes) and body and fault.rewrite:
+        return status, headers, json.dumps(fault.rewrite(json.loads(body))).encode()
     return raw
 
 

@@ -82,6 +82,14 @@ class Place:
         return "LOW" if self.free < 4 * count else "MEDIUM" if self.free < 16 * count else "HIGH"
 
 
+FATAL_BOOT_TEXTS = (
+    "failed to register layer: layer does not exist",
+    "failed to pull image: container ID cannot be mapped to a host ID",
+    "OCI runtime create failed: runc create failed: unable to start container process",
+)
+"""System log lines of pods that stay in STARTING and never come up."""
+
+
 @dataclass(slots=True)
 class Conduct:
     """How the API behaves. The defaults are what was seen most; each can be moved in a test."""
@@ -100,6 +108,8 @@ class Conduct:
     """After a start, the ports of the last run are shown for so long from RUNNING on."""
     terminated_shown: timedelta = timedelta(0)
     """A terminated pod is readable as TERMINATED for so long."""
+    skew: timedelta = timedelta(0)
+    """How far the provider's clock is ahead of ours; given when the simulator is made."""
     pagination: bool = True
     page_default: int = 100
     page_rows_max: int | None = None

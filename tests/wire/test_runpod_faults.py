@@ -90,6 +90,20 @@ def test_a_truncated_answer_is_no_json(client, served):
         answer.json()
 
 
+def test_a_list_may_lack_rows(client, served):
+    create(client)
+    create(client)
+    served.clock.forward(seconds=10)
+    served.faults.append(
+        faults.rewritten("GET", "/v2/pods", lambda page: page | {"pods": page["pods"][:1]})
+    )
+    assert [len(client.get("/v2/pods").json()["pods"]) for _ in range(2)] == [1, 2]
+
+
+def test_the_date_of_an_answer_is_the_providers(client, served):
+    assert client.get("/v2/pods").headers["Date"] == "Mon, 02 Nov 2026 08:00:00 GMT"
+
+
 def test_an_outage_lasts_until_its_time(client, served):
     served.faults.append(faults.outage(served.clock.now() + timedelta(minutes=30)))
     assert [client.get("/v2/pods").status_code for _ in range(3)] == [503, 503, 503]

@@ -6,10 +6,11 @@ from decimal import Decimal
 
 import pytest
 
+from tests.wire.runpod import LIFTED
 from tests.wire.runpod_api import GPU, Api
 from tests.wire.runpod_refusals import AVAILABLE
 from tests.wire.runpod_rules import CAPACITY_TEXTS
-from tests.wire.runpod_world import Fate
+from tests.wire.runpod_world import FATAL_BOOT_TEXTS, Conduct, Fate
 
 
 @pytest.fixture
@@ -179,6 +180,27 @@ def test_what_befalls_pods_shows_in_their_answers(api):
     assert status(api, ids[4]) == "MIGRATING"
     assert api.body["env"] is None and api.body["mounts"] is None and "ssh" not in api.body
     assert api.body["machineTags"], "fields that no specification names"
+
+
+@pytest.mark.parametrize("text", FATAL_BOOT_TEXTS)
+def test_a_boot_that_cannot_succeed_says_so_in_the_system_log(api, text):
+    api.account.fates = [Fate(stuck="STARTING", lines=((timedelta(seconds=30), "system", text),))]
+    id = api.pod()
+    assert status(api, id) == "STARTING"
+    api.send("GET", f"/v2/pods/{id}/logs?source=system")
+    assert [row["line"] for _, row in lines(api.stream, 2)][-1] == text
+
+
+def test_the_providers_clock_may_be_off():
+    api = Api(conduct=Conduct(skew=timedelta(minutes=-3)))
+    api.create()
+    assert api.body["createdAt"] == "2026-11-02T07:57:00.000Z"
+
+
+def test_a_mutation_run_lifts_a_rule_in_every_simulator(monkeypatch):
+    monkeypatch.setenv(LIFTED, "no-funds spend-limit")
+    api = Api(credit=Decimal(0))
+    assert api.create() == 201
 
 
 # --- lists and catalogue ---------------------------------------------------------------------------
