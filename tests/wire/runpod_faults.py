@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from tests.wire.runpod_rules import NO_INSTANCES
+
 
 @dataclass(slots=True)
 class Fault:
@@ -76,6 +78,17 @@ def failed_before(method: str = "", path: str = "", status: int = 503, **more: A
 def failed_after(method: str = "", path: str = "", status: int = 500, **more: Any) -> Fault:
     """A 5xx, and it happened all the same."""
     return _replaced(method, path, status, {"error": "Something went wrong."}, **more)
+
+
+def refused(
+    method: str = "", path: str = "", status: int = 400, detail: str = NO_INSTANCES, **more: Any
+) -> Fault:
+    """A refusal of the API that its state does not explain: capacity gone since the catalogue said
+    there was some, a permission withdrawn, a generation retired (410)."""
+    body = {"title": "", "status": status, "detail": detail}
+    fault = _replaced(method, path, status, body, effect=False, **more)
+    fault.headers["Content-Type"] = "application/problem+json"
+    return fault
 
 
 def limited(method: str = "", path: str = "", retry_after: int | None = None, **more: Any) -> Fault:

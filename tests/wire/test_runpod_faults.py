@@ -65,6 +65,8 @@ def test_a_lost_reply_says_nothing_about_the_effect(client, served, fault, left)
         (faults.failed_before("POST"), 503, 0),
         (faults.failed_after("POST"), 500, 1),
         (faults.limited("POST"), 429, 0),
+        (faults.refused("POST"), 400, 0),
+        (faults.refused("POST", status=410, detail="gone"), 410, 0),
         (faults.html("POST"), 200, 1),
         (faults.html("POST", status=502, effect=False), 502, 0),
         (faults.shape("POST", payload=[]), 200, 1),
