@@ -120,3 +120,32 @@ def test_a_path_that_vanishes_is_said(
     done = run("analyze", "a.jpg", "gone.jpg")
     assert "error: gone.jpg is gone" in done.err
     assert done.exit == 1
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        ("a.jpg",),
+        ("--class", "3"),
+        ("--case", "other"),
+        ("--profile", "faces"),
+        ("--provider", "local"),
+        ("--max-cost", "1"),
+        ("--by", "in 3h"),
+    ],
+)
+def test_a_decision_is_started_as_it_was_made_or_not_at_all(
+    run: Command, plane: Plane, more: tuple[str, ...]
+) -> None:
+    done = run("analyze", "--plan", "d-5540", *more)
+    assert done.exit == 2
+    assert "no more can be given" in done.err
+    assert plane.asked == []
+
+
+def test_an_empty_path_is_not_the_current_folder(run: Command, plane: Plane) -> None:
+    Path("private.jpg").write_bytes(b"IMG")
+    done = run("analyze", "")
+    assert done.exit == 2
+    assert "private.jpg" not in done.err
+    assert not plane.media

@@ -138,7 +138,8 @@ def analyze(
     wish = Asked.parse(case, data_class, profile, provider, max_cost, by)
     reports.check_out(out)
     if plan is not None:
-        if paths:
+        wishes = (data_class, provider, max_cost, by)
+        if paths or case != INBOX or profile != AUTO or any(w is not None for w in wishes):
             raise Problem("plan-or-paths", Exit.USAGE)
         return _start_plan(full(plan), out, yes, options)
     with ExitStack() as stack:

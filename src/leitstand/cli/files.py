@@ -38,6 +38,9 @@ def gather(paths: Sequence[str], files_max: int = limits.FILES_MAX) -> Gathered:
         raise Problem("no-paths", Exit.USAGE)
     out = Gathered()
     for text in paths:
+        if not text:  # to Path it is the current folder, which nobody named
+            out.problems.append(('""', Problem("not-found", Exit.USAGE, path='""')))
+            continue
         path = Path(text)
         try:
             path.stat()
