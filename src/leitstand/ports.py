@@ -63,6 +63,8 @@ class Capability(Enum):
     SPOT = "spot"
     VOLUMES = "volumes"
     RESERVE = "reserve"
+    SELF_END = "self-end"
+    """The provider gives an instance a key that ends this instance and nothing else."""
 
 
 class Status(Enum):
@@ -85,6 +87,8 @@ class Seen:
     price_eur_per_hour: str | None = None
     gpu: str | None = None
     region: str | None = None
+    raw: str | None = None
+    """The provider's own words for its status."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +152,10 @@ class NoFunds(ProviderError):
 
 class Unauthorized(ProviderError):
     """Stop launching there and tell a person."""
+
+
+class Retired(ProviderError):
+    """This generation of the provider's API is no more: stop launching there, tell a person."""
 
 
 class Rejected(ProviderError):

@@ -3,6 +3,7 @@
 Providers are found by their file; one that is not under test here fails the first test.
 """
 
+import importlib
 import os
 import pkgutil
 import signal
@@ -11,13 +12,16 @@ import sys
 import threading
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import psutil
 import pytest
+from tests.providers.vast_account import Account
 
 import leitstand.providers
 from leitstand.core.placement import TIERS, Requirements
 from leitstand.ports import Capability, LaunchSpec, Rejected, Status
 from leitstand.providers import local
+from leitstand.providers.vast import Vast
 
 NOBODY_LISTENS = "https://127.0.0.1:1"
 ENDED_WITHIN_SECONDS = 30
@@ -46,7 +50,24 @@ class LocalWorld:
                 self.wait_gone(seen)
 
 
-WORLDS = {"local": LocalWorld}
+class VastWorld:
+    """An account at Vast.ai in memory: what is destroyed is gone when the call returns."""
+
+    def __init__(self, folder):
+        self.account = Account(folder)
+
+    def connect(self, **settings):
+        return Vast(self.account.settings | settings, httpx.MockTransport(self.account))
+
+    def wait_gone(self, seen):
+        assert int(seen.provider_id) not in self.account.instances
+
+    def clean(self, prefix):
+        self.account.instances.clear()
+
+
+WORLDS = {"local": LocalWorld, "vast": VastWorld}
+LOCAL = pytest.mark.parametrize("world", ["local"], indirect=True)
 
 
 @pytest.fixture
@@ -89,9 +110,14 @@ def ours(provider, prefix):
 
 
 def test_every_provider_is_under_test():
-    assert {module.name for module in pkgutil.iter_modules(leitstand.providers.__path__)} == set(
-        WORLDS
-    )
+    """A module without `connect` belongs to a provider and is none."""
+    found = [module.name for module in pkgutil.iter_modules(leitstand.providers.__path__)]
+    providers = {
+        name
+        for name in found
+        if hasattr(importlib.import_module(f"leitstand.providers.{name}"), "connect")
+    }
+    assert providers == set(WORLDS)
 
 
 def test_offers_carry_the_facts_that_placement_reads(provider):
@@ -176,6 +202,7 @@ def stranger():
     process.communicate()
 
 
+@LOCAL
 def test_a_recycled_pid_is_never_ended(provider, stranger):
     provider.terminate(f"{stranger.pid}:1")
     start = local._start_ticks(stranger.pid)
@@ -183,6 +210,7 @@ def test_a_recycled_pid_is_never_ended(provider, stranger):
     assert stranger.poll() is None
 
 
+@LOCAL
 def test_the_price_is_a_setting(world):
     offer = next(iter(world.connect(price_eur_per_hour="0.12").offers(Requirements())))
     assert str(offer.price_eur_per_hour) == "0.12"
@@ -190,6 +218,7 @@ def test_the_price_is_a_setting(world):
         world.connect(price_eur_per_hour="cheap")
 
 
+@LOCAL
 def test_the_token_is_in_no_command_line_and_the_log_is_private(world, provider, prefix):
     launched = launch(provider, f"{prefix}-A-1")
     pid = int(launched.provider_id.split(":")[0])
@@ -199,6 +228,7 @@ def test_the_token_is_in_no_command_line_and_the_log_is_private(world, provider,
     assert log.parent.stat().st_mode & 0o777 == 0o700
 
 
+@LOCAL
 def test_a_worker_does_not_inherit_what_the_control_plane_knows(provider, prefix, monkeypatch):
     monkeypatch.setenv("LEITSTAND_TEST_SECRET", "s3cret")
     launched = launch(provider, f"{prefix}-A-1")
@@ -206,6 +236,7 @@ def test_a_worker_does_not_inherit_what_the_control_plane_knows(provider, prefix
     assert "LEITSTAND_TEST_SECRET" not in psutil.Process(pid).environ()
 
 
+@LOCAL
 def test_a_worker_that_does_not_end_when_asked_is_killed_when_asked_again(
     world, provider, prefix, monkeypatch
 ):
@@ -221,6 +252,7 @@ def test_a_worker_that_does_not_end_when_asked_is_killed_when_asked_again(
     assert ours(provider, prefix) == []
 
 
+@LOCAL
 def test_a_second_process_of_one_label_is_seen_and_a_child_of_a_worker_is_not(provider, prefix):
     label = f"{prefix}-A-1"
     twice = {launch(provider, label).provider_id for _ in range(2)}
@@ -235,6 +267,7 @@ def test_a_second_process_of_one_label_is_seen_and_a_child_of_a_worker_is_not(pr
     assert [int(seen.provider_id.split(":")[0]) for seen in listed] == [parent.pid]
 
 
+@LOCAL
 def test_several_threads_may_list_while_others_launch(provider, prefix):
     launched = []
     threads = [

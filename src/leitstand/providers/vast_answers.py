@@ -1,0 +1,183 @@
+"""What Vast.ai answers, parsed at the edge: unknown fields are ignored, a wrong shape is an error.
+
+Sources: the OpenAPI files of `vast-ai/docs` and the official `vastai` client.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from leitstand.ports import (
+    NoCapacity,
+    NoFunds,
+    ProviderError,
+    RateLimited,
+    Rejected,
+    Retired,
+    Status,
+    Unauthorized,
+    Unavailable,
+)
+
+_STARTING = {None, "", "created", "loading", "rebooting", "restarting", "recycling"}
+_STOPPED = {"stopped", "exited", "frozen"}
+_COUNTRY = re.compile(r"(?:^|,)\s*([A-Z]{2})\s*$")
+_NOMINAL_GIB = (4, 6, 8, 10, 11, 12, 16, 20, 24, 32, 40, 48, 64, 80, 94, 96, 141, 180, 192)
+_NOMINAL_SHARE = 0.93
+"""Reported memory is what is usable, up to 7 % below the size a card is sold by."""
+
+_NO_ROOM = (
+    "no_such_ask",
+    "not available",
+    "no longer available",
+    "resources_unavailable",
+    "state change queued",
+)
+_NO_CREDIT = ("insufficient_credit", "insufficient credit")
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class Ask(_Answer):
+    """A row of `POST /api/v0/bundles/`: one slice of one machine."""
+
+    id: int
+    machine_id: int
+    gpu_name: str
+    num_gpus: int
+    gpu_ram: float
+    gpu_arch: str | None = None
+    compute_cap: int | None = None
+    cuda_max_good: float | None = None
+    driver_version: str | None = None
+    cpu_cores: float | None = None
+    cpu_cores_effective: float
+    cpu_ram: float
+    disk_space: float
+    inet_down: float | None = None
+    dph_base: Decimal
+    dph_total: Decimal
+    storage_cost: Decimal
+    min_bid: Decimal | None = None
+    verification: str | None = None
+    hosting_type: int | None = None
+    geolocation: str | None = None
+
+    @property
+    def vram_gib(self) -> float:
+        """The size the card is sold by, where the reported memory is near it."""
+        real = self.gpu_ram / 1024
+        near = (size for size in _NOMINAL_GIB if size * _NOMINAL_SHARE <= real <= size)
+        return float(next(near, real))
+
+    @property
+    def ram_gib(self) -> float:
+        """This slice's share of the machine; all of it where the total of cores is not known."""
+        cores = self.cpu_cores or self.cpu_cores_effective
+        share = min(1.0, self.cpu_cores_effective / cores) if cores else 1.0
+        return self.cpu_ram * share / 1024
+
+
+class Contract(_Answer):
+    """An instance as listed or read alone."""
+
+    id: int
+    label: str | None = None
+    actual_status: str | None = None
+    intended_status: str | None = None
+    cur_state: str | None = None
+    next_state: str | None = None
+    status_msg: str | None = None
+    is_bid: bool | None = None
+    dph_total: Decimal | None = None
+    gpu_name: str | None = None
+    num_gpus: int | None = None
+    geolocation: str | None = None
+
+    @property
+    def status(self) -> Status:
+        """Of what all status fields say together; a word nobody knows is UNKNOWN."""
+        actual = (self.actual_status or "").strip() or None
+        if self.intended_status == self.cur_state == self.next_state == "stopped":
+            return Status.STOPPED
+        if actual == "running":
+            return Status.RUNNING
+        if actual in _STOPPED:
+            return Status.STOPPED
+        return Status.STARTING if actual in _STARTING else Status.UNKNOWN
+
+    @property
+    def raw(self) -> str:
+        """The provider's own words."""
+        return f"{self.actual_status}: {(self.status_msg or '').strip()}"[:200]
+
+
+class Page(_Answer):
+    """A page of `GET /api/v1/instances/`. Every named field must be there: less is never empty."""
+
+    success: bool
+    instances: list[Contract]
+    total_instances: int
+    next_token: str | None
+
+
+class Charge(_Answer):
+    """What one contract cost in a period: `GET /api/v0/charges/`."""
+
+    source: str
+    amount: Decimal
+    start: float
+    end: float
+
+
+def country(geolocation: str | None) -> str | None:
+    """The two letters that end the free text; None where there are none."""
+    found = _COUNTRY.search(geolocation or "")
+    return found[1] if found else None
+
+
+def parsed(model: type[BaseModel], answer: Any) -> Any:
+    """Raises Unavailable on any other shape; the message repeats no value."""
+    try:
+        return model.model_validate(answer)
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise Unavailable(f"an answer of unexpected shape at {where or 'its top'}") from None
+
+
+def refusal(
+    status: int, body: Any, text: str, hint: timedelta | None, midnight: timedelta
+) -> ProviderError:
+    """What an answer that is no success asks the caller to do. Codes and texts contradict one
+    another in the field, so the text is read before the status."""
+    code = _word(body)
+    said = f"{code} {text}".lower()
+    shown = f"HTTP {status} {code}".strip()
+    if any(mark in said for mark in _NO_CREDIT) or status == 402:
+        return NoFunds(shown)
+    if "auth_error" in said or status in (401, 403):
+        return Unauthorized(shown)
+    if "search_quota_exceeded" in said:
+        return RateLimited(shown, midnight)
+    if status == 429:
+        return RateLimited(shown, hint)
+    if any(mark in said for mark in _NO_ROOM):
+        return NoCapacity(shown)
+    if status == 410:
+        return Retired(shown)
+    if status >= 500:
+        return Unavailable(shown)
+    return Rejected(shown)
+
+
+def _word(body: Any) -> str:
+    """The error code, only where it is one: free text may repeat what we sent."""
+    code = body.get("error") if isinstance(body, dict) else None
+    return code if isinstance(code, str) and re.fullmatch(r"[a-z_]{1,60}", code) else ""
