@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.validators.mcp import Mcp
-from tests.wire.runpod_server import Served, forward
+from tests.wire.server import Served
 
 GPU = "NVIDIA GeForce RTX 4090"
 BODY: dict[str, Any] = {
@@ -32,7 +32,7 @@ def by_mcp(mcp: Mcp, served: Served) -> list[tuple[str, bool, Any]]:
         return result
 
     def up(seconds: float = 200) -> None:
-        forward(served, seconds)
+        served.forward(seconds)
 
     available = {"include": ["AVAILABILITY"], "product": ["POD"]}
     do("list-gpu-types", **available, count=1, cloud="SECURE", countryCodes=["RO", "CZ"])

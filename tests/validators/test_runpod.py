@@ -11,9 +11,10 @@ import pytest
 
 from tests.validators.mcp import SERVER, Mcp
 from tests.validators.runpod_story import by_mcp, by_sdk
-from tests.wire import runpod_faults as faults
+from tests.wire import faults
+from tests.wire.clock import Clock
 from tests.wire.runpod_records import RECORDS, prune, read, write
-from tests.wire.runpod_server import Clock, Served
+from tests.wire.runpod_server import ServedRunPod
 
 TOOLS = {
     "create-pod": "create-pod",
@@ -34,7 +35,7 @@ TOOLS = {
 
 @pytest.fixture
 def served():
-    with Served(Clock()) as made:
+    with ServedRunPod(Clock()) as made:
         made.recording = []
         yield made
 

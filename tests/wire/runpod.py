@@ -104,6 +104,7 @@ class RunPod:
         self.waiter: Callable[[], Callable[[], bool]] = lambda: lambda: False
         """Makes what a stream waits with: it blocks until the clock has moved since it was made or
         last returned; False when nothing more will come."""
+        self.origin = "https://api.runpod.io"
         self._windows: dict[str, tuple[int, int]] = {}
         self._lock = threading.RLock()
 

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 from tests.wire.runpod import READ_ONLY_KEY
 from tests.wire.runpod_api import GPU, Api
-from tests.wire.runpod_bodies import BODIES, QUERIES, Schema
+from tests.wire.runpod_bodies import BODIES, QUERIES
 from tests.wire.runpod_rules import RULES
+from tests.wire.shapes import Schema, breakages, broken
 
 Provocation = Callable[[Api], Any]
 AVAILABLE = "include=AVAILABILITY&product=POD"
@@ -299,46 +300,6 @@ ASKED: dict[str, str] = {
     "pod-logs": "/v2/pods/{id}/logs",
     "billing": "/v2/billing/pods",
 }
-WRONG_TYPE = {"integer": "many", "boolean": "perhaps", "object": [1], "array": {"a": 1}}
-
-
-def _broken(schema: Schema, keyword: str, value: Any) -> Any:
-    """The example value, changed so that it breaks this keyword."""
-    match keyword:
-        case "type":
-            return WRONG_TYPE.get(schema["type"], 7)
-        case "unknown":
-            return value | {"surprise": 1}
-        case "minimum":
-            return schema["minimum"] - 1
-        case "maximum":
-            return schema["maximum"] + 1
-        case "minLength":
-            return ""
-        case "minProperties":
-            return {}
-        case "maxItems":
-            return value * (schema["maxItems"] + 1)
-        case _:
-            return "none of these"
-
-
-def breakages(schema: Schema, value: Any, where: str) -> Iterator[tuple[str, Any]]:
-    """Rule name to a value that breaks it, for a shape and an example of it."""
-    for name in schema.get("required", ()):
-        yield f"{where}.{name}:required", {k: v for k, v in value.items() if k != name}
-    for keyword in ("type", "unknown", *schema):
-        if f"{where}:{keyword}" in RULES:
-            yield f"{where}:{keyword}", _broken(schema, keyword, value)
-    for name, inner in schema.get("properties", {}).items():
-        for rule, broken in breakages(inner, value[name], f"{where}.{name}"):
-            yield rule, value | {name: broken}
-    if "items" in schema:
-        for rule, broken in breakages(schema["items"], value[0], f"{where}[]"):
-            yield rule, [broken]
-    if "values" in schema:
-        for rule, broken in breakages(schema["values"], "text", f"{where}{{}}"):
-            yield rule, {"A": broken}
 
 
 def _send(method: str, path: Callable[[Api], str], body: Any) -> Provocation:
@@ -361,7 +322,7 @@ def _text(schema: Schema, keyword: str) -> str:
         return ",".join([schema["items"]["enum"][0]] * (schema["maxItems"] + 1))
     if schema["type"] in ("integer", "boolean", "time") and keyword == "type":
         return "perhaps"
-    return str(_broken(schema, keyword, 1)).replace(" ", "%20")
+    return str(broken(schema, keyword, 1)).replace(" ", "%20")
 
 
 for _name, (_method, _path, _example) in SENT.items():

@@ -7,12 +7,13 @@ one after the other, and each time a test has to notice.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from tests.wire.runpod_bodies import BODIES, QUERIES, Schema
+from tests.wire.runpod_bodies import BODIES, QUERIES
+from tests.wire.shapes import Fault, Schema, faults, names
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,75 +132,8 @@ RULES: dict[str, Rule] = {
 }
 
 
-def _of(schema: Schema, where: str) -> Iterator[tuple[str, Rule]]:
-    """Rules that follow from a shape."""
-    kind = schema["type"]
-    yield f"{where}:type", Rule(422, "validation failed")
-    if kind == "object" and "properties" in schema:
-        yield f"{where}:unknown", Rule(422, "validation failed")
-    for name in schema.get("required", ()):
-        yield f"{where}.{name}:required", Rule(422, "validation failed")
-    for keyword in BREAKS:
-        if keyword in schema:
-            yield f"{where}:{keyword}", Rule(422, "validation failed")
-    for name, inner in schema.get("properties", {}).items():
-        yield from _of(inner, f"{where}.{name}")
-    for part, sign in (("items", "[]"), ("values", "{}")):
-        if part in schema:
-            yield from _of(schema[part], where + sign)
-
-
-def _matches(kind: str, value: Any) -> bool:
-    if kind == "string or null":
-        return value is None or isinstance(value, str)
-    if kind == "integer":
-        whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
-        return whole and not isinstance(value, bool)
-    return isinstance(value, {"string": str, "boolean": bool, "object": dict, "array": list}[kind])
-
-
-BREAKS: dict[str, Callable[[Any, Any], bool]] = {
-    "minimum": lambda limit, value: value < limit,
-    "maximum": lambda limit, value: value > limit,
-    "minLength": lambda limit, value: len(value) < limit,
-    "minProperties": lambda limit, value: len(value) < limit,
-    "maxItems": lambda limit, value: len(value) > limit,
-    "pattern": lambda limit, value: re.search(limit, value) is None,
-    "enum": lambda limit, value: value not in limit,
-}
-"""Keyword to whether a value goes against its limit."""
-
-
-Fault = tuple[str, str]
-"""Name of the rule, and the message that names the field."""
-
-
-def faults(schema: Schema, value: Any, where: str, at: str = "$") -> Iterator[Fault]:
-    """What a value breaks of its shape."""
-    kind = schema["type"]
-    if not _matches(kind, value):
-        yield f"{where}:type", f"{at}: got {type(value).__name__}, want {kind}"
-        return
-    if value is None:
-        return
-    if isinstance(value, dict) and "properties" in schema:
-        for name in value.keys() - schema["properties"].keys():
-            yield f"{where}:unknown", f"{at}: additional property '{name}' not allowed"
-        for name in schema.get("required", ()):
-            if name not in value:
-                yield f"{where}.{name}:required", f"{at}: missing property '{name}'"
-    for keyword, broken in BREAKS.items():
-        if keyword in schema and broken(schema[keyword], value):
-            yield f"{where}:{keyword}", f"{at}: {value!r} breaks {keyword} {schema[keyword]}"
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            below = schema.get("properties", {}).get(name) or schema.get("values")
-            mark = "{}" if "values" in schema else f".{name}"
-            if below:
-                yield from faults(below, inner, where + mark, f"{at}.{name}")
-    if isinstance(value, list) and "items" in schema:
-        for number, inner in enumerate(value):
-            yield from faults(schema["items"], inner, f"{where}[]", f"{at}[{number}]")
+SHAPE = Rule(422, "validation failed")
+"""What a body or query of another shape is refused with."""
 
 
 def parameter(schema: Schema, text: str, where: str) -> tuple[Any, list[Fault]]:
@@ -234,15 +168,15 @@ def parameter(schema: Schema, text: str, where: str) -> tuple[Any, list[Fault]]:
 def _query_rules() -> Iterator[tuple[str, Rule]]:
     for operation, parameters in QUERIES.items():
         for name, schema in parameters.items():
-            for rule, what in _of(schema, f"{operation}?{name}"):
+            for rule in names(schema, f"{operation}?{name}"):
                 if not rule.endswith("[]:type") and (
                     schema["type"] in ("integer", "boolean", "time") or not rule.endswith(":type")
                 ):
-                    yield rule, what
+                    yield rule, SHAPE
 
 
 for _name, _schema in BODIES.items():
-    RULES.update(_of(_schema, _name))
+    RULES.update(dict.fromkeys(names(_schema, _name), SHAPE))
 RULES.update(_query_rules())
 
 

@@ -5,8 +5,10 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from tests.wire import runpod_faults as faults
-from tests.wire.runpod_server import Clock, Served
+from tests.wire import faults
+from tests.wire.clock import Clock
+from tests.wire.runpod_faults import refused
+from tests.wire.runpod_server import ServedRunPod
 
 BODY = {
     "name": "ls1-test",
@@ -18,7 +20,7 @@ BODY = {
 
 @pytest.fixture
 def served():
-    with Served(Clock()) as made:
+    with ServedRunPod(Clock()) as made:
         yield made
 
 
@@ -65,8 +67,8 @@ def test_a_lost_reply_says_nothing_about_the_effect(client, served, fault, left)
         (faults.failed_before("POST"), 503, 0),
         (faults.failed_after("POST"), 500, 1),
         (faults.limited("POST"), 429, 0),
-        (faults.refused("POST"), 400, 0),
-        (faults.refused("POST", status=410, detail="gone"), 410, 0),
+        (refused("POST"), 400, 0),
+        (refused("POST", status=410, detail="gone"), 410, 0),
         (faults.html("POST"), 200, 1),
         (faults.html("POST", status=502, effect=False), 502, 0),
         (faults.shape("POST", payload=[]), 200, 1),
