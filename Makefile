@@ -93,13 +93,15 @@ $(STAMPS)/bench: requirements-bench.lock pyproject.toml $(STAMPS)/venv
 	@rm -f $(STAMPS)/test && touch $(STAMPS)/runtime $@
 
 # Official clients stand apart: their requirements are many and not ours.
-$(STAMPS)/validators: requirements-validators.lock tests/validators/package.json tests/validators/package-lock.json $(STAMPS)/venv
+$(STAMPS)/validators: requirements-validators.lock requirements-validators-vast.lock tests/validators/package.json tests/validators/package-lock.json $(STAMPS)/venv
 	@command -v npm >/dev/null || { echo "make: Node 20 or newer with npm is needed: apt-get install nodejs npm" >&2; exit 1; }
 	@mkdir -p "$(VALIDATORS)/npm"
 	@$(BIN)/python -m venv "$(VALIDATORS)/venv"
+	@$(BIN)/python -m venv "$(VALIDATORS)/venv-vast"
 	@$(call mirror); \
-	echo "Installing what requirements-validators.lock and tests/validators/package-lock.json list"; \
-	$(UV) pip sync --quiet --python "$(VALIDATORS)/venv/bin/python" --require-hashes requirements-validators.lock
+	echo "Installing what requirements-validators*.lock and tests/validators/package-lock.json list"; \
+	$(UV) pip sync --quiet --python "$(VALIDATORS)/venv/bin/python" --require-hashes requirements-validators.lock; \
+	$(UV) pip sync --quiet --python "$(VALIDATORS)/venv-vast/bin/python" --require-hashes requirements-validators-vast.lock
 	@cp tests/validators/package.json tests/validators/package-lock.json "$(VALIDATORS)/npm"
 	@npm ci --prefix "$(VALIDATORS)/npm" --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
@@ -126,6 +128,7 @@ lock: ## renew the lock files after a change of pyproject.toml; UPGRADE=--upgrad
 	$(UV) $(COMPILE) pyproject.toml $(EXTRAS) --extra test -c requirements.lock -o requirements-test.lock
 	$(UV) $(COMPILE) pyproject.toml $(EXTRAS) --extra test --extra bench -c requirements-test.lock -o requirements-bench.lock
 	$(UV) $(COMPILE) --group validators -o requirements-validators.lock
+	$(UV) $(COMPILE) --group validators-vast -o requirements-validators-vast.lock
 	cd tests/validators && npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
 	echo uv | $(UV) $(COMPILE) - -c requirements.lock -o requirements-uv.lock
 

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
-RECORDS = Path(__file__).parent / "recorded" / "runpod"
+from tests.wire import records
+
+RECORDS = records.FOLDER / "runpod"
 
 
 def read(name: str) -> Any:
     """One record."""
-    return json.loads((RECORDS / f"{name}.json").read_text("utf-8"))
+    return records.read("runpod", name)
 
 
 def write(name: str, document: Any) -> None:
-    """Sorted and indented, so that a change can be read."""
-    text = json.dumps(document, indent=1, sort_keys=True)
-    (RECORDS / f"{name}.json").write_text(text + "\n", "utf-8")
+    """See `records.write`."""
+    records.write("runpod", name, document)
 
 
 def prune(schema: Any) -> Any:

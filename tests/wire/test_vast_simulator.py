@@ -73,7 +73,7 @@ def test_a_row_says_what_was_rented(api):
     contract = api.rent(disk=100, onstart="true")
     row = api.shown(contract)
     assert row["label"] == "ls1-test" and row["is_bid"] is False and row["num_gpus"] == 1
-    assert row["extra_env"] == [["A", "b"], ["-p 8000:8000", "1"]]
+    assert row["extra_env"] == [["-p 8000:8000", "1"], ["A", "b"]]
     assert row["dph_total"] == pytest.approx(0.34 + 100 * 0.144 / 720)
     assert row["public_ipaddr"].strip() == "203.0.113.1" != row["public_ipaddr"]
     assert row["ports"].keys() == {"8000/tcp"}

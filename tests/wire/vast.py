@@ -41,7 +41,7 @@ ROUTES: tuple[tuple[str, str, Operation, str, str], ...] = (
     # method, path, operation, group of the rate limit, permission
     ("POST", "/api/v0/bundles/", offers.bundles, "search", "misc"),
     ("PUT", "/api/v0/search/asks/", offers.asks, "search", "misc"),
-    ("GET", "/api/v0/gpu_names/unique/", offers.gpu_names, "", "misc"),
+    ("GET", "/api/v0/gpu_names/unique/", offers.gpu_names, "", ""),
     ("PUT", "/api/v0/asks/{id}/", create, "create", "instance_write"),
     ("GET", "/api/v1/instances/", instances.listing, "list", "instance_read"),
     ("GET", "/api/v0/instances/", instances.old_list, "", "instance_read"),
@@ -72,6 +72,9 @@ ROUTES: tuple[tuple[str, str, Operation, str, str], ...] = (
 
 BARE = {"/api/v0/users/current", "/api/v0/volumes"}
 """Paths that are documented without a slash at the end."""
+
+PUBLIC = ("GET", "/api/v0/gpu_names/unique/")
+"""What the official command line asks for without a key, before anything else."""
 
 OWN = {instances.update, instances.destroy}
 """What the key inside an instance may do, to that instance."""
@@ -168,6 +171,8 @@ class Vast:
         if match := RESULT.fullmatch(parts.path):
             return instances.result(call, int(match["id"]))
         path = self._slashed(parts.path, parts.query)
+        if (method, path) == PUBLIC:
+            return offers.gpu_names(call)
         key = self._key(headers)
         call.caller = next((c for c in self.account.live() if c.key == key), None)
         if key is not None and call.caller is None and key not in self.keys:

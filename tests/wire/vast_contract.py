@@ -177,7 +177,7 @@ class Contract:
             "image_uuid": body.get("image"),
             "image_args": body.get("args") or [],
             "image_runtype": body.get("runtype") or "ssh",
-            "extra_env": [[name, value] for name, value in env.items()],
+            "extra_env": [[name, value] for name, value in sorted(env.items())],
             "onstart": body.get("onstart"),
             "template_id": None,
             "template_hash_id": body.get("template_hash_id"),
