@@ -308,6 +308,7 @@ def _rules(settings: Settings) -> PlanRules:
         },
         cuda_min=settings.placement.cuda_min,
         disk_gib_min=settings.placement.disk_gib_min,
+        own_disk_gib_min=settings.placement.own_disk_gib_min,
         end_by_hours_max={name: settings.provider(name).end_by_hours_max for name in named},
         price_max={name: settings.provider(name).max_price_eur_per_hour for name in named},
         regions={name: settings.provider(name).regions for name in named},

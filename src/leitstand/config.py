@@ -194,7 +194,8 @@ class PlacementSettings(_Section):
     """`tiers`: the worst trust tier that may see media of each data class. `instances_max`: what
     one job may use at once. `segments_per_task`: how many segments one attempt covers at most."""
 
-    disk_gib_min: Annotated[float, Field(ge=0)] = 4.0
+    disk_gib_min: Annotated[float, Field(ge=0)] = limits.DISK_GIB_MIN_RENTED
+    own_disk_gib_min: Annotated[float, Field(ge=0)] = limits.DISK_GIB_MIN_OWN
     instances_max: Annotated[int, Field(ge=1, le=64)] = 1
     segments_per_task: Annotated[int, Field(ge=1, le=1000)] = limits.SEGMENTS_PER_TASK
     vram_gib: VramSettings = VramSettings()

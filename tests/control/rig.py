@@ -199,6 +199,7 @@ class Rig:
             vram_gib={"video": 24.0, "image": 16.0, "audio": 8.0, "fuse": 0.0},
             cuda_min="11.8",
             disk_gib_min=1.0,
+            own_disk_gib_min=1.0,
             end_by_hours_max={"rented": 1.0},
             price_max={},
             budgets=budgets or {"job": None, "month": None, "total": None},

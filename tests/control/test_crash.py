@@ -121,7 +121,7 @@ class Run:
     def _born(self) -> Rig:
         mortal: Any = Mortal(self.database, self.fate)
         rig = Rig(mortal, self.folder, seed=self.births, segments_per_task=2)
-        providers: Any = rig.planner._providers
+        providers: Any = rig.reconciler._providers
         providers["rented"] = rig.rented = self.rented
         rig.blobs = self.blobs
         for part in (rig.effects, rig.dispatcher, rig.upkeep):

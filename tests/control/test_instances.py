@@ -172,7 +172,7 @@ def test_a_providers_regions_hold_for_the_plan_and_for_every_launch(rig: Rig) ->
 def test_a_provider_that_is_no_longer_configured_stops_nothing_else(rig: Rig) -> None:
     rig.job()
     serve(rig)
-    providers: Any = rig.planner._providers
+    providers: Any = rig.reconciler._providers
     kept = dict(providers)
     providers.clear()
     rig.run(HoldJob(rig.read(lambda c: jobs.page(c, TENANT, None, 1))[0].id))

@@ -25,7 +25,7 @@ def test_f3_two_planes_of_one_database_share_the_work_and_double_none(
         two = Rig(database, tmp_path, seed=9, segments_per_task=1)
         for part in (two.effects, two.dispatcher, two.upkeep):
             part._blobs = one.blobs
-        providers: Any = two.planner._providers
+        providers: Any = two.reconciler._providers
         providers["rented"] = one.rented
         two.blobs, two.rented = one.blobs, one.rented
         job = one.job(segments=4)

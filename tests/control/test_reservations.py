@@ -120,7 +120,7 @@ class Dear(Rented):
 
 def test_minimum_and_storage_are_reserved_and_charged(rig: Rig) -> None:
     dear = Dear()
-    providers: Any = rig.planner._providers
+    providers: Any = rig.reconciler._providers
     providers["rented"] = rig.rented = dear
     job = rig.job()
     assert rig.read(lambda conn: money.held(conn, TENANT, job.id)) == Decimal("0.42")

@@ -13,13 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leitstand.core import limits
+from leitstand.core.filters import RULES
 from leitstand.core.instance import drain_at
+from leitstand.core.outlook import Outlook
 from leitstand.core.placement import (
     TIERS,
     TIERS_OF_CLASS,
     Offer,
     Refusal,
     Requirements,
+    Terms,
     combined,
     first_fault,
     needed_term,
@@ -40,22 +43,31 @@ WANT = Requirements(
     price_max_eur_per_hour=Decimal("0.50"),
 )
 FAULTS: list[tuple[str, dict[str, Any]]] = [
-    ("tier", {"tier": "C"}),
+    ("tier", {"tier": "C", "tier_if_agreed": None}),
+    ("agreement", {"tier": "C", "tier_if_agreed": "B"}),
     ("region", {"region": "us"}),
     ("accelerator", {"accelerator": "cpu"}),
     ("vram", {"vram_gib": 16.0}),
     ("cuda", {"cuda": "11.7"}),
+    ("driver", {"driver": "449.0"}),
     ("compute-capability", {"compute_capability": "5.2"}),
     ("memory", {"ram_gib": 31.0}),
     ("disk", {"disk_gib": 49.0}),
     ("bandwidth", {"down_mbit_per_s": 99.0}),
+    ("reliability", {"reliability": 0.89}),
     ("price", {"price_eur_per_hour": Decimal("0.51")}),
 ]
-CUDA = replace(WANT, accelerator="cuda")
+CUDA = replace(WANT, accelerator="cuda", reliability_min=0.9)
+
+
+def work(seconds: float) -> Outlook:
+    """Nothing but work."""
+    return Outlook(0.0, 0.0, float(seconds))
 
 
 def test_an_offer_that_meets_every_rule_is_taken() -> None:
     assert first_fault(offer(), CUDA) is None
+    assert tuple(rule for rule, _ in FAULTS) == RULES
 
 
 @pytest.mark.parametrize("place_of_rule", range(len(FAULTS)))
@@ -64,7 +76,9 @@ def test_the_first_rule_that_fails_is_the_one_named(place_of_rule: int) -> None:
     broken: dict[str, Any] = {}
     for _, change in FAULTS[place_of_rule:]:
         broken |= change
-    if rule in ("vram", "cuda", "compute-capability", "memory", "disk", "bandwidth", "price"):
+    if rule == "tier":
+        broken.pop("tier_if_agreed")
+    if place_of_rule > RULES.index("accelerator"):
         broken.pop("accelerator", None)
     found = first_fault(offer(**broken), CUDA)
     assert found is not None
@@ -129,8 +143,8 @@ def test_the_order_is_total_and_does_not_depend_on_who_answered_first(
 ) -> None:
     mixed = list(offers)
     shuffle.shuffle(mixed)
-    one = place(offers, WANT, NOW, lambda o: 600.0)
-    two = place(mixed, WANT, NOW, lambda o: 600.0)
+    one = place(offers, WANT, Terms(NOW), lambda _: work(600))
+    two = place(mixed, WANT, Terms(NOW), lambda _: work(600))
     assert one.ranked == two.ranked
     assert len(one.ranked) + len(one.rejected) == len(offers)
     assert all(first_fault(ranked.offer, WANT) is None for ranked in one.ranked)
@@ -140,21 +154,21 @@ def test_the_order_is_total_and_does_not_depend_on_who_answered_first(
 
 def test_a_dearer_offer_that_is_faster_may_cost_less() -> None:
     slow, fast = offer(offer_id="slow"), offer(offer_id="fast", price_eur_per_hour=Decimal("0.50"))
-    found = place([slow, fast], WANT, NOW, lambda o: 900.0 if o is fast else 3_600.0)
+    found = place([slow, fast], WANT, Terms(NOW), lambda o: work(900 if o is fast else 3600))
     assert found.chosen is not None
     assert found.chosen.offer is fast
 
 
 def test_what_would_be_late_falls_with_how_late() -> None:
     due = NOW + timedelta(minutes=10)
-    found = place([offer()], WANT, NOW, lambda _: 660.0, due)
+    found = place([offer()], WANT, Terms(NOW, due), lambda _: work(660))
     assert [rejection.rule for _, rejection in found.rejected] == ["deadline"]
     assert found.rejected[0][1].short_by == "60 s"
 
 
 def test_the_worst_case_is_the_whole_term_whatever_the_deadline() -> None:
     due = NOW + timedelta(minutes=30)
-    found = place([offer()], WANT, NOW, lambda _: 60.0, due)
+    found = place([offer()], WANT, Terms(NOW, due), lambda _: work(60))
     assert found.chosen is not None
     assert found.chosen.worst_eur == Decimal("0.80")
 
@@ -213,7 +227,7 @@ def test_the_worst_case_never_exceeds_what_is_left_and_leaves_room_for_the_work(
 ) -> None:
     one = offer(price_eur_per_hour=price, storage_eur_per_hour=storage)
     want = replace(WANT, price_max_eur_per_hour=None, end_by=NOW + timedelta(hours=12))
-    found = place([one], want, NOW, lambda _: float(seconds), None, left, shares)
+    found = place([one], want, Terms(NOW, None, left, shares), lambda _: work(seconds))
     if found.chosen is None:
         assert [rejection.rule for _, rejection in found.rejected] == ["budget"]
     else:
@@ -232,7 +246,7 @@ def test_work_that_takes_longer_than_forecast_still_ends_before_the_instance_dra
 
 def test_storage_counts_wherever_the_price_does() -> None:
     cheap, dear = offer(offer_id="a", storage_eur_per_hour=Decimal("0.06")), offer(offer_id="b")
-    found = place([cheap, dear], WANT, NOW, lambda _: 3600.0)
+    found = place([cheap, dear], WANT, Terms(NOW), lambda _: work(3600))
     assert [ranked.offer.offer_id for ranked in found.ranked] == ["b", "a"]
     assert [ranked.expected_eur for ranked in found.ranked] == [Decimal("0.40"), Decimal("0.46")]
     over = first_fault(replace(cheap, price_eur_per_hour=Decimal("0.45")), WANT)

@@ -173,7 +173,7 @@ class World:
         self.cancelled: set[str] = set()
 
     def _adopt(self, rig: Rig) -> None:
-        providers = rig.planner._providers
+        providers = rig.reconciler._providers
         assert isinstance(providers, dict)
         providers["rented"] = self.rented
         rig.rented = self.rented

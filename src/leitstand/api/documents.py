@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from leitstand.control.cases import title_of
+from leitstand.control.hosts import Listed
 from leitstand.control.transaction import Tx
 from leitstand.core.instance import Instance
 from leitstand.core.job import FUSE, Attempt, Job, Task
@@ -120,6 +121,31 @@ def instance_document(instance: Instance, tx: Tx | None = None) -> dict[str, Any
         "ready_at": moment(instance.ready_at),
         "price_eur_per_hour": str(instance.price),
         "cost_eur": cost,
+    }
+
+
+def host_document(host: Listed) -> dict[str, Any]:
+    """A machine with what our own record makes of it."""
+    record = host.record
+    mean, low, high = host.holds
+    return {
+        "id": host.id,
+        "provider": record.key.provider,
+        "host": record.key.host,
+        "gpu": record.key.gpu,
+        "region": record.key.region or None,
+        "bid": record.key.bid,
+        "attempts": record.rentals,
+        "losses": round(record.losses, 2),
+        "failed_starts": round(record.failed_starts, 2),
+        "failed_at": moment(record.failed_at),
+        "holds": round(mean, 4),
+        "holds_low": round(low, 4),
+        "holds_high": round(high, 4),
+        "ready_seconds": None if host.ready_seconds is None else round(host.ready_seconds, 1),
+        "speed": None if host.speed is None else round(host.speed, 3),
+        "state": host.standing.state,
+        "until": moment(host.standing.until),
     }
 
 

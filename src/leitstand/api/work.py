@@ -12,18 +12,21 @@ from fastapi.responses import Response
 from pydantic import AwareDatetime, BaseModel, Field
 
 from leitstand.api.bounds import Finite
-from leitstand.api.documents import instance_document, job_document, moment
+from leitstand.api.documents import host_document, instance_document, job_document, moment
 from leitstand.api.parts import OperatorParts, bounded_limit, page, parts_of
+from leitstand.control import hosts
 from leitstand.control.advance import one as job_by_id
 from leitstand.control.audit import verify
 from leitstand.control.commands import Command
-from leitstand.control.decision import document, plain
+from leitstand.control.decision import document, replayed
 from leitstand.control.instances import DrainInstance
 from leitstand.control.instances import one as instance_by_id
 from leitstand.control.jobs import CancelJob, HoldJob, ReadReport, ResumeJob, StartJob
 from leitstand.control.plan import Wish
+from leitstand.control.question import plain
 from leitstand.core import limits
 from leitstand.core.job import Job
+from leitstand.core.outlook import work_seconds
 from leitstand.core.placement import Requirements, first_fault
 from leitstand.core.problem import Exit, Problem
 from leitstand.store import instances, jobs, ledger, money
@@ -81,12 +84,14 @@ def make_plan(body: PlanBody, parts: Parts) -> dict[str, Any]:
 
 @router.get("/decisions/{decision}")
 def show_decision(decision: str, parts: Parts) -> dict[str, Any]:
-    """A decision as it was made."""
+    """A decision as it was made, and whether the same facts give the same choice again."""
     decision_id = parts.resolve("decisions", decision)
     found = parts.read(lambda tx: jobs.decision(tx.conn, tx.tenant, decision_id))
     if found is None:
         raise Problem("unknown-decision", Exit.USAGE, decision=decision)
-    return document(found) | {"inputs": found.inputs, "reasons": found.reasons}
+    inputs = {key: value for key, value in found.inputs.items() if key != "market"}
+    more = {"inputs": inputs, "reasons": found.reasons, "replayed": replayed(found)}
+    return document(found) | more
 
 
 @router.post("/offers")
@@ -97,12 +102,47 @@ def list_offers(body: OffersBody, parts: Parts) -> dict[str, Any]:
         vram = max(vram, parts.planner.rules.vram_gib.get(body.modality, 0.0))
     want = Requirements(vram_gib=vram, tier_min=body.tier)
     now = parts.clock.now()
-    found, silent = parts.planner.offers(want, body.provider)
+    answer = parts.planner.offers(want, body.provider, now)
+    found = sorted(answer.found, key=lambda o: (o.price_eur_per_hour, o.provider, o.offer_id))
     items = []
-    for offer in sorted(found, key=lambda o: (o.price_eur_per_hour, o.provider, o.offer_id)):
+    for offer, odds in zip(found, parts.planner.odds(found, now), strict=True):
         fault = first_fault(offer, parts.planner.wanted_of(offer.provider, want, now))
-        items.append(plain(offer) | {"rejected": None if fault is None else asdict(fault)})
-    return {"schema": "leitstand.offers/1", "items": items, "next": None, "silent": silent}
+        rejected = None if fault is None else asdict(fault)
+        if fault is None and odds.quarantine_until is not None:
+            rejected = {"rule": "quarantine", "needs": moment(odds.quarantine_until)}
+        video = offer.rate_eur_per_hour * Decimal(work_seconds("video", 1.0) / odds.speed)
+        items.append(
+            plain(offer)
+            | {
+                "rejected": rejected,
+                "ready_seconds": round(odds.ready_seconds, 1),
+                "losses_per_hour": round(odds.losses_per_hour, 4),
+                "video_eur_per_hour": str(round(video, 4)),
+            }
+        )
+    return {
+        "schema": "leitstand.offers/1",
+        "items": items,
+        "next": None,
+        "silent": answer.silent,
+        "aged": answer.aged,
+    }
+
+
+@router.get("/hosts")
+def list_hosts(
+    parts: Parts,
+    provider: str | None = None,
+    after: str | None = None,
+    limit: int = limits.PAGE_DEFAULT,
+) -> dict[str, Any]:
+    """Machines by our own record, newest first."""
+    most = bounded_limit(limit)
+    return parts.read(
+        lambda tx: page(
+            hosts.listed(tx, provider, after, most + 1), most, host_document, "leitstand.hosts/1"
+        )
+    )
 
 
 @router.post("/jobs")

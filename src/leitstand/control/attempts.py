@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from leitstand.control.advance import advance, over
 from leitstand.control.advance import one as job_by_id
 from leitstand.control.commands import Command
+from leitstand.control.hosts import note_work
 from leitstand.control.instances import one as instance_by_id
 from leitstand.control.leases import (
     Fenced,
@@ -275,6 +276,7 @@ class Finish(Command[None]):
             lose(tx, [attempt], "held")
         elif self.outcome == "done" and not missing(tx, task):
             tx.move(ATTEMPT, "finish", [Change(attempt, ended)])
+            note_work(tx, instance_by_id(tx, attempt.instance_id), task, attempt)
             end_task(tx, task, "finish", None)
         else:
             blame = self.blame if self.blame in BLAMES else "unknown"

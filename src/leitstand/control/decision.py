@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, ClassVar
 
 from leitstand.control.commands import Command
+from leitstand.control.question import Question, named, plain, question_of
 from leitstand.control.transaction import Tx
+from leitstand.core.change import break_even
 from leitstand.core.placement import Offer, Placement, Ranked, Rejection
 from leitstand.store import jobs, tables
 from leitstand.store.rows import add
+
+RANKED_KEPT = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +54,11 @@ def document(decision: jobs.Decision) -> dict[str, Any]:
         "offers_seen": verdict["offers_seen"],
         "chosen": chosen,
         "ranked": verdict["ranked"],
+        "bids": verdict.get("bids"),
+        "would_change": verdict.get("would_change", []),
         "rejected": decision.reasons["rejected"],
         "silent": decision.reasons["silent"],
+        "aged": decision.reasons.get("aged", {}),
         "reservation_eur": None if chosen is None else chosen["worst_eur"],
         "budget_left_eur": verdict.get("budget_left_eur"),
         "profile": decision.inputs["profile"],
@@ -65,30 +72,44 @@ def document(decision: jobs.Decision) -> dict[str, Any]:
     }
 
 
-def plain(value: Any) -> dict[str, Any]:
-    """A core dataclass as JSON: decimals and times as text."""
-    out = {}
-    for key, item in asdict(value).items():
-        if isinstance(item, Decimal):
-            item = str(item)
-        elif isinstance(item, datetime):
-            item = item.isoformat()
-        elif isinstance(item, tuple):
-            item = list(item)
-        out[key] = item
-    return out
-
-
-def verdict(placement: Placement, left_eur: Decimal | None) -> dict[str, Any]:
-    """What was decided: the choice, the runners-up, until when, and what the budget had left."""
-    chosen = placement.chosen
+def verdict(placement: Placement, question: Question) -> dict[str, Any]:
+    """What was decided: the choice, the runners-up, until when, what the budget had left, how bids
+    compare, and what would alter the choice."""
+    chosen, ranked, left = placement.chosen, placement.ranked, question.terms.left_eur
     return {
-        "offers_seen": len(placement.ranked) + len(placement.rejected),
+        "offers_seen": len(ranked) + len(placement.rejected),
         "chosen": None if chosen is None else _ranked(chosen),
         "end_by": None if chosen is None else chosen.end_by.isoformat(),
-        "ranked": [_ranked(ranked) for ranked in placement.ranked[:20]],
-        "budget_left_eur": None if left_eur is None else str(left_eur),
+        "ranked": [_ranked(one) for one in ranked[:RANKED_KEPT]],
+        "budget_left_eur": None if left is None else str(left),
+        "bids": _bids(placement),
+        "would_change": question.changes(placement),
     }
+
+
+def _bids(placement: Placement) -> dict[str, Any] | None:
+    even = break_even(placement)
+    if even is None:
+        return None
+    return {
+        "bid": named(even.bid),
+        "firm": named(even.firm),
+        "allowed": even.allowed,
+        "losses_per_hour": round(even.losses_per_hour, 4),
+        "break_even_losses_per_hour": round(even.even_losses_per_hour, 4),
+    }
+
+
+def replayed(decision: jobs.Decision) -> bool | None:
+    """Whether the question that the decision kept has the same answer again; None where it kept
+    none."""
+    market = decision.inputs.get("market")
+    if market is None:
+        return None
+    question = question_of(market)
+    placement = question.answer()
+    again = json.loads(json.dumps(verdict(placement, question)))
+    return bool(again == decision.verdict and fallen(placement) == decision.reasons["rejected"])
 
 
 def _ranked(ranked: Ranked) -> dict[str, Any]:
@@ -96,23 +117,33 @@ def _ranked(ranked: Ranked) -> dict[str, Any]:
         "offer": plain(ranked.offer),
         "price_eur_per_hour": str(ranked.offer.price_eur_per_hour),
         "expected_eur": str(ranked.expected_eur),
+        "expected_low_eur": str(ranked.low_eur),
+        "expected_high_eur": str(ranked.high_eur),
         "worst_eur": str(ranked.worst_eur),
+        "parts_eur": {part: str(amount) for part, amount in ranked.parts_eur.items()},
         "finish_at": ranked.finish_at.isoformat(),
     }
 
 
-def reasons(placement: Placement, silent: Mapping[str, str]) -> dict[str, Any]:
-    """Why the others fell, counted by rule with the cheapest as the example, and who was silent."""
+def reasons(
+    placement: Placement, silent: Mapping[str, str], aged: Mapping[str, float]
+) -> dict[str, Any]:
+    """Why the others fell, who was silent, and whose answer was how many seconds old."""
+    return {"rejected": fallen(placement), "silent": dict(silent), "aged": dict(aged)}
+
+
+def fallen(placement: Placement) -> list[dict[str, Any]]:
+    """The rejected offers counted by rule, most first, with the cheapest as the example."""
     by_rule: dict[str, list[tuple[Offer, Rejection]]] = {}
     for offer, rejection in placement.rejected:
         by_rule.setdefault(rejection.rule, []).append((offer, rejection))
     rejected = []
-    for rule, fallen in by_rule.items():
-        offer, why = min(fallen, key=lambda pair: pair[0].rate_eur_per_hour)
+    for rule, fell in sorted(by_rule.items(), key=lambda item: (-len(item[1]), item[0])):
+        offer, why = min(fell, key=_cheapest)
         rejected.append(
             {
                 "rule": rule,
-                "count": len(fallen),
+                "count": len(fell),
                 "example": {"provider": offer.provider, "gpu": offer.gpu, "region": offer.region},
                 "price_eur_per_hour": str(offer.price_eur_per_hour),
                 "has": why.has,
@@ -120,4 +151,9 @@ def reasons(placement: Placement, silent: Mapping[str, str]) -> dict[str, Any]:
                 "short_by": why.short_by,
             }
         )
-    return {"rejected": rejected, "silent": dict(silent)}
+    return rejected
+
+
+def _cheapest(pair: tuple[Offer, Rejection]) -> tuple[Decimal, str, str]:
+    offer = pair[0]
+    return offer.rate_eur_per_hour, offer.provider, offer.offer_id

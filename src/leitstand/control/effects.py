@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 from functools import partial
 from threading import Thread
 from typing import Any, ClassVar
@@ -21,12 +20,12 @@ import structlog
 from leitstand.control.commands import Command, Door
 from leitstand.control.instances import BeginLaunch, LoseLaunch, ReportLaunch
 from leitstand.control.media import MediumErased
+from leitstand.control.question import offer_of
 from leitstand.control.transaction import Tx
 from leitstand.control.turns import Turns
 from leitstand.core import limits
 from leitstand.core.access import SYSTEM
 from leitstand.core.job import FUSE
-from leitstand.core.placement import Offer
 from leitstand.ports import (
     Blobs,
     Clock,
@@ -270,11 +269,3 @@ def _blobs_of(conn: Any, effect: Effect) -> list[str]:
     for upload in media.uploads_of(conn, effect.tenant_id, effect.target_id):
         names += upload.part_names()
     return names
-
-
-def offer_of(document: Mapping[str, Any]) -> Offer:
-    """An offer from its stored document."""
-
-    money = ("price_eur_per_hour", "minimum_eur", "storage_eur_per_hour")
-    values: dict[str, Any] = {k: Decimal(v) if k in money else v for k, v in document.items()}
-    return Offer(**values)

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from leitstand.control import money
 from leitstand.control.commands import Command
+from leitstand.control.hosts import note_move
 from leitstand.control.losses import lose
 from leitstand.control.transaction import RESERVATION, Change, Tx
 from leitstand.core import limits
@@ -264,7 +265,8 @@ def finish(tx: Tx, instance: Instance, event: str, reason: dict[str, Any] | None
 
 
 def move_one(tx: Tx, instance: Instance, event: str, **values: Any) -> None:
-    """One instance's state change, told to the streams of its job."""
+    """One instance's state change, told to the streams of its job and to its machine's record."""
+    note_move(tx, instance, event, values.get("reason"))
     tx.move(INSTANCE, event, [Change(instance, values)])
     moved = one(tx, instance.id)
     job = money.reservation_job(tx, instance.id)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -11,39 +10,26 @@ from typing import Any
 
 from leitstand.control import money
 from leitstand.control.commands import Door
-from leitstand.control.decision import RecordDecision, plain, reasons, verdict
+from leitstand.control.decision import RecordDecision, reasons, verdict
+from leitstand.control.market import Market, Offers
+from leitstand.control.question import Question, market_of, plain
 from leitstand.control.transaction import Tx
-from leitstand.core import gate
+from leitstand.core import gate, limits
 from leitstand.core.access import Actor
 from leitstand.core.cost import Budget, left_in
+from leitstand.core.history import History
 from leitstand.core.job import FUSE
 from leitstand.core.medium import Case, Medium, takeable
 from leitstand.core.model import ModelVersion
-from leitstand.core.placement import (
-    Offer,
-    Placement,
-    Ranked,
-    Rejection,
-    Requirements,
-    combined,
-    order,
-    place,
-    tier_min,
-)
+from leitstand.core.outlook import Load, Odds, outlook, work_seconds
+from leitstand.core.placement import Offer, Requirements, Terms, combined, tier_min
 from leitstand.core.problem import Exit, Problem
 from leitstand.core.profile import check, pipeline_of
 from leitstand.ports import ModelShelf, Provider
-from leitstand.store import jobs, media
+from leitstand.store import hosts, jobs, media
 
-BOOT_SECONDS = {"L": 6.0}
-BOOT_SECONDS_RENTED = 300.0
-WORK_PER_SECOND = {"video": 1.2, "audio": 0.25}
-"""Seconds of work per second of media on one CPU core pair, until own runs are learned from."""
-WORK_PER_IMAGE = 1.5
-GPU_FACTOR = 0.15
 RAM_GIB = {"video": 1.5, "image": 1.0, "audio": 1.0, FUSE: 0.5}
 """Memory of a pipeline beside its models."""
-OFFER_SECONDS_MAX = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +40,12 @@ class PlanRules:
     """By pipeline: video, image, audio, fuse."""
     cuda_min: str
     disk_gib_min: float
+    """Of rented instances."""
     end_by_hours_max: Mapping[str, float]
     """By provider."""
     price_max: Mapping[str, Decimal | None]
     budgets: Mapping[str, str | None]
+    own_disk_gib_min: float = limits.DISK_GIB_MIN_OWN
     regions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """By provider: where instances may stand. None named: anywhere."""
     tiers: Mapping[int, str] = field(default_factory=dict)
@@ -94,11 +82,11 @@ class Work:
     """Family and capability of optional uses without a model here."""
     wants: Mapping[str, Requirements]
     want: Requirements
-    seconds: float
+    load: Load
 
 
 class Planner:
-    """Makes decisions; holds no state of its own."""
+    """Makes decisions; holds no state of its own but what providers last answered."""
 
     def __init__(
         self,
@@ -108,7 +96,7 @@ class Planner:
         rules: PlanRules,
     ) -> None:
         self._door = door
-        self._providers = providers
+        self._market = Market(providers)
         self._shelf = shelf
         self.rules = rules
 
@@ -117,16 +105,15 @@ class Planner:
         `medium-gone`, `medium-not-ready`, `unknown-provider`; a plan without an offer is a decision
         whose `chosen` is null."""
         work = self.work(wish, now)
-        offers, silent = self.offers(work.want, wish.provider)
+        offers = self.offers(work.want, wish.provider, now)
         left = left_in(self.budgets(None, wish.max_cost_eur, now))
-        placement = self.placement(
-            offers, work.want, work.seconds, now, wish.due_at, left, self.rules.instances_max
-        )
-        inputs = self._inputs(wish, work)
-        judged = verdict(placement, left)
-        return self._door.run(
-            RecordDecision(inputs, judged, reasons(placement, silent)), actor, now
-        )
+        terms = Terms(now, wish.due_at, left, self.rules.instances_max)
+        question = self.question(offers.found, work.want, work.load, terms)
+        placement = question.answer()
+        inputs = self._inputs(wish, work) | {"market": market_of(question)}
+        judged = verdict(placement, question)
+        why = reasons(placement, offers.silent, offers.aged)
+        return self._door.run(RecordDecision(inputs, judged, why), actor, now)
 
     def work(self, wish: Wish, now: datetime) -> Work:
         """What the media and the profile come to."""
@@ -151,9 +138,8 @@ class Planner:
             raise Problem("nothing-to-analyse", Exit.USAGE, profile=wish.profile)
         models, missing = self._models(wish.profile, pipelines, case, now)
         wants = {name: self._want(name, models, case) for name in (*pipelines, FUSE)}
-        seconds = sum(_work_seconds(m, found) for m, found in ready)
         want = combined([wants[name] for name in pipelines])
-        return Work(case, pipelines, models, missing, wants, want, seconds)
+        return Work(case, pipelines, models, missing, wants, want, _load(ready, models))
 
     def _models(
         self, profile: str, pipelines: Sequence[str], case: Case, now: datetime
@@ -189,61 +175,37 @@ class Planner:
             vram_gib=round(vram, 2),
             cuda_min=self.rules.cuda_min,
             disk_gib=self.rules.disk_gib_min,
+            own_disk_gib=self.rules.own_disk_gib_min,
             ram_gib=round(ram, 2),
+            down_mbit_per_s=limits.DOWN_MBIT_PER_S_MIN,
+            reliability_min=limits.RELIABILITY_MIN,
             tier_min="L" if pipeline == FUSE else self.rules.tier_min(case.data_class),
         )
 
-    def offers(
-        self, want: Requirements, only: str | None = None
-    ) -> tuple[list[Offer], dict[str, str]]:
-        """Offers of every configured provider, asked in parallel, and who did not answer. Nobody
-        is waited for longer than `OFFER_SECONDS_MAX`."""
-        if only is not None and only not in self._providers:
-            known = ", ".join(sorted(self._providers))
-            raise Problem("unknown-provider", Exit.USAGE, provider=only, known=known)
-        asked = [only] if only is not None else sorted(self._providers)
-        found: list[Offer] = []
-        silent: dict[str, str] = {}
-        pool = ThreadPoolExecutor(max_workers=max(1, len(asked)))
-        try:
-            futures = {name: pool.submit(_listed, self._providers[name], want) for name in asked}
-            for name, future in futures.items():
-                try:
-                    found += future.result(timeout=OFFER_SECONDS_MAX)
-                except Exception as error:
-                    silent[name] = type(error).__name__
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-        return found, silent
+    def offers(self, want: Requirements, only: str | None, now: datetime) -> Offers:
+        """What all providers offer, or one of them."""
+        return self._market.offers(want, only, now)
 
-    def placement(
-        self,
-        offers: Sequence[Offer],
-        want: Requirements,
-        work_seconds: float,
-        now: datetime,
-        due_at: datetime | None = None,
-        left_eur: Decimal | None = None,
-        shares: int = 1,
-    ) -> Placement:
-        """Rank offers for this work; each provider has its own longest term and highest price."""
-        ranked: list[Ranked] = []
-        rejected: list[tuple[Offer, Rejection]] = []
-        for name in sorted({offer.provider for offer in offers}):
-            mine = [offer for offer in offers if offer.provider == name]
-            here = self.wanted_of(name, want, now)
-            placed = place(
-                mine,
-                here,
-                now,
-                lambda o: _offer_seconds(o, work_seconds),
-                due_at,
-                left_eur,
-                shares,
-            )
-            ranked += placed.ranked
-            rejected += placed.rejected
-        return Placement(tuple(sorted(ranked, key=order)), tuple(rejected))
+    def question(
+        self, offers: Sequence[Offer], want: Requirements, load: Load, terms: Terms
+    ) -> Question:
+        """All that ranking these offers for this work rests on: each provider has its own longest
+        term and highest price, each machine its history."""
+        history = self._history()
+        names = sorted({offer.provider for offer in offers})
+        wants = {name: self.wanted_of(name, want, terms.now) for name in names}
+        odds = [history.odds(offer, terms.now) for offer in offers]
+        outlooks = [outlook(o, load, one) for o, one in zip(offers, odds, strict=True)]
+        return Question(tuple(offers), wants, terms, tuple(outlooks))
+
+    def odds(self, offers: Sequence[Offer], now: datetime) -> list[Odds]:
+        """What is believed of these offers."""
+        history = self._history()
+        return [history.odds(offer, now) for offer in offers]
+
+    def _history(self) -> History:
+        tenant = self._door.tenant
+        return History(self._door.database.read(lambda conn: hosts.records(conn, tenant)))
 
     def wanted_of(self, provider: str, want: Requirements, now: datetime) -> Requirements:
         """A need with what settings ask of this provider: region, highest price, longest term."""
@@ -276,25 +238,18 @@ class Planner:
             "requirements": {name: plain(want) for name, want in work.wants.items()},
             "models": [asdict(model) for model in work.models],
             "missing": [{"family": f, "capability": c} for f, c in work.missing],
-            "work_seconds": round(work.seconds, 1),
+            "work_seconds": round(work.load.seconds, 1),
+            "download_gib": round(work.load.download_gib, 3),
         }
 
 
-def _listed(provider: Provider, want: Requirements) -> list[Offer]:
-    return list(provider.offers(want))
+def _load(ready: Sequence[tuple[Medium, set[str]]], models: Sequence[ModelVersion]) -> Load:
+    """The work on these media, and what a fresh machine fetches for it."""
+    seconds = sum(_work_seconds(medium, found) for medium, found in ready)
+    size = sum(medium.bytes for medium, _ in ready)
+    size += sum(file.bytes for model in models for file in model.files)
+    return Load(seconds, size / limits.GIB)
 
 
 def _work_seconds(medium: Medium, pipelines: set[str]) -> float:
-    seconds = 0.0
-    for name in pipelines:
-        if name == "image":
-            seconds += WORK_PER_IMAGE
-        else:
-            seconds += WORK_PER_SECOND.get(name, 1.0) * (medium.duration_s or 0.0)
-    return seconds
-
-
-def _offer_seconds(offer: Offer, work_seconds: float) -> float:
-    boot = BOOT_SECONDS.get(offer.tier, BOOT_SECONDS_RENTED)
-    factor = GPU_FACTOR if offer.accelerator == "cuda" else 1.0
-    return boot + work_seconds * factor
+    return sum(work_seconds(name, medium.duration_s or 0.0) for name in pipelines)

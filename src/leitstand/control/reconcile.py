@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -17,11 +17,11 @@ from typing import Any, ClassVar
 import structlog
 
 from leitstand.control.commands import Command, Door
-from leitstand.control.decision import plain
 from leitstand.control.instances import PACE, IntendInstance, Observe
 from leitstand.control.jobs import GiveUpJob, NoteWaiting
 from leitstand.control.money import over_budget
 from leitstand.control.plan import Planner
+from leitstand.control.question import plain
 from leitstand.control.transaction import Tx
 from leitstand.control.turns import Rounds, Turns
 from leitstand.core import limits
@@ -30,7 +30,17 @@ from leitstand.core.cost import covering, left_in
 from leitstand.core.instance import Action, AskEnd, Instance, Listing, Need, decide, mismatch
 from leitstand.core.job import FUSE, Job
 from leitstand.core.machine import NotAllowed
-from leitstand.core.placement import Ranked, Refusal, Requirements, combined, resting
+from leitstand.core.outlook import Load
+from leitstand.core.placement import (
+    Offer,
+    Placement,
+    Ranked,
+    Refusal,
+    Requirements,
+    Terms,
+    combined,
+    resting,
+)
 from leitstand.core.problem import Param, Problem
 from leitstand.launch import LABEL_PREFIX
 from leitstand.ports import Clock, Provider, Seen
@@ -246,26 +256,37 @@ class Reconciler:
         job = work.job
         want = _requirements(decision.inputs, tier)
         only = decision.inputs.get("provider") if tier is None else None
-        offers, silent = self._planner.offers(want, only)
-        awake, refused = resting(offers, refusals, now)
+        offers = self._planner.offers(want, only, now)
+        awake, refused = resting(offers.found, refusals, now)
         planned = self._door.database.read(lambda conn: jobs.ordinary_tasks(conn, job.id))
-        seconds = float(decision.inputs["work_seconds"]) * work.ordinary / max(planned, 1)
+        load = _load(decision.inputs, work.ordinary / max(planned, 1))
         budgets = self._planner.budgets(job.id, job.budget_cap, now)
         left = left_in(budgets)
-        placed = self._planner.placement(awake, want, seconds, now, None, left, shares)
+        placed = self._placed(awake, want, load, Terms(now, job.deadline_at, left, shares))
         if placed.chosen is not None:
             return placed.chosen
         needs = [Decimal(why.needs) for _, why in placed.rejected if why.rule == "budget"]
         short = covering(budgets, min(needs)) if needs else None
         if refused is not None:
             self._wait(job, refused, now)
-        elif silent and (short is not None or not offers):
+        elif offers.silent and (short is not None or not offers.found):
             self._wait(job, "provider-unavailable", now)
         elif short is not None:
             raise over_budget(short, min(needs))
         else:
             self._wait(job, "no-offer", now, rejected=len(placed.rejected))
         return None
+
+    def _placed(
+        self, offers: list[Offer], want: Requirements, load: Load, terms: Terms
+    ) -> Placement:
+        """The best offer that keeps the deadline; where none does, the best firm one, because late
+        is better than never."""
+        placed = self._planner.question(offers, want, load, terms).answer()
+        if placed.chosen is not None or terms.due_at is None:
+            return placed
+        firm = [offer for offer in offers if not offer.bid]
+        return self._planner.question(firm, want, load, replace(terms, due_at=None)).answer()
 
     def _intend(
         self, job: Job, chosen: Ranked, wanted: int, tier: str | None, now: datetime
@@ -356,6 +377,12 @@ def _need(
         launch="none" if launch is None else launch.state,
         launch_over_at=None if launch is None else launch.not_before or launch.updated_at,
     )
+
+
+def _load(inputs: dict[str, Any], share: float) -> Load:
+    """What is left of the work that was planned."""
+    seconds, gib = float(inputs["work_seconds"]), float(inputs.get("download_gib", 0.0))
+    return Load(seconds * share, gib * share)
 
 
 def _requirements(inputs: dict[str, Any], tier: str | None) -> Requirements:

@@ -88,6 +88,24 @@ LISTING_PACE = timedelta(seconds=0.5)
 ADMISSIONS_REFUSED_MAX = 2
 """A second machine that fails the same checks says that it is not the machine."""
 
+# Placement
+DISK_GIB_MIN_RENTED = 100.0
+DISK_GIB_MIN_OWN = 4.0
+DOWN_MBIT_PER_S_MIN = 100.0
+"""Of offers that name their download; those of the own machine name none."""
+RELIABILITY_MIN = 0.90
+"""Of offers whose provider rates its machines."""
+OFFERS_WAIT = timedelta(seconds=20)
+"""How long a provider that never answered is waited for."""
+OFFERS_WAIT_WARM = timedelta(seconds=0.8)
+"""How long one with a last good answer is waited for before that answer is taken."""
+OFFERS_FRESH = timedelta(seconds=30)
+"""A younger answer is not asked for again."""
+OFFERS_AGE_MAX = timedelta(minutes=10)
+"""An older answer is none."""
+REPLAYED_OFFERS_MAX = 1_000
+"""Decisions over more offers are kept without them, and cannot be made again."""
+
 # Steps
 UNITS_PER_STEP_MAX = 200
 EFFECT_PAUSE_DOUBLINGS_MAX = 9

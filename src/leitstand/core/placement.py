@@ -1,96 +1,74 @@
-"""Which offer a job takes, and why not the others."""
+"""Which offer a job takes, and why not the others: cost to the result, ranked, with the runner-up."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 
 from leitstand.core import limits
-from leitstand.core.cost import accrued, worst_case
+from leitstand.core.cost import MILLIONTH, worst_case
+from leitstand.core.filters import Rejection, first_fault
+from leitstand.core.offer import (
+    TIERS,
+    TIERS_OF_CLASS,
+    Offer,
+    Requirements,
+    combined,
+    tier_min,
+)
+from leitstand.core.outlook import Outlook
+from leitstand.core.resting import Refusal, resting
 
-TIERS = ("L", "A", "B", "C", "D")
-"""Trust tiers from the own machine down to a host nobody vouches for (`docs/security.md`)."""
+__all__ = [
+    "TIERS",
+    "TIERS_OF_CLASS",
+    "Offer",
+    "Placement",
+    "Ranked",
+    "Refusal",
+    "Rejection",
+    "Requirements",
+    "Terms",
+    "combined",
+    "first_fault",
+    "place",
+    "resting",
+    "tier_min",
+]
 
-
-@dataclass(frozen=True, slots=True)
-class Requirements:
-    """What the tasks of an instance need at once. `accelerator` is cuda, cpu or any; VRAM and CUDA
-    rules apply only where the offer's accelerator is a GPU. `regions`: None is anywhere."""
-
-    accelerator: str = "any"
-    vram_gib: float = 0.0
-    cuda_min: str = "11.8"
-    compute_capability_min: str = "6.0"
-    disk_gib: float = 0.0
-    ram_gib: float = 0.0
-    down_mbit_per_s: float = 0.0
-    tier_min: str = "D"
-    regions: tuple[str, ...] | None = None
-    end_by: datetime | None = None
-    price_max_eur_per_hour: Decimal | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """Rentable now, at a price. `accelerator` is cuda or cpu; absent facts are None."""
-
-    provider: str
-    offer_id: str
-    accelerator: str
-    gpu: str | None
-    gpus: int
-    vram_gib: float
-    cuda: str | None
-    compute_capability: str | None
-    driver: str | None
-    cores: int
-    ram_gib: float
-    disk_gib: float
-    down_mbit_per_s: float | None
-    tier: str
-    region: str | None
-    host: str | None
-    price_eur_per_hour: Decimal
-    minimum_eur: Decimal = Decimal(0)
-    storage_eur_per_hour: Decimal = Decimal(0)
-
-    @property
-    def rate_eur_per_hour(self) -> Decimal:
-        """What an hour costs in all: price and storage."""
-        return self.price_eur_per_hour + self.storage_eur_per_hour
-
-
-@dataclass(frozen=True, slots=True)
-class Rejection:
-    """The first rule an offer fails, with what it has and what the rule needs."""
-
-    rule: str
-    has: str
-    needs: str
-    short_by: str | None = None
+PARTS = ("boot", "transfer", "work", "redo", "release", "storage", "minimum")
+"""What the cost to the result consists of; `minimum` is what a provider's least charge adds."""
+_HOUR = Decimal(3600)
 
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
     """An offer that may do the work, with its cost to the result. `end_by`: when an instance of it
-    must be gone; until then it costs `worst_eur` at most."""
+    must be gone; until then it costs `worst_eur` at most. `low_eur` is without a loss, `high_eur`
+    with work as long as the forecast's margin allows and one loss, where losses are known of."""
 
     offer: Offer
     expected_eur: Decimal
     worst_eur: Decimal
     finish_at: datetime
     end_by: datetime
+    outlook: Outlook
+    low_eur: Decimal = Decimal(0)
+    high_eur: Decimal = Decimal(0)
+    parts_eur: Mapping[str, Decimal] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """The verdict: the ranked offers, best first, and why the others fell."""
+    """The verdict: the ranked offers, best first, and why the others fell. `near` holds the best of
+    those that only a limit of price, money or time kept out, by rule."""
 
     ranked: tuple[Ranked, ...]
     rejected: tuple[tuple[Offer, Rejection], ...]
+    near: Mapping[str, tuple[Ranked, Rejection]] = field(default_factory=dict)
 
     @property
     def chosen(self) -> Ranked | None:
@@ -98,98 +76,131 @@ class Placement:
         return self.ranked[0] if self.ranked else None
 
 
-TIERS_OF_CLASS = {0: "LABCD", 1: "LABC", 2: "LAB", 3: "LA"}
-"""Which tiers may see which data class (`docs/security.md` §1)."""
-
-
-def tier_min(data_class: int, set_tier: str | None = None) -> str:
-    """The lowest tier that may see media of this class; a setting can only raise it."""
-    rule = TIERS_OF_CLASS[data_class][-1]
-    return rule if set_tier is None else min(rule, set_tier, key=TIERS.index)
-
-
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """A launch that a provider refused, or that never came to be."""
+class Terms:
+    """What limits a plan beside the rules: the moment, the deadline, the money, and how many
+    instances share it."""
 
-    provider: str
-    offer_id: str
-    code: str
-    at: datetime
-
-
-_OF_THE_OFFER = frozenset({"no-capacity"})
-"""Refusals that leave the provider's other offers as good as they were."""
-
-
-def resting(
-    offers: Iterable[Offer], refusals: Sequence[Refusal], now: datetime
-) -> tuple[list[Offer], str | None]:
-    """The offers that may be tried now, and the newest refusal's code where some may not yet.
-
-    The n-th refusal of an offer (or, where it speaks of the provider, of all its offers) is followed
-    by a pause of 2ⁿ⁻¹ s, at most five minutes.
-    """
-    awake: list[Offer] = []
-    code: str | None = None
-    newest: datetime | None = None
-    for offer in offers:
-        met = [
-            r
-            for r in refusals
-            if r.provider == offer.provider
-            and (r.code not in _OF_THE_OFFER or r.offer_id == offer.offer_id)
-        ]
-        last = max(met, key=lambda r: r.at, default=None)
-        doublings = min(max(len(met) - 1, 0), limits.EFFECT_PAUSE_DOUBLINGS_MAX)
-        pause = min(timedelta(seconds=2**doublings), limits.PAUSE_MAX)
-        if last is None or now - last.at >= pause:
-            awake.append(offer)
-        elif newest is None or last.at > newest:
-            code, newest = last.code, last.at
-    return awake, code
+    now: datetime
+    due_at: datetime | None = None
+    left_eur: Decimal | None = None
+    shares: int = 1
 
 
 def place(
     offers: Iterable[Offer],
-    want: Requirements,
-    now: datetime,
-    work_seconds: Callable[[Offer], float],
-    due_at: datetime | None = None,
-    left_eur: Decimal | None = None,
-    shares: int = 1,
+    want: Requirements | Mapping[str, Requirements],
+    terms: Terms,
+    outlook_of: Callable[[Offer], Outlook],
 ) -> Placement:
     """Filter by every rule, then rank by expected cost, finish and price.
 
-    `work_seconds` forecasts boot plus work on an offer. What finishes after `due_at` falls, and so
-    does what needs more money than `left_eur` (None: nothing limits it). The worst case is always
-    the whole term, because that is what gets reserved: until `want.end_by`, or as long as the money
-    lasts, of which `shares` instances get a part each. Work longer than the term goes on with
-    another instance. The order is total, so the same offers give the same choice.
+    `want` is for all offers, or by provider. After the hard filters fall, in this order: a machine
+    in quarantine; what finishes after `due_at`; a bid that would be late if it were lost once,
+    because a deadline makes the work critical; what needs more money than is left. The worst case
+    is always the whole term, because that is what gets reserved: until `want.end_by`, or as long as
+    the money lasts. Work longer than the term goes on with another instance. The order is total,
+    so the same offers give the same choice, however they are shuffled.
     """
     ranked: list[Ranked] = []
     rejected: list[tuple[Offer, Rejection]] = []
-    end_by = want.end_by or now + timedelta(hours=1)
+    near: dict[str, tuple[Ranked, Rejection]] = {}
     for offer in offers:
-        fault = first_fault(offer, want)
-        finish_at = now + timedelta(seconds=work_seconds(offer))
-        if fault is None and due_at is not None and finish_at > due_at:
-            late = math.ceil((finish_at - due_at).total_seconds())
-            fault = Rejection("deadline", _moment(finish_at), _moment(due_at), f"{late} s")
-        needed = needed_term(finish_at - now)
-        if fault is None and left_eur is not None:
-            fault = _budget_fault(offer, now, needed, left_eur)
-        if fault is not None:
+        wanted = want if isinstance(want, Requirements) else want[offer.provider]
+        fault = first_fault(offer, wanted)
+        if fault is not None and fault.rule != "price":
             rejected.append((offer, fault))
             continue
-        rate = offer.rate_eur_per_hour
-        expected = max(accrued(rate, now, finish_at), offer.minimum_eur)
-        until = end_by
-        if left_eur is not None:
-            until = now + affordable_term(rate, end_by - now, needed, left_eur, shares)
-        worst = worst_case(rate, offer.minimum_eur, now, until)
-        ranked.append(Ranked(offer, expected, worst, finish_at, until))
-    return Placement(tuple(sorted(ranked, key=order)), tuple(rejected))
+        seen = outlook_of(offer)
+        fault = fault or _fault_of_work(offer, seen, terms)
+        if fault is None:
+            ranked.append(weighed(offer, seen, wanted, terms))
+            continue
+        rejected.append((offer, fault))
+        if _is_all(fault.rule, offer, seen, terms):
+            one = weighed(offer, seen, wanted, Terms(terms.now))
+            best = near.get(fault.rule)
+            if best is None or order(one) < order(best[0]):
+                near[fault.rule] = (one, fault)
+    return Placement(tuple(sorted(ranked, key=order)), tuple(rejected), near)
+
+
+def _is_all(rule: str, offer: Offer, seen: Outlook, terms: Terms) -> bool:
+    """Whether nothing else keeps an offer out than this limit, which a person can ease."""
+    match rule:
+        case "price":
+            return _fault_of_work(offer, seen, terms) is None
+        case "deadline" | "criticality":
+            return _fault_of_work(offer, seen, replace(terms, due_at=None)) is None
+        case _:
+            return rule == "budget"
+
+
+def _fault_of_work(offer: Offer, seen: Outlook, terms: Terms) -> Rejection | None:
+    now, until, due_at = terms.now, seen.quarantine_until, terms.due_at
+    if until is not None and until > now:
+        return Rejection("quarantine", _moment(until), _moment(now))
+    finish_at = now + timedelta(seconds=seen.seconds)
+    if due_at is not None and finish_at > due_at:
+        return _late("deadline", finish_at, due_at)
+    if due_at is not None and offer.bid:
+        after_loss = now + timedelta(seconds=max(seen.busy_seconds + seen.loss_seconds, 0.0))
+        if after_loss > due_at:
+            return _late("criticality", after_loss, due_at)
+    if terms.left_eur is not None:
+        return _budget_fault(offer, now, needed_term(finish_at - now), terms.left_eur)
+    return None
+
+
+def _late(rule: str, finish_at: datetime, due_at: datetime) -> Rejection:
+    late = math.ceil((finish_at - due_at).total_seconds())
+    return Rejection(rule, _moment(finish_at), _moment(due_at), f"{late} s")
+
+
+def weighed(offer: Offer, seen: Outlook, want: Requirements, terms: Terms) -> Ranked:
+    """An offer with its cost to the result and its worst case."""
+    now, rate = terms.now, offer.rate_eur_per_hour
+    longest = want.end_by or now + timedelta(hours=1)
+    finish_at = now + timedelta(seconds=seen.seconds)
+    until = longest
+    if terms.left_eur is not None:
+        needed = needed_term(finish_at - now)
+        until = now + affordable_term(rate, longest - now, needed, terms.left_eur, terms.shares)
+    parts = parts_of(offer, seen)
+    expected = sum(parts.values(), Decimal(0))
+    calm = seen.busy_seconds + seen.release_seconds
+    slow = seen.busy_seconds * limits.FORECAST_MARGIN + seen.release_seconds
+    worst = worst_case(rate, offer.minimum_eur, now, until)
+    return Ranked(
+        offer,
+        expected,
+        worst,
+        finish_at,
+        until,
+        seen,
+        min(expected, max(_cost(rate, calm), offer.minimum_eur)),
+        max(expected, min(worst, _cost(rate, slow + seen.loss_seconds))),
+        parts,
+    )
+
+
+def parts_of(offer: Offer, seen: Outlook) -> dict[str, Decimal]:
+    """The expected cost to the result, by what it is paid for."""
+    price = offer.price_eur_per_hour
+    parts = {
+        "boot": _cost(price, seen.boot_seconds),
+        "transfer": _cost(price, seen.transfer_seconds),
+        "work": _cost(price, seen.work_seconds),
+        "redo": _cost(price, seen.redo_seconds),
+        "release": _cost(price, seen.release_seconds),
+        "storage": _cost(offer.storage_eur_per_hour, seen.seconds + seen.release_seconds),
+    }
+    least = offer.minimum_eur - sum(parts.values(), Decimal(0))
+    return {**parts, "minimum": max(least, Decimal(0))}
+
+
+def _cost(rate: Decimal, seconds: float) -> Decimal:
+    return (rate * Decimal(seconds) / _HOUR).quantize(MILLIONTH, ROUND_UP)
 
 
 def needed_term(work: timedelta) -> timedelta:
@@ -227,79 +238,6 @@ def order(ranked: Ranked) -> tuple[Decimal, datetime, Decimal, str, str]:
     offer = ranked.offer
     rate = offer.rate_eur_per_hour
     return ranked.expected_eur, ranked.finish_at, rate, offer.provider, offer.offer_id
-
-
-def first_fault(offer: Offer, want: Requirements) -> Rejection | None:
-    """The first rule that `offer` fails, in the order of the decision; None when it may and can."""
-    if TIERS.index(offer.tier) > TIERS.index(want.tier_min):
-        return Rejection("tier", offer.tier, want.tier_min)
-    regions = want.regions
-    if regions is not None and offer.tier != "L" and offer.region not in regions:
-        return Rejection("region", offer.region or "unknown", ", ".join(regions) or "none")
-    if want.accelerator != "any" and offer.accelerator != want.accelerator:
-        return Rejection("accelerator", offer.accelerator, want.accelerator)
-    if offer.accelerator == "cuda":
-        fault = _gpu_fault(offer, want)
-        if fault is not None:
-            return fault
-    for rule, has, needs in (
-        ("memory", offer.ram_gib, want.ram_gib),
-        ("disk", offer.disk_gib, want.disk_gib),
-    ):
-        if has < needs:
-            return Rejection(rule, f"{has:.1f} GiB", f"{needs:.1f} GiB", f"{needs - has:.1f} GiB")
-    speed = offer.down_mbit_per_s
-    if speed is not None and speed < want.down_mbit_per_s:
-        needs_speed = f"{want.down_mbit_per_s:.0f} Mbit/s"
-        return Rejection("bandwidth", f"{speed:.0f} Mbit/s", needs_speed)
-    rate, price_max = offer.rate_eur_per_hour, want.price_max_eur_per_hour
-    if price_max is not None and rate > price_max:
-        return Rejection("price", str(rate), str(price_max), str(rate - price_max))
-    return None
-
-
-def _gpu_fault(offer: Offer, want: Requirements) -> Rejection | None:
-    if offer.vram_gib < want.vram_gib:
-        short = want.vram_gib - offer.vram_gib
-        return Rejection(
-            "vram", f"{offer.vram_gib:.1f} GiB", f"{want.vram_gib:.1f} GiB", f"{short:.1f} GiB"
-        )
-    for rule, has, needs in (
-        ("cuda", offer.cuda, want.cuda_min),
-        ("compute-capability", offer.compute_capability, want.compute_capability_min),
-    ):
-        if has is None or _version(has) < _version(needs):
-            return Rejection(rule, has or "unknown", needs)
-    return None
-
-
-def combined(wants: Sequence[Requirements]) -> Requirements:
-    """What an instance needs that is meant for all of these tasks: the maximum of each."""
-    if not wants:
-        return Requirements()
-    regions = [set(want.regions) for want in wants if want.regions is not None]
-    ends = [want.end_by for want in wants if want.end_by is not None]
-    prices = [
-        want.price_max_eur_per_hour for want in wants if want.price_max_eur_per_hour is not None
-    ]
-    accelerators = {want.accelerator for want in wants} - {"any"}
-    return Requirements(
-        accelerator=accelerators.pop() if len(accelerators) == 1 else "any",
-        vram_gib=max(want.vram_gib for want in wants),
-        cuda_min=max((want.cuda_min for want in wants), key=_version),
-        compute_capability_min=max((want.compute_capability_min for want in wants), key=_version),
-        disk_gib=max(want.disk_gib for want in wants),
-        ram_gib=max(want.ram_gib for want in wants),
-        down_mbit_per_s=max(want.down_mbit_per_s for want in wants),
-        tier_min=min((want.tier_min for want in wants), key=TIERS.index),
-        regions=tuple(sorted(set.intersection(*regions))) if regions else None,
-        end_by=min(ends) if ends else None,
-        price_max_eur_per_hour=min(prices) if prices else None,
-    )
-
-
-def _version(text: str) -> tuple[int, ...]:
-    return tuple(int(part) if part.isdigit() else 0 for part in text.split("."))
 
 
 def _moment(at: datetime) -> str:

@@ -235,6 +235,28 @@ results = _noun(
     UniqueConstraint("task_id", "segment"),
 )
 
+hosts = _noun(
+    "hosts",
+    Column("provider", STATE, nullable=False),
+    Column("host", String(64), nullable=False),
+    Column("region", String(64), nullable=False),
+    Column("gpu", String(64), nullable=False),
+    Column("bid", Boolean, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("held", Float, nullable=False),
+    Column("failed_starts", Float, nullable=False),
+    Column("losses", Float, nullable=False),
+    Column("hours", Float, nullable=False),
+    Column("starts", Float, nullable=False),
+    Column("ready_seconds", Float, nullable=False),
+    Column("work_seconds", Float, nullable=False),
+    Column("wall_seconds", Float, nullable=False),
+    Column("rentals", Integer, nullable=False),
+    Column("strikes", Integer, nullable=False),
+    Column("failed_at", Instant),
+    UniqueConstraint("tenant_id", "provider", "host", "region", "gpu", "bid"),
+)
+
 reservations = _noun(
     "reservations",
     _to("jobs"),

@@ -1,0 +1,117 @@
+"""What happens to instances and attempts, written down for their machines; and the list of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from leitstand.control.transaction import Tx
+from leitstand.core import history
+from leitstand.core.history import (
+    Event,
+    Key,
+    Record,
+    Started,
+    Worked,
+    after,
+    class_of,
+    exit_of,
+    host_of,
+    place_of,
+)
+from leitstand.core.instance import Instance
+from leitstand.core.job import Attempt, Task
+from leitstand.core.outlook import work_seconds
+from leitstand.store import hosts
+
+
+def note_move(tx: Tx, instance: Instance, event: str, reason: Mapping[str, Any] | None) -> None:
+    """An instance moves on: what this says of its machine and its place."""
+    keys = _keys(instance)
+    if not keys:
+        return
+    seen: Event | None
+    if event == "admit" and instance.ready_at is None:
+        seen = Started((tx.now - instance.created_at).total_seconds())
+    else:
+        since = instance.ready_at or tx.now
+        hours = max(0.0, (tx.now - since).total_seconds() / 3600)
+        code = None if reason is None else str(reason["code"])
+        seen = exit_of(instance.state, event, code, hours)
+    if seen is not None:
+        _write(tx, keys, seen)
+
+
+def note_work(tx: Tx, instance: Instance, task: Task, attempt: Attempt) -> None:
+    """An attempt finished its task: how much work it did, and in what time."""
+    keys = _keys(instance)
+    if not keys:
+        return
+    count, seconds = hosts.done_by(tx.conn, attempt.id)
+    wall = (tx.now - attempt.created_at).total_seconds()
+    if not count or wall <= 0:
+        return
+    work = work_seconds(task.pipeline, seconds)
+    if task.pipeline == "image":
+        work *= count
+    _write(tx, [*keys, class_of(keys[0].gpu)], Worked(work, wall))
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A machine, its record, and what is made of it."""
+
+    id: str
+    record: Record
+    holds: tuple[float, float, float]
+    """Mean and the two ends of the 95 % interval."""
+    ready_seconds: float | None
+    speed: float | None
+    """Against its GPU class."""
+    standing: history.Standing
+
+
+def listed(tx: Tx, provider: str | None, after_id: str | None, limit: int) -> list[Listed]:
+    """Machines by our own record, newest first."""
+    records = {record.key: record for record in hosts.records(tx.conn, tx.tenant)}
+    found = []
+    for row_id, record in hosts.page(tx.conn, tx.tenant, provider, after_id, limit):
+        place = records.get(replace(record.key, host=""))
+        of_class = records.get(class_of(record.key.gpu))
+        class_speed = None if of_class is None else history.speed_of(of_class)
+        speed = history.speed_of(record)
+        found.append(
+            Listed(
+                row_id,
+                record,
+                history.holds(record, place, tx.now),
+                history.ready_of(record),
+                None if speed is None or not class_speed else speed / class_speed,
+                history.standing(record, class_speed, tx.now),
+            )
+        )
+    return found
+
+
+def _keys(instance: Instance) -> list[Key]:
+    """The machine, where its provider names it, and the place. This computer keeps no record."""
+    offer = instance.offer
+    host = offer.get("host")
+    if instance.tier == "L" and not host:
+        return []
+    gpu = str(offer.get("gpu") or offer.get("accelerator") or "")
+    place = place_of(instance.provider, instance.region, gpu, bool(offer.get("bid")))
+    return [host_of(place, str(host)), place] if host else [place]
+
+
+def _write(tx: Tx, keys: list[Key], event: Event) -> None:
+    tx.hold("hosts")
+    known = hosts.find(tx.conn, tx.tenant, keys)
+    for key in keys:
+        if key in known:
+            row_id, record = known[key]
+            hosts.change(tx.conn, row_id, after(record, event, tx.now), tx.now)
+        else:
+            record = after(Record(key, tx.now), event, tx.now)
+            hosts.add(tx.conn, tx.born(None, "host"), record)

@@ -1,0 +1,112 @@
+"""Hard filters: whether an offer may see the media and can do the work, and the first rule it fails."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from leitstand.core.offer import TIERS, Offer, Requirements, version
+
+DRIVERS = ((13, "580.65.06"), (12, "525.60.13"), (11, "450.80.02"))
+"""The oldest Linux driver for each CUDA generation, minor version compatibility included
+(docs.nvidia.com/deploy/cuda-compatibility)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """The first rule an offer fails, with what it has and what the rule needs."""
+
+    rule: str
+    has: str
+    needs: str
+    short_by: str | None = None
+
+
+RULES = (
+    "tier",
+    "agreement",
+    "region",
+    "accelerator",
+    "vram",
+    "cuda",
+    "driver",
+    "compute-capability",
+    "memory",
+    "disk",
+    "bandwidth",
+    "reliability",
+    "price",
+)
+"""In this order: first what an offer may not, then what it cannot, last what it costs. What depends
+on the work too, `placement.place` asks after these."""
+
+
+def first_fault(offer: Offer, want: Requirements) -> Rejection | None:
+    """The first of `RULES` that `offer` fails; None when it may and can. Unknown facts of a GPU and
+    an unknown region fail; an unknown driver, speed or reliability does not."""
+    return _may(offer, want) or _gpu(offer, want) or _machine(offer, want) or _price(offer, want)
+
+
+def _may(offer: Offer, want: Requirements) -> Rejection | None:
+    lowest = TIERS.index(want.tier_min)
+    if TIERS.index(offer.tier) > lowest:
+        agreed = offer.tier_if_agreed
+        if agreed is not None and TIERS.index(agreed) <= lowest:
+            return Rejection("agreement", "none", want.tier_min)
+        return Rejection("tier", offer.tier, want.tier_min)
+    regions = want.regions
+    if regions is not None and offer.tier != "L" and offer.region not in regions:
+        return Rejection("region", offer.region or "unknown", ", ".join(regions) or "none")
+    if want.accelerator != "any" and offer.accelerator != want.accelerator:
+        return Rejection("accelerator", offer.accelerator, want.accelerator)
+    if offer.accelerator not in ("cuda", "cpu"):
+        return Rejection("accelerator", offer.accelerator, "cuda, cpu")
+    return None
+
+
+def _gpu(offer: Offer, want: Requirements) -> Rejection | None:
+    if offer.accelerator != "cuda":
+        return None
+    if offer.vram_gib < want.vram_gib:
+        return _short("vram", offer.vram_gib, want.vram_gib)
+    if offer.cuda is None or version(offer.cuda) < version(want.cuda_min):
+        return Rejection("cuda", offer.cuda or "unknown", want.cuda_min)
+    driver = driver_min(want.cuda_min)
+    if offer.driver is not None and version(offer.driver) < version(driver):
+        return Rejection("driver", offer.driver, driver)
+    has, needs = offer.compute_capability, want.compute_capability_min
+    if has is None or version(has) < version(needs):
+        return Rejection("compute-capability", has or "unknown", needs)
+    return None
+
+
+def driver_min(cuda: str) -> str:
+    """The oldest driver that runs programs for this CUDA."""
+    major = version(cuda)[0]
+    return next((oldest for least, oldest in DRIVERS if major >= least), "0")
+
+
+def _machine(offer: Offer, want: Requirements) -> Rejection | None:
+    disk = want.disk_of(offer.tier)
+    if offer.ram_gib < want.ram_gib:
+        return _short("memory", offer.ram_gib, want.ram_gib)
+    if offer.disk_gib < disk:
+        return _short("disk", offer.disk_gib, disk)
+    speed = offer.down_mbit_per_s
+    if speed is not None and speed < want.down_mbit_per_s:
+        needs_speed = f"{want.down_mbit_per_s:.0f} Mbit/s"
+        return Rejection("bandwidth", f"{speed:.0f} Mbit/s", needs_speed)
+    given = offer.reliability
+    if given is not None and given < want.reliability_min:
+        return Rejection("reliability", f"{given:.3f}", f"{want.reliability_min:.3f}")
+    return None
+
+
+def _price(offer: Offer, want: Requirements) -> Rejection | None:
+    rate, most = offer.rate_eur_per_hour, want.price_max_eur_per_hour
+    if most is not None and rate > most:
+        return Rejection("price", str(rate), str(most), str(rate - most))
+    return None
+
+
+def _short(rule: str, has: float, needs: float) -> Rejection:
+    return Rejection(rule, f"{has:.1f} GiB", f"{needs:.1f} GiB", f"{needs - has:.1f} GiB")

@@ -1,0 +1,286 @@
+"""What our own attempts say of machines: how often they hold, how soon they are ready, how fast.
+
+A record is a handful of sums that halve every `HALF_LIFE`, so that old news counts less and nothing
+has to be kept per attempt. There is one for each machine and one for each place (provider ×
+location × GPU); what is not known of a machine is believed of its place, and what is not known of
+the place is believed of all. Bids have records of their own: being outbid is no fault of a host.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from leitstand.core.beta import interval
+from leitstand.core.offer import Offer
+from leitstand.core.outlook import BOOT_SECONDS_RENTED, Odds, unknown
+
+HALF_LIFE = timedelta(days=30)
+HOLDS_PRIOR = 0.9
+"""Share of rentals believed to become ready and hold to their end, before anything is known."""
+PRIOR_WEIGHT = 4.0
+"""How many rentals that belief, or the record of a place, weighs for a machine."""
+LOSSES_PRIOR_PER_HOUR, LOSSES_PRIOR_HOURS = 0.01, 20.0
+BID_LOSSES_PRIOR_PER_HOUR, BID_LOSSES_PRIOR_HOURS = 0.10, 10.0
+READY_PRIOR_WEIGHT = 2.0
+SPEED_PRIOR_SECONDS = 600.0
+STRIKES_MAX = 2
+"""So many failures in a row put a machine into quarantine."""
+QUARANTINE = timedelta(hours=24)
+QUARANTINE_MAX = timedelta(days=30)
+KNOWN_AFTER = 3
+SLOW = 0.9
+"""A machine below this share of its class's speed is watched."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Which machine or place. `host` is empty for a place; of a GPU class only `gpu` is named."""
+
+    provider: str
+    host: str
+    region: str
+    gpu: str
+    bid: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The sums of one machine, place or class, as they stood at `at`."""
+
+    key: Key
+    at: datetime
+    held: float = 0.0
+    failed_starts: float = 0.0
+    losses: float = 0.0
+    hours: float = 0.0
+    starts: float = 0.0
+    ready_seconds: float = 0.0
+    """Sum over `starts`."""
+    work_seconds: float = 0.0
+    """Work done, in seconds of one CPU core pair."""
+    wall_seconds: float = 0.0
+    """Time it took."""
+    rentals: int = 0
+    strikes: int = 0
+    """Failures since it last held."""
+    failed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A launch became ready."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A rental ended because we wanted it to."""
+
+    hours: float
+
+
+@dataclass(frozen=True, slots=True)
+class NeverReady:
+    """A launch failed after it was accepted. `deceived`: what came is not what was offered."""
+
+    deceived: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A ready machine went away without our asking."""
+
+    hours: float
+
+
+@dataclass(frozen=True, slots=True)
+class Worked:
+    """An attempt did so much work in this time."""
+
+    work_seconds: float
+    wall_seconds: float
+
+
+Event = Started | Held | NeverReady | Lost | Worked
+
+
+def after(record: Record, event: Event, now: datetime) -> Record:
+    """The record with one more event; what it held before counts less by its age."""
+    old = decayed(record, now)
+    match event:
+        case Started(seconds):
+            return replace(old, starts=old.starts + 1, ready_seconds=old.ready_seconds + seconds)
+        case Held(hours):
+            kept = replace(old, held=old.held + 1, hours=old.hours + hours)
+            return replace(kept, rentals=old.rentals + 1, strikes=0)
+        case Worked(work, wall):
+            done, took = old.work_seconds + work, old.wall_seconds + wall
+            return replace(old, work_seconds=done, wall_seconds=took)
+        case NeverReady(deceived):
+            strikes = max(old.strikes + 1, STRIKES_MAX if deceived else 0)
+            failed = replace(old, failed_starts=old.failed_starts + 1)
+            return replace(failed, rentals=old.rentals + 1, strikes=strikes, failed_at=now)
+        case Lost(hours):
+            lost = replace(old, losses=old.losses + 1, hours=old.hours + hours)
+            strikes = old.strikes + (0 if record.key.bid else 1)
+            return replace(lost, rentals=old.rentals + 1, strikes=strikes, failed_at=now)
+
+
+def decayed(record: Record, now: datetime) -> Record:
+    """The record as it counts now."""
+    left = 0.5 ** (max(timedelta(0), now - record.at) / HALF_LIFE)
+    return replace(
+        record,
+        at=max(now, record.at),
+        held=record.held * left,
+        failed_starts=record.failed_starts * left,
+        losses=record.losses * left,
+        hours=record.hours * left,
+        starts=record.starts * left,
+        ready_seconds=record.ready_seconds * left,
+        work_seconds=record.work_seconds * left,
+        wall_seconds=record.wall_seconds * left,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Whether a machine is new, trusted, watched, in quarantine or on parole, and until when."""
+
+    state: str
+    until: datetime | None = None
+
+
+def standing(record: Record, class_speed: float | None, now: datetime) -> Standing:
+    """Where a machine stands. A quarantine doubles with every failure more; after it comes parole,
+    which the first rental that holds ends, and the next failure turns back into quarantine."""
+    if record.strikes >= STRIKES_MAX and record.failed_at is not None:
+        until = record.failed_at + _term(record.strikes)
+        return Standing("quarantine", until) if now < until else Standing("parole")
+    if record.rentals < KNOWN_AFTER:
+        return Standing("new")
+    speed = speed_of(record)
+    slow = class_speed is not None and speed is not None and speed < SLOW * class_speed
+    return Standing("watched" if record.strikes or slow else "trusted")
+
+
+def _term(strikes: int) -> timedelta:
+    doublings = min(strikes - STRIKES_MAX, 10)
+    return min(QUARANTINE * int(2**doublings), QUARANTINE_MAX)
+
+
+def speed_of(record: Record) -> float | None:
+    """Work done in the time of one CPU core pair; None where none was measured."""
+    return record.work_seconds / record.wall_seconds if record.wall_seconds > 0 else None
+
+
+def ready_of(record: Record) -> float | None:
+    """Mean seconds from launch to ready; None where no launch became ready."""
+    return record.ready_seconds / record.starts if record.starts > 0 else None
+
+
+def holds(record: Record, place: Record | None, now: datetime) -> tuple[float, float, float]:
+    """Mean, and the two ends of the 95 % interval, of the share of rentals that become ready and
+    hold: the Beta posterior of this record over what is believed of its place."""
+    seen = decayed(record, now)
+    mean = HOLDS_PRIOR if place is None else holds(place, None, now)[0]
+    good = PRIOR_WEIGHT * mean + seen.held
+    bad = PRIOR_WEIGHT * (1 - mean) + seen.failed_starts + seen.losses
+    low, high = interval(good, bad, 0.95)
+    return good / (good + bad), low, high
+
+
+class History:
+    """All records, to ask what is to be expected of an offer."""
+
+    def __init__(self, records: Iterable[Record] = ()) -> None:
+        self._records = {record.key: record for record in records}
+
+    def odds(self, offer: Offer, now: datetime) -> Odds:
+        """What is believed of an offer. An own machine is never in quarantine, and this computer,
+        which has no name as a host, keeps no record."""
+        believed = unknown(offer)
+        gpu = offer.gpu or offer.accelerator
+        speed = self._speed(self._at(class_of(gpu), now), believed.speed)
+        if offer.tier == "L" and offer.host is None:
+            return replace(believed, speed=speed)
+        place = place_of(offer.provider, offer.region, gpu, offer.bid)
+        machine = None if offer.host is None else host_of(place, offer.host)
+        host = None if machine is None else self._at(machine, now)
+        chain = [one for one in (self._at(place, now), host) if one is not None]
+        starts, ready, losses = HOLDS_PRIOR, BOOT_SECONDS_RENTED, _losses_prior(offer.bid)
+        if offer.tier == "L":
+            ready = believed.ready_seconds
+        weight_hours = BID_LOSSES_PRIOR_HOURS if offer.bid else LOSSES_PRIOR_HOURS
+        for one in chain:
+            came = one.held + one.losses
+            tries = came + one.failed_starts + PRIOR_WEIGHT
+            starts = (came + PRIOR_WEIGHT * starts) / tries
+            weight = READY_PRIOR_WEIGHT
+            ready = (one.ready_seconds + weight * ready) / (one.starts + weight)
+            losses = (one.losses + weight_hours * losses) / (one.hours + weight_hours)
+        if host is not None:
+            speed = self._speed(host, speed)
+        until = None
+        if machine is not None and offer.tier != "L":
+            until = self._quarantine(machine, now)
+        return Odds(starts, ready, losses, speed, until)
+
+    def _quarantine(self, key: Key, now: datetime) -> datetime | None:
+        """A machine that failed is left alone whether it is bid for or not."""
+        records = (self._at(replace(key, bid=bid), now) for bid in (False, True))
+        ends = (standing(one, None, now).until for one in records if one is not None)
+        return max((end for end in ends if end is not None), default=None)
+
+    def _at(self, key: Key, now: datetime) -> Record | None:
+        found = self._records.get(key)
+        return None if found is None else decayed(found, now)
+
+    def _speed(self, record: Record | None, believed: float) -> float:
+        if record is None:
+            return believed
+        weight = SPEED_PRIOR_SECONDS
+        done = record.work_seconds + weight * believed
+        return done / (record.wall_seconds + weight)
+
+
+def _losses_prior(bid: bool) -> float:
+    return BID_LOSSES_PRIOR_PER_HOUR if bid else LOSSES_PRIOR_PER_HOUR
+
+
+NAME_CHARACTERS_MAX = 64
+"""What providers call their machines, places and GPUs is cut to this."""
+
+
+def place_of(provider: str, region: str | None, gpu: str, bid: bool) -> Key:
+    """Provider × location × GPU."""
+    place, kind = (region or "")[:NAME_CHARACTERS_MAX], gpu[:NAME_CHARACTERS_MAX]
+    return Key(provider, "", place, kind, bid)
+
+
+def host_of(place: Key, host: str) -> Key:
+    """A machine at a place. Bids and firm rentals of one machine have a record each."""
+    return replace(place, host=host[:NAME_CHARACTERS_MAX])
+
+
+def class_of(gpu: str) -> Key:
+    """A GPU wherever it is: speeds are compared within it."""
+    return Key("", "", "", gpu[:NAME_CHARACTERS_MAX])
+
+
+def exit_of(state: str, event: str, code: str | None, hours: float) -> Event | None:
+    """What the end of an instance's time says of its machine; None where it says nothing: ended
+    by us before it could show anything, or ended already. Every time has exactly one such end."""
+    match state, event:
+        case (("booting" | "admitting"), "end") if code in ("never-ready", "mismatch", "admission"):
+            return NeverReady(deceived=code == "mismatch")
+        case (("booting" | "admitting"), "absent"):
+            return NeverReady()
+        case "ready", "drain":
+            return Held(hours)
+        case "ready", ("stopped" | "absent"):
+            return Lost(hours)
+    return None

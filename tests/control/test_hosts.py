@@ -1,0 +1,196 @@
+"""What happens to instances is written down for their machines, and decides the next choice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from leitstand.control.decision import document, replayed
+from leitstand.control.hosts import listed
+from leitstand.control.jobs import CancelJob
+from leitstand.core import limits
+from leitstand.core.history import Key, Record
+from leitstand.core.placement import Offer, Requirements
+from leitstand.ports import Seen, Status
+from leitstand.store import hosts, instances, jobs
+from tests.control.rig import TENANT, Rented, Rig, Worker, job_of, serve, to_the_end
+
+
+class Elsewhere(Rented):
+    """Two rented machines of one price; the first is taken first."""
+
+    def offers(self, want: Requirements) -> Iterable[Offer]:
+        for found in super().offers(want):
+            yield replace(found, tier="B", gpu="T4", host="first", offer_id="1")
+            yield replace(found, tier="B", gpu="T4", host="second", offer_id="2")
+
+
+@pytest.fixture
+def abroad(rig: Rig) -> Rig:
+    """The own machine makes the report, rented ones do the rest."""
+    providers: Any = rig.reconciler._providers
+    providers["rented"] = rig.rented = Elsewhere()
+    return rig
+
+
+def records(rig: Rig) -> dict[Key, Record]:
+    found = rig.read(lambda conn: hosts.records(conn, TENANT))
+    return {record.key: record for record in found}
+
+
+def host(rig: Rig, name: str = "first") -> Record:
+    return records(rig)[Key("rented", name, "eu", "T4")]
+
+
+def test_a_rental_that_works_and_ends_is_written_down_for_machine_place_and_class(
+    abroad: Rig,
+) -> None:
+    abroad.job(segments=2)
+    abroad.step(2)
+    abroad.later(seconds=90)
+    worker = Worker.newest(abroad).ready()
+    lease = worker.claim()[0]
+    abroad.later(seconds=30)
+    for segment in lease["segments"]:
+        worker.key(lease)
+        worker.result(lease, segment["number"])
+    worker.finish(lease)
+    abroad.step(3)
+    place = Key("rented", "", "eu", "T4")
+    assert set(records(abroad)) == {place, replace(place, host="first"), Key("", "", "", "T4")}
+    found = host(abroad)
+    assert found.starts == pytest.approx(1, abs=1e-3)
+    assert found.ready_seconds == pytest.approx(91, abs=2)
+    assert (found.rentals, found.strikes) == (1, 0)
+    assert found.held == pytest.approx(1, abs=1e-3)
+    assert found.work_seconds == pytest.approx(2 * 30 * 1.2, rel=1e-3)
+    assert found.wall_seconds == pytest.approx(30, rel=1e-3)
+    shown = abroad.read(lambda c: listed(abroad.door.look(abroad.time, c), None, None, 10))
+    assert [(h.record.key.host, h.standing.state) for h in shown] == [("first", "new")]
+    assert shown[0].speed == pytest.approx(1.0)
+
+
+def stop(rig: Rig) -> None:
+    """The host stops what runs there."""
+    for provider_id, seen in list(rig.rented.running.items()):
+        rig.rented.running[provider_id] = Seen(provider_id, seen.label, Status.STOPPED)
+
+
+def test_a_machine_that_lost_two_is_in_quarantine_and_the_other_is_taken(abroad: Rig) -> None:
+    job = abroad.job(segments=8)
+    for _ in range(2):
+        serve(abroad)
+        assert chosen_host(abroad, job.id) == "first"
+        stop(abroad)
+        abroad.step(4)
+    assert (host(abroad).rentals, host(abroad).strikes) == (2, 2)
+    serve(abroad)
+    assert chosen_host(abroad, job.id) == "second"
+    found = abroad.planner.odds(list(abroad.rented.offers(Requirements())), abroad.time)
+    assert [odds.quarantine_until is not None for odds in found] == [True, False]
+
+
+def chosen_host(rig: Rig, job_id: str) -> str:
+    found = rig.read(lambda c: instances.of_job(c, TENANT, job_id))
+    return str(found[-1].offer["host"])
+
+
+def test_a_machine_that_never_became_ready_is_counted_once(abroad: Rig) -> None:
+    abroad.job()
+    abroad.step(2)
+    abroad.later(minutes=20)
+    abroad.step(6)
+    assert host(abroad).rentals == 1
+    assert host(abroad).failed_starts == pytest.approx(1, abs=1e-3)
+
+
+def test_an_instance_that_we_gave_up_before_it_was_ready_says_nothing(abroad: Rig) -> None:
+    job = abroad.job()
+    abroad.step(2)
+    abroad.run(CancelJob(job.id))
+    abroad.step(6)
+    assert records(abroad) == {}
+
+
+def test_this_computer_keeps_no_record(rig: Rig) -> None:
+    class Here(Rented):
+        def offers(self, want: Requirements) -> Iterable[Offer]:
+            for found in super().offers(want):
+                yield replace(found, host=None)
+
+    providers: Any = rig.reconciler._providers
+    providers["rented"] = rig.rented = Here()
+    job = rig.job()
+    to_the_end(rig, serve(rig))
+    assert rig.job_state(job) == "done"
+    assert records(rig) == {}
+
+
+# --- decisions ----------------------------------------------------------------------------------
+
+
+def decision_of(rig: Rig, job: Any) -> jobs.Decision:
+    decision_id = job_of(rig, job.id).decision_id
+    found = rig.read(lambda conn: jobs.decision(conn, TENANT, decision_id))
+    assert found is not None
+    return found
+
+
+def test_a_recorded_decision_is_made_again_from_what_it_kept(abroad: Rig) -> None:
+    decision = decision_of(abroad, abroad.job())
+    abroad.later(days=40)
+    assert replayed(decision) is True
+    shown = document(decision)
+    assert shown["chosen"]["offer"]["host"] == "first"
+    assert [row["offer"]["host"] for row in shown["ranked"]] == ["first", "second"]
+    assert shown["would_change"][0]["offer"]["offer_id"] == "2"
+    assert set(shown["chosen"]["parts_eur"]) >= {"boot", "transfer", "work", "redo", "release"}
+
+
+@pytest.mark.parametrize("part", ["offers", "outlooks", "terms"])
+def test_a_decision_whose_facts_were_altered_is_not_the_one_that_was_made(
+    abroad: Rig, part: str
+) -> None:
+    decision = decision_of(abroad, abroad.job())
+    inputs = json.loads(json.dumps(decision.inputs))
+    market = inputs["market"]
+    match part:
+        case "offers":
+            market["offers"][0]["price_eur_per_hour"] = "9.00"
+        case "outlooks":
+            market["outlooks"][0]["work_seconds"] *= 2
+        case "terms":
+            market["terms"]["left_eur"] = "0.001"
+    assert replayed(replace(decision, inputs=inputs)) is False
+
+
+def test_a_decision_over_too_many_offers_says_that_it_cannot_be_made_again(
+    abroad: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "REPLAYED_OFFERS_MAX", 1)
+    assert replayed(decision_of(abroad, abroad.job())) is None
+
+
+def test_a_deadline_that_no_offer_keeps_takes_the_best_firm_one(abroad: Rig) -> None:
+    """Late is better than never, but not by a bid."""
+
+    class Bids(Elsewhere):
+        def offers(self, want: Requirements) -> Iterable[Offer]:
+            first, second = super().offers(want)
+            yield replace(first, bid=True, price_eur_per_hour=first.price_eur_per_hour / 9)
+            yield second
+
+    providers: Any = abroad.reconciler._providers
+    providers["rented"] = abroad.rented = Bids()
+    job = abroad.job(due_at=abroad.time + timedelta(minutes=50))
+    serve(abroad)
+    assert chosen_host(abroad, job.id) == "first"
+    abroad.later(minutes=48)
+    stop(abroad)
+    abroad.step(6)
+    assert chosen_host(abroad, job.id) == "second"
