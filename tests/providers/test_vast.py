@@ -104,6 +104,23 @@ def test_unknown_facts_give_the_lower_tier(account, connect, facts, agreement, t
     assert [offer.tier for offer in offers] == [tier]
 
 
+@pytest.mark.parametrize(
+    ("facts", "tier"), [({}, "B"), ({"hosting_type": 0}, "C"), ({"verification": None}, "D")]
+)
+def test_an_offer_says_what_a_processing_agreement_would_make_of_it(account, connect, facts, tier):
+    account.asks = [ASK | facts]
+    (offer,) = connect().offers(Requirements())
+    assert (offer.tier, offer.tier_if_agreed) == ("D" if tier == "D" else "C", tier)
+
+
+@pytest.mark.parametrize("name", ["reliability", "reliability2"])
+def test_a_reliability_is_read_under_either_name(account, connect, name):
+    plain = {key: value for key, value in ASK.items() if not key.startswith("reliability")}
+    account.asks = [plain | {name: 0.97}]
+    (offer,) = connect().offers(Requirements())
+    assert (offer.reliability, offer.bid) == (0.97, False)
+
+
 def test_a_search_pages_by_price_and_is_kept_for_a_minute(account, vast, ticks):
     account.asks = [ASK | {"id": n, "dph_total": 1 + n // 2 / 100} for n in range(100)]
     assert len({offer.offer_id for offer in vast.offers(Requirements())}) == 100

@@ -163,17 +163,15 @@ class Vast:
             ram_gib=ask.ram_gib,
             disk_gib=given / 1.073741824,
             down_mbit_per_s=ask.inet_down,
-            tier=self._tier(ask),
+            tier=ask.tier(agreed=self._contracted),
             region=country(ask.geolocation),
             host=str(ask.machine_id),
             price_eur_per_hour=self._euros(ask.dph_base if bid is None else bid),
             storage_eur_per_hour=self._euros(ask.storage_cost * disk_gb / MONTH_HOURS),
+            bid=bid is not None,
+            reliability=ask.reliability,
+            tier_if_agreed=ask.tier(agreed=True),
         )
-
-    def _tier(self, ask: Ask) -> str:
-        if ask.verification != "verified":
-            return "D"
-        return "B" if self._contracted and (ask.hosting_type or 0) >= 1 else "C"
 
     # --- launch ----------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from leitstand.ports import (
     NoCapacity,
@@ -69,6 +69,16 @@ class Ask(_Answer):
     verification: str | None = None
     hosting_type: int | None = None
     geolocation: str | None = None
+    reliability: float | None = Field(
+        default=None, validation_alias=AliasChoices("reliability", "reliability2")
+    )
+    """Under its newer or its older name."""
+
+    def tier(self, *, agreed: bool) -> str:
+        """The trust tier, with a processing agreement recorded or not."""
+        if self.verification != "verified":
+            return "D"
+        return "B" if agreed and (self.hosting_type or 0) >= 1 else "C"
 
     @property
     def vram_gib(self) -> float:
