@@ -17,7 +17,7 @@ HEAVY = (
     "onnxruntime", "PIL", "pydantic", "sqlalchemy", "uvicorn",
 )  # fmt: skip
 NAMES = (
-    "analyze", "plan", "offers", "explain", "jobs", "media", "cases", "instances", "models",
+    "analyze", "plan", "offers", "explain", "jobs", "media", "cases", "instances", "hosts", "models",
     "audit", "events", "serve", "worker", "doctor",
 )  # fmt: skip
 VERBS = (

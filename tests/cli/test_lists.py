@@ -171,11 +171,12 @@ def test_the_report_of_a_job_that_is_done_can_be_fetched_later(run: Command) -> 
 def test_offers_show_where_one_falls(run: Command, plane: Plane) -> None:
     plane.lists["offers"] = [
         {"provider": "vast", "gpu": "RTX A5000", "vram_gib": 24.0, "region": "Amsterdam",
-         "tier": "B", "price_eur_per_hour": "0.24",
+         "tier": "B", "price_eur_per_hour": "0.24", "video_eur_per_hour": "0.3312",
+         "ready_seconds": 370.0,
          "rejected": {"rule": "tier", "has": "B", "needs": "L", "short_by": None}},
     ]  # fmt: skip
     done = run("offers", "--vram", "24", "--tier", "B", terminal=True)
-    assert "RTX A5000    24  vast Amsterdam  B     0.24  tier: L" in done.out
+    assert "RTX A5000    24  vast Amsterdam  B     0.24       0.33   6:10  tier: L" in done.out
     assert plane.bodies["offers"] == {"vram_gib": 24.0, "tier": "B"}
     plane.lists["offers"] = []
     assert run("offers").exit == Exit.NO_CAPACITY

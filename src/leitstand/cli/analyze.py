@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from leitstand.cli import again, batch, plans, reports, values
+from leitstand.cli import again, batch, plans, reports, values, verdicts
 from leitstand.cli.conclude import conclude
 from leitstand.cli.follow import Watch
 from leitstand.cli.options import DEFAULT, Options, Session, session
@@ -241,6 +241,7 @@ class Analysis:
         self._head(found.media, decision, uploads)
         plans.ranking(output, decision)
         plans.why_not(output, decision)
+        verdicts.behind(output, decision)
         output.document("decision", {k: v for k, v in decision.items() if k != "schema"})
         plans.check(decision)
         output.note(output.say("cli-nothing-rented"))
@@ -334,6 +335,7 @@ def agree(output: Output, decision: Mapping[str, Any], case: str, here: bool, ye
         answer = output.ask(output.say("cli-rent-ask"))
         if answer == "?":
             plans.why_not(output, decision)
+            verdicts.behind(output, decision)
         elif is_yes(output, answer):
             return
         else:

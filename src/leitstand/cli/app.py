@@ -67,6 +67,8 @@ _COMMANDS = (
     ("media", "media:app", "List media; show or erase one, or take its encrypted files.", None),
     ("cases", "cases:cases", "List cases.", "leitstand cases"),
     ("instances", "instances:app", "List instances; show or drain one.", None),
+    ("hosts", "hosts:hosts", "List machines by our own record.",
+     "leitstand hosts --provider vast"),
     ("models", "models:app", "List models; pull or verify them.", None),
     ("audit", "audit:app", "Show the ledger, or verify it.", None),
     ("events", "events:events", "Show what happened; -w goes on.",

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Literal
 
-from leitstand.cli import plans
+from leitstand.cli import plans, verdicts
 from leitstand.cli.options import DEFAULT, Options, session
 from leitstand.cli.tables import Column, table
 from leitstand.core.problem import Exit
-from leitstand.output import full
+from leitstand.output import Output, full
 
 
 def offers(
@@ -43,30 +43,53 @@ def offers(
         items = [plans.offer_of(item) for item in items]
         output.listing("offers", items)
 
-        def price(item: Mapping[str, Any]) -> str:
-            return output.texts.number(Decimal(item.get("price_eur_per_hour") or 0), 2)
-
-        table(
-            output,
-            [
-                Column("gpu", lambda i: plans.machine(output, i), lambda i: i.get("gpu") or "cpu"),
-                Column("vram", _gib(output), lambda i: i.get("vram_gib"), right=True, drop=2),
-                Column("where", lambda i: plans.where(output, i), _place, name=True),
-                Column("tier", lambda i: str(i.get("tier") or "–"), lambda i: i.get("tier")),
-                Column("per-hour", price, lambda i: i.get("price_eur_per_hour"), right=True),
-                Column(
-                    "rejected",
-                    lambda i: _rejected(i) or "–",
-                    _rejected,
-                    name=True,
-                    drop=1,
-                ),
-            ],
-            items,
-        )
+        _table(output, items)
         if output.terminal:
             output.line(output.say("cli-offers", count=len(items)))
+        if isinstance(answer, Mapping):
+            verdicts.silent(output, answer)
+            verdicts.aged(output, answer)
     return Exit.DONE if items else Exit.NO_CAPACITY
+
+
+def _table(output: Output, items: list[Any]) -> None:
+    """Offers by price, and where one falls."""
+
+    def price(item: Mapping[str, Any]) -> str:
+        return output.texts.number(Decimal(item.get("price_eur_per_hour") or 0), 2)
+
+    table(
+        output,
+        [
+            Column("gpu", lambda i: plans.machine(output, i), lambda i: i.get("gpu") or "cpu"),
+            Column("vram", _gib(output), lambda i: i.get("vram_gib"), right=True, drop=2),
+            Column("where", lambda i: plans.where(output, i), _place, name=True),
+            Column("tier", lambda i: str(i.get("tier") or "–"), lambda i: i.get("tier")),
+            Column("per-hour", price, lambda i: i.get("price_eur_per_hour"), right=True),
+            Column(
+                "video-per-hour",
+                lambda i: _amount(output, i.get("video_eur_per_hour")),
+                lambda i: i.get("video_eur_per_hour"),
+                right=True,
+                drop=3,
+            ),
+            Column(
+                "ready",
+                lambda i: _length(output, i.get("ready_seconds")),
+                lambda i: i.get("ready_seconds"),
+                right=True,
+                drop=4,
+            ),
+            Column(
+                "rejected",
+                lambda i: _rejected(i) or "–",
+                _rejected,
+                name=True,
+                drop=1,
+            ),
+        ],
+        items,
+    )
 
 
 def _gib(output: Any) -> Any:
@@ -75,6 +98,14 @@ def _gib(output: Any) -> Any:
         return str(output.texts.number(round(float(size)))) if size and item.get("gpu") else "–"
 
     return show
+
+
+def _amount(output: Output, amount: str | None) -> str:
+    return "–" if amount is None else output.texts.number(Decimal(amount), 2)
+
+
+def _length(output: Output, seconds: float | None) -> str:
+    return "–" if seconds is None else output.texts.clock(float(seconds), 0)
 
 
 def _place(item: Mapping[str, Any]) -> str:
@@ -90,7 +121,8 @@ def _rejected(item: Mapping[str, Any]) -> str:
 
 
 def explain(decision: str, /, *, options: Options = DEFAULT) -> int:
-    """Show a decision again: what was chosen, and why not the rest."""
+    """Show a decision again: what was chosen, why not the rest, what would alter it, and whether
+    the same facts give the same choice now."""
     with session(options) as here:
         output = here.output
         found = here.client.get(f"/decisions/{full(decision)}")
@@ -104,6 +136,7 @@ def explain(decision: str, /, *, options: Options = DEFAULT) -> int:
             output.step("×", output.say("cli-chosen-head"), output.say("cli-none", seen=seen))
         plans.ranking(output, found)
         plans.why_not(output, found)
-        for name, error in (found.get("silent") or {}).items():
-            output.warn(output.say("cli-silent", provider=str(name), error=str(error)))
+        verdicts.behind(output, found)
+        verdicts.replayed(output, found)
+        verdicts.silent(output, found)
     return Exit.DONE

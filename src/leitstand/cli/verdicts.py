@@ -1,0 +1,79 @@
+"""What stands behind a choice: what would alter it, whether a bid pays, how old the answers were."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from leitstand.cli.plans import clock, euros, machine, where
+from leitstand.output import Output
+
+Decision = Mapping[str, Any]
+CHANGES_SHOWN = 2
+
+
+def behind(output: Output, decision: Decision) -> None:
+    """The least changes that would alter the choice, the break-even of bids, and old answers."""
+    if output.json:
+        return
+    for change in list(decision.get("would_change") or ())[:CHANGES_SHOWN]:
+        output.line(_change(output, change))
+    bids = decision.get("bids")
+    if bids:
+        output.line(_bids(output, bids))
+    aged(output, decision)
+
+
+def aged(output: Output, answer: Mapping[str, Any]) -> None:
+    """Whose answer was an older one."""
+    for name, seconds in (answer.get("aged") or {}).items():
+        age = output.texts.duration(float(seconds))
+        output.warn(output.say("cli-aged", provider=str(name), age=age))
+
+
+def silent(output: Output, answer: Mapping[str, Any]) -> None:
+    """Who did not answer."""
+    for name, error in (answer.get("silent") or {}).items():
+        output.warn(output.say("cli-silent", provider=str(name), error=str(error)))
+
+
+def named(output: Output, offer: Mapping[str, Any]) -> str:
+    """`RTX 4090, vast DE`."""
+    return f"{machine(output, offer)}, {where(output, offer)}"
+
+
+def _change(output: Output, change: Mapping[str, Any]) -> str:
+    """One change as a sentence."""
+    kind, to = str(change["kind"]), str(change["to"])
+    if kind == "deadline":
+        to = clock(output, to)
+    elif kind in ("price", "own-price", "price-max", "budget"):
+        to = euros(output, to)
+    return output.say(
+        f"cli-change-{kind}",
+        offer=named(output, change["offer"]),
+        to=to,
+        cost=euros(output, change.get("expected_eur")),
+    )
+
+
+def _bids(output: Output, bids: Mapping[str, Any]) -> str:
+    numbers = output.texts.number
+    return output.say(
+        "cli-bid-pays" if bids["allowed"] else "cli-bid-critical",
+        offer=named(output, bids["bid"]),
+        firm=named(output, bids["firm"]),
+        even=numbers(float(bids["break_even_losses_per_hour"]), 2),
+        known=numbers(float(bids["losses_per_hour"]), 2),
+    )
+
+
+def replayed(output: Output, decision: Decision) -> None:
+    """Whether the facts that a decision kept give the same choice again."""
+    match decision.get("replayed"):
+        case True:
+            output.step("✓", output.say("cli-replayed-head"), output.say("cli-replayed"))
+        case False:
+            output.step("×", output.say("cli-replayed-head"), output.say("cli-replayed-not"))
+        case _:
+            output.step("–", output.say("cli-replayed-head"), output.say("cli-replayed-never"))
