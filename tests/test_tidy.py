@@ -35,6 +35,7 @@ MAY_IMPORT = {
     "private": {"core"},
     "config": {"core", "folders"},
     "launch": {"core", "ports"},
+    "wire": {"core", "ports", "private"},
     "clockwork": {"core", "ports"},
     "startup": {"core", "private"},
     # adapters: not one another; `host` measures the machine for whoever asks
@@ -45,7 +46,7 @@ MAY_IMPORT = {
     "media": {"core", "ports"},
     "models": {"core", "ports"},
     "analysis": {"core", "ports", "messages"},
-    "providers": {"core", "ports", "launch", "host"},
+    "providers": {"core", "ports", "launch", "host", "wire"},
     # the control plane; `store` holds every query, and control runs them in its transactions
     "control": {"core", "ports", "launch", "store"},
     "api": {"core", "ports", "messages", "control", "store", "security"},

@@ -17,7 +17,6 @@ from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -37,6 +36,7 @@ from pydantic_settings import (
 )
 
 from leitstand.core import limits
+from leitstand.core.address import origin
 from leitstand.core.problem import Exit, Problem
 from leitstand.folders import Folders
 
@@ -48,7 +48,6 @@ _OTHER_VARIABLES = frozenset({"LEITSTAND_HOME", "LEITSTAND_DEBUG"})
 # --- the shapes of single values -----------------------------------------------------------------
 
 _DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(s|min|h|d)\s*$")
-_LOOPBACK = re.compile(r"localhost|::1|127(\.\d{1,3}){3}")
 _UNIT_SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
 
 
@@ -65,24 +64,6 @@ def _listen(value: str) -> str:
     if not (colon and host and port.isdigit() and int(port) <= 65535):
         raise ValueError('must be "host:port"; port 0 takes a free one')
     return value
-
-
-def _origin(value: str) -> str:
-    """An origin without a path and without a secret, as addresses are printed and logged; plain http
-    only for loopback."""
-    try:
-        parts = urlsplit(value)
-    except ValueError as error:
-        raise ValueError("must be an address such as https://leitstand.example") from error
-    if "@" in parts.netloc:
-        raise ValueError("must hold no name or password; addresses are printed and logged")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("must be an address such as https://leitstand.example")
-    if parts.path.strip("/") or parts.query or parts.fragment:
-        raise ValueError("must be an origin without a path")
-    if parts.scheme == "http" and not _LOOPBACK.fullmatch(parts.hostname):
-        raise ValueError("must be https; plain http is accepted for loopback only")
-    return value.rstrip("/")
 
 
 def _every_address(host: str) -> bool:
@@ -106,7 +87,7 @@ def _root(value: str) -> str:
 
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Listen = Annotated[str, AfterValidator(_listen)]
-Origin = Annotated[str, AfterValidator(_origin)]
+Origin = Annotated[str, AfterValidator(origin)]
 Euros = Annotated[Decimal, Field(ge=0, max_digits=15, decimal_places=6)]
 Tier = Literal["L", "A", "B", "C", "D"]
 DataClass = Literal["0", "1", "2", "3"]
