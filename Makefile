@@ -125,6 +125,7 @@ EXTRAS := --extra media --extra postgres --group checkout
 lock: ## renew the lock files after a change of pyproject.toml; UPGRADE=--upgrade for new versions
 	@command -v $(UV) >/dev/null || $(MAKE) $(STAMPS)/venv
 	$(UV) $(COMPILE) pyproject.toml $(EXTRAS) -o requirements.lock
+	$(UV) $(COMPILE) pyproject.toml --extra media --group worker -c requirements.lock -o src/leitstand/boot/worker.lock
 	$(UV) $(COMPILE) pyproject.toml $(EXTRAS) --extra test -c requirements.lock -o requirements-test.lock
 	$(UV) $(COMPILE) pyproject.toml $(EXTRAS) --extra test --extra bench -c requirements-test.lock -o requirements-bench.lock
 	$(UV) $(COMPILE) --group validators -o requirements-validators.lock

@@ -36,6 +36,7 @@ MAY_IMPORT = {
     "config": {"core", "folders"},
     "launch": {"core", "ports"},
     "wire": {"core", "ports", "private"},
+    "boot": {"core", "ports", "launch"},
     "clockwork": {"core", "ports"},
     "startup": {"core", "private"},
     # adapters: not one another; `host` measures the machine for whoever asks
@@ -46,12 +47,13 @@ MAY_IMPORT = {
     "media": {"core", "ports"},
     "models": {"core", "ports"},
     "analysis": {"core", "ports", "messages"},
-    "providers": {"core", "ports", "launch", "host", "wire"},
+    "providers": {"core", "ports", "launch", "boot", "host", "wire"},
     # the control plane; `store` holds every query, and control runs them in its transactions
     "control": {"core", "ports", "launch", "store"},
     "api": {"core", "ports", "messages", "control", "store", "security"},
     "app": {"core", "ports", "api", "control", "store", "vault", "security", "models"}
-    | {"providers", "clockwork", "startup", "config", "folders", "messages", "launch", "host"},
+    | {"providers", "clockwork", "startup", "config", "folders", "messages", "launch", "host"}
+    | {"boot"},
     # an instance
     "worker": {"core", "ports", "launch", "host", "security", "vault", "media", "models"}
     | {"analysis"},
@@ -61,7 +63,7 @@ MAY_IMPORT = {
     "embedded": {"core", "client", "folders"},
     "output": {"core", "messages"},
     "cli": {"core", "client", "upload", "embedded", "output", "messages", "config", "folders"}
-    | {"host", "models", "media", "vault", "app", "worker"},
+    | {"boot", "host", "models", "media", "vault", "app", "worker"},
     "__main__": {"cli"},
 }
 """`docs/architecture.md` draws it; `docs/decisions/0001-layout.md` says why it is so."""

@@ -21,6 +21,7 @@ from leitstand.api.operator import operator_app
 from leitstand.api.parts import OperatorParts
 from leitstand.api.streams import Clients, Progress, Wakeups
 from leitstand.api.worker import WorkerParts, worker_app
+from leitstand.boot.files import BootFolder
 from leitstand.clockwork import Step, StepLoop, SystemClock, SystemIds, exclusive, place_of
 from leitstand.config import Settings
 from leitstand.control.commands import Door
@@ -126,6 +127,7 @@ class _Plane:
         self._progress = Progress()
         self._blobs = open_blobs(settings.blobs.url or str(folders.blobs))
         self._shelf = Shelf(folders.models)
+        self._boot = BootFolder(folders.boot)
         self._providers = _providers(settings, folders)
         self._planner = Planner(stores.door, self._providers, self._shelf, _rules(settings))
         self._stopper = Stopper(stores.door, self._providers)
@@ -200,6 +202,7 @@ class _Plane:
             clock=self._clock,
             wakeups=self._wakeups,
             progress=self._progress,
+            boot=self._boot,
         )
 
     def _operator_parts(self) -> OperatorParts:
@@ -228,6 +231,7 @@ class _Plane:
             ca_sha256=self._stores.authority.sha256,
             slots=self._settings.worker.slots,
             environment={},
+            boot=self._boot,
         )
         effects = EffectRunner(door, self._providers, self._blobs, address, self._clock)
         reconciler = Reconciler(

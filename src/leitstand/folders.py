@@ -76,6 +76,10 @@ class Folders:
         return self.cache / "models"
 
     @property
+    def boot(self) -> Path:
+        return self.cache / "boot"
+
+    @property
     def socket(self) -> Path:
         """The operator API of the embedded control plane: `run/api.sock`, or a short path of this
         user's own under the temp folder when that would not fit into a socket address."""

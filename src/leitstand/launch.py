@@ -12,6 +12,8 @@ from datetime import datetime
 from leitstand.ports import LaunchSpec
 
 VARIABLE = "LEITSTAND_WORKER_SPEC"
+MANIFEST_VARIABLE = "LEITSTAND_BOOT_MANIFEST"
+"""SHA-256 of the list of files that a fresh machine installs."""
 LABEL_PREFIX = "ls1-"
 
 

@@ -248,6 +248,18 @@ class ModelShelf(Protocol):
         ...
 
 
+class BootFiles(Protocol):
+    """What a fresh machine fetches to become a worker. Nothing in it is secret."""
+
+    def manifest(self) -> bytes | None:
+        """Names, sizes and digests of the files; None where there are none."""
+        ...
+
+    def open(self, sha256: str) -> tuple[int, Callable[[int, int], Iterator[bytes]]] | None:
+        """Size and reader of a file that the manifest names; None for any other."""
+        ...
+
+
 # --- store ---------------------------------------------------------------------------------------
 
 

@@ -22,6 +22,7 @@ from leitstand.api.operator import operator_app
 from leitstand.api.parts import OperatorParts
 from leitstand.api.streams import Clients, Progress, Wakeups
 from leitstand.api.worker import WorkerParts, worker_app
+from leitstand.ports import BootFiles
 from leitstand.security.ca import Authority, WorkerCredentials
 from leitstand.security.listener import port_of, worker_server
 from tests.control.rig import OPERATOR, Rig, Verifier
@@ -141,7 +142,9 @@ class WallRig:
 
 
 @contextlib.contextmanager
-def workers(rig: Rig, folder: Path, wakeups: Wakeups | None = None) -> Iterator[Workers]:
+def workers(
+    rig: Rig, folder: Path, wakeups: Wakeups | None = None, boot: BootFiles | None = None
+) -> Iterator[Workers]:
     """The workers' listener over the rig."""
     wall = WallRig()
     wakeups = wakeups or Wakeups()
@@ -156,6 +159,7 @@ def workers(rig: Rig, folder: Path, wakeups: Wakeups | None = None) -> Iterator[
         clock=rig,
         wakeups=wakeups,
         progress=Progress(),
+        boot=boot,
     )
     server = worker_server(
         worker_app(parts),

@@ -18,12 +18,12 @@ HEAVY = (
 )  # fmt: skip
 NAMES = (
     "analyze", "plan", "offers", "explain", "jobs", "media", "cases", "instances", "hosts", "models",
-    "audit", "events", "serve", "worker", "doctor",
+    "images", "audit", "events", "serve", "worker", "doctor",
 )  # fmt: skip
 VERBS = (
     "jobs show", "jobs hold", "jobs resume", "jobs cancel", "jobs report", "media show",
     "media erase", "media export-identity", "media download", "instances show",
-    "instances drain", "models list", "models pull", "models verify", "audit show",
+    "instances drain", "models list", "images bundle", "models pull", "models verify", "audit show",
     "audit verify",
 )  # fmt: skip
 

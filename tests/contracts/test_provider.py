@@ -19,6 +19,7 @@ from tests.providers.vast_account import Account
 
 import leitstand.providers
 from leitstand.core.placement import TIERS, Requirements
+from leitstand.launch import MANIFEST_VARIABLE
 from leitstand.ports import Capability, LaunchSpec, Rejected, Status
 from leitstand.providers import local
 from leitstand.providers.vast import Vast
@@ -96,7 +97,7 @@ def spec(**environment):
         token="one-time-token-of-a-test",
         end_by=datetime.now(UTC) + timedelta(minutes=5),
         slots=1,
-        environment=environment,
+        environment={MANIFEST_VARIABLE: "0" * 64, **environment},
     )
 
 

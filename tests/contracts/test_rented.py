@@ -10,6 +10,7 @@ import pytest
 from tests.providers.vast_account import Account, refused
 
 from leitstand.core.placement import Requirements
+from leitstand.launch import MANIFEST_VARIABLE
 from leitstand.ports import (
     LaunchSpec,
     NoCapacity,
@@ -88,7 +89,7 @@ def launch(provider):
         token="one-time-token-of-a-test",
         end_by=datetime.now(UTC) + timedelta(minutes=5),
         slots=1,
-        environment={},
+        environment={MANIFEST_VARIABLE: "0" * 64},
     )
     return provider.launch(next(iter(provider.offers(Requirements()))), spec, LABEL)
 

@@ -7,7 +7,9 @@ from decimal import Decimal
 import httpx
 import pytest
 
+from leitstand.boot.program import told
 from leitstand.core.placement import Requirements
+from leitstand.launch import MANIFEST_VARIABLE, decode
 from leitstand.ports import (
     Capability,
     LaunchSpec,
@@ -69,7 +71,7 @@ def spec():
         token="token-of-a-test",
         end_by=NOW + timedelta(hours=1),
         slots=1,
-        environment={},
+        environment={MANIFEST_VARIABLE: "0" * 64},
     )
 
 
@@ -138,7 +140,8 @@ def test_a_launch_names_all_that_makes_it_cancel_and_found_again(account, vast):
     assert body["cancel_unavail"] is True
     assert body["label"] == LABEL
     assert body["disk"] == 108
-    assert body["env"]["LEITSTAND_INSTANCE_ID"] == spec().instance_id
+    assert decode(told(body["env"])).instance_id == spec().instance_id
+    assert body["runtype"] == "args"
     assert "price" not in body
 
 

@@ -31,17 +31,29 @@ def check_digest(header: str | None, digest: bytes) -> None:
         raise Problem("digest-differs", Exit.USAGE)
 
 
-def ranged(header: str | None, size: int, read: Callable[[int, int], Iterator[bytes]]) -> Response:
-    """A body, or the byte range of it that `header` asks for (RFC 9110 §14)."""
+def asked(header: str | None, size: int) -> int:
+    """How many bytes `ranged` sends."""
+    start, end = _span(header, size) or (0, size)
+    return max(0, end - start)
+
+
+def _span(header: str | None, size: int) -> tuple[int, int] | None:
     found = None if header is None else _RANGE.match(header)
     if found is None:
+        return None
+    return int(found[1]), min(int(found[2]) + 1 if found[2] else size, size)
+
+
+def ranged(header: str | None, size: int, read: Callable[[int, int], Iterator[bytes]]) -> Response:
+    """A body, or the byte range of it that `header` asks for (RFC 9110 §14)."""
+    span = _span(header, size)
+    if span is None:
         return StreamingResponse(
             read(0, size),
             media_type="application/octet-stream",
             headers={"Content-Length": str(size), "Accept-Ranges": "bytes"},
         )
-    start = int(found[1])
-    end = min(int(found[2]) + 1 if found[2] else size, size)
+    start, end = span
     if start >= size or start >= end:
         return JSONResponse({}, 416, headers={"Content-Range": f"bytes */{size}"})
     return StreamingResponse(

@@ -1,5 +1,5 @@
 """The workers' face, protocol version 1 (`docs/contracts.md`). Workers dial in; every route but
-`ca` and `enrol` requires a client certificate, whose SAN names the instance."""
+`ca`, `boot` and `enrol` requires a client certificate, whose SAN names the instance."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from leitstand.api import problems
+from leitstand.api.boot import boot_routes
 from leitstand.api.bounds import Big, Bounded, Code, Document, Finite, Number
 from leitstand.api.bytes import bounded, check_digest, ranged
 from leitstand.api.streams import Progress, Wakeups
@@ -33,7 +34,7 @@ from leitstand.control.membership import Admit, Enrol, Renew
 from leitstand.core import limits
 from leitstand.core.access import Actor
 from leitstand.core.problem import Exit, Problem
-from leitstand.ports import Authority, Blobs, Clock, ModelShelf
+from leitstand.ports import Authority, Blobs, BootFiles, Clock, ModelShelf
 from leitstand.security.ca import RequestRefused
 from leitstand.store import attempts, instances, jobs, media
 
@@ -52,6 +53,7 @@ class WorkerParts:
     clock: Clock
     wakeups: Wakeups
     progress: Progress
+    boot: BootFiles | None = None
 
 
 class EnrolBody(BaseModel):
@@ -138,6 +140,8 @@ def worker_app(parts: WorkerParts) -> FastAPI:
     _membership(app, parts)
     _work(app, parts)
     _bytes(app, parts)
+    if parts.boot is not None:
+        boot_routes(app, parts.boot, parts.clock)
     app.add_middleware(Bounded, bytes_max=limits.BEAT_BYTES_MAX, free="/w/1/results/")
     return app
 

@@ -70,6 +70,7 @@ _COMMANDS = (
     ("hosts", "hosts:hosts", "List machines by our own record.",
      "leitstand hosts --provider vast"),
     ("models", "models:app", "List models; pull or verify them.", None),
+    ("images", "images:app", "Build what rented machines become workers from.", None),
     ("audit", "audit:app", "Show the ledger, or verify it.", None),
     ("events", "events:events", "Show what happened; -w goes on.",
      "leitstand events -w --subject j-71c0"),

@@ -7,6 +7,7 @@ are tried again with growing pauses.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -26,8 +27,10 @@ from leitstand.control.turns import Turns
 from leitstand.core import limits
 from leitstand.core.access import SYSTEM
 from leitstand.core.job import FUSE
+from leitstand.launch import MANIFEST_VARIABLE
 from leitstand.ports import (
     Blobs,
+    BootFiles,
     Clock,
     LaunchSpec,
     NoCapacity,
@@ -83,6 +86,15 @@ class WorkerAddress:
     ca_sha256: str
     slots: int
     environment: Mapping[str, str]
+    boot: BootFiles | None = None
+
+    def told(self) -> dict[str, str]:
+        """The environment, with the digest of what a fresh machine installs."""
+        manifest = None if self.boot is None else self.boot.manifest()
+        if manifest is None:
+            return dict(self.environment)
+        digest = hashlib.sha256(manifest).hexdigest()
+        return {**self.environment, MANIFEST_VARIABLE: digest}
 
 
 class EffectRunner:
@@ -143,7 +155,7 @@ class EffectRunner:
             token=launch.token,
             end_by=instance.end_by,
             slots=self._address.slots,
-            environment=self._address.environment,
+            environment=self._address.told(),
         )
         try:
             provider, offer = self._provider(instance.provider), offer_of(instance.offer)

@@ -66,6 +66,11 @@ SEGMENTS_PER_TASK = 4
 SLOTS_MAX = 64
 BEAT_BYTES_MAX = MIB
 """Body of a worker's call, results excepted."""
+BOOT_BYTES_AT_ONCE = 16 * GIB
+BOOT_BYTES_PER_SECOND = 64 * MIB
+"""What machines without a certificate may fetch of the worker's files: so much at once, then so
+much a second in all."""
+BOOT_RETRY_SECONDS = 5
 
 # Instances
 READY_DEADLINE = timedelta(minutes=20)

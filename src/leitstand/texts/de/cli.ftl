@@ -194,6 +194,8 @@ cli-not-yet-gone = { $instances } { $count ->
 cli-models-needed = Es fehlen Modelle: { $names }, { $size } zu laden.
 cli-models-optional = Nicht hier, also nicht gesucht: { $names } ({ $size }, leitstand models pull).
 cli-models-ask = Jetzt laden? [j/N]
+cli-bundling = Worker für Python { $python } auf x86_64 wird geholt und gebaut
+cli-bundled = { $files } Dateien, { $size }, für Maschinen mit Python { $python }. Laufende Leitstellen geben sie ab jetzt aus.
 cli-pulling = Lädt { $names }, { $size }.
 cli-pull-fetch = lädt { $name }, { $done } von { $total }
 cli-pull-make = bereitet { $name } vor
@@ -473,6 +475,12 @@ problem-no-offer-chosen = kein Angebot darf diese Arbeit übernehmen
        *[other] von { $seen } Angeboten scheiterten: { $why }
     }
     .do = leitstand offers zeigt, was es gibt
+problem-boot-python = für Python { $given } gibt es keinen Worker
+    .why = bekannt: { $known }
+    .do = ein Image mit einem davon wählen
+problem-boot-bundle-failed = die Dateien des Workers ließen sich nicht zusammenstellen
+    .why = { $detail }
+    .do = Netz und Einstellungen von pip prüfen, dann noch einmal: leitstand images bundle
 problem-too-dear = nichts gestartet: kein Angebot kostet so wenig, wie es darf
     .why = das günstigste braucht { $needs } €, mit Reserve für langsamere Arbeit; frei sind { $left } €
     .do = --max-cost erhöhen, oder das Budget in leitstand.toml

@@ -195,6 +195,8 @@ cli-not-yet-gone = { $instances } { $count ->
 cli-models-needed = Models are missing: { $names }, { $size } to fetch.
 cli-models-optional = Not here, so not looked for: { $names } ({ $size }, leitstand models pull).
 cli-models-ask = Fetch them now? [y/N]
+cli-bundling = Fetching and building the worker for Python { $python } on x86_64
+cli-bundled = { $files } files, { $size }, for machines with Python { $python }. Running control planes hand them out from now on.
 cli-pulling = Fetching { $names }, { $size }.
 cli-pull-fetch = fetching { $name }, { $done } of { $total }
 cli-pull-make = preparing { $name }
@@ -474,6 +476,12 @@ problem-no-offer-chosen = no offer may take this work
        *[other] of { $seen } offers fell: { $why }
     }
     .do = leitstand offers shows what there is
+problem-boot-python = there is no worker for Python { $given }
+    .why = known: { $known }
+    .do = choose an image with one of these
+problem-boot-bundle-failed = the worker's files could not be put together
+    .why = { $detail }
+    .do = check the network and what pip is set up with, then again: leitstand images bundle
 problem-too-dear = nothing was started: no offer costs as little as it may
     .why = the cheapest needs { $needs } € with a margin for slower work; { $left } € is free
     .do = raise --max-cost, or the budget in leitstand.toml
