@@ -27,6 +27,7 @@ from leitstand.config import Settings
 from leitstand.control.commands import Door
 from leitstand.control.dispatch import Dispatcher
 from leitstand.control.effects import EffectRunner, WorkerAddress
+from leitstand.control.outside import Outside
 from leitstand.control.plan import Planner, PlanRules
 from leitstand.control.reconcile import Reconciler
 from leitstand.control.sequence import Sequencer
@@ -129,7 +130,11 @@ class _Plane:
         self._shelf = Shelf(folders.models)
         self._boot = BootFolder(folders.boot)
         self._providers = _providers(settings, folders)
-        self._planner = Planner(stores.door, self._providers, self._shelf, _rules(settings))
+        dialled = settings.worker.advertise_url or f"https://{settings.worker.listen}"
+        outside = Outside(dialled, self._boot, self._clock)
+        self._planner = Planner(
+            stores.door, self._providers, self._shelf, _rules(settings), outside.fault
+        )
         self._stopper = Stopper(stores.door, self._providers)
         self._loops: list[StepLoop] = []
 

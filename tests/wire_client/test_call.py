@@ -205,7 +205,8 @@ def test_neither_key_nor_token_reaches_an_error_or_a_log(answer, caplog):
         raise refusal(reply)
     except Exception as error:
         shown = "".join(traceback.format_exception(error)) + repr(error) + repr(vars(error))
-        assert error.__cause__ is None
+        cause = error.__cause__
+    assert cause is None
     for secret in (CANARY, TOKEN):
         assert secret not in shown
         assert secret not in caplog.text

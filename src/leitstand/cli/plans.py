@@ -9,6 +9,7 @@ from typing import Any
 
 from leitstand.cli.tables import Column, table
 from leitstand.core.problem import Exit, Param, Problem
+from leitstand.core.reach import RULES
 from leitstand.output import Output, short
 
 Decision = Mapping[str, Any]
@@ -65,13 +66,17 @@ def flows(decision: Decision) -> bool:
 
 def check(decision: Decision) -> None:
     """Raises Problem `no-offer-chosen` when the decision chose none, `too-dear` where money would
-    have helped."""
+    have helped, `not-reachable` where another address would."""
     if decision.get("chosen"):
         return
     rejected = list(decision.get("rejected") or ())
     for row in rejected:
         if row.get("rule") == "budget":
             raise Problem("too-dear", Exit.REFUSED, needs=str(row["needs"]), left=str(row["has"]))
+    for row in rejected:
+        if row.get("rule") in RULES:
+            why = str(row["rule"]).removeprefix("address-")
+            raise Problem("not-reachable", Exit.REFUSED, url=str(row["has"]), why=why)
     counts = [f"{row.get('count', 1)} {row.get('rule')}" for row in rejected]
     raise Problem(
         "no-offer-chosen",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -22,7 +22,15 @@ from leitstand.core.job import FUSE
 from leitstand.core.medium import Case, Medium, takeable
 from leitstand.core.model import ModelVersion
 from leitstand.core.outlook import Load, Odds, outlook, work_seconds
-from leitstand.core.placement import Offer, Requirements, Terms, combined, tier_min
+from leitstand.core.placement import (
+    OWN_TIER,
+    Offer,
+    Rejection,
+    Requirements,
+    Terms,
+    combined,
+    tier_min,
+)
 from leitstand.core.problem import Exit, Problem
 from leitstand.core.profile import check, pipeline_of
 from leitstand.ports import ModelShelf, Provider
@@ -94,11 +102,14 @@ class Planner:
         providers: Mapping[str, Provider],
         shelf: ModelShelf,
         rules: PlanRules,
+        outside: Callable[[], Rejection | None] = lambda: None,
     ) -> None:
+        """`outside` says why no machine elsewhere may be rented now."""
         self._door = door
         self._market = Market(providers)
         self._shelf = shelf
         self.rules = rules
+        self._outside = outside
 
     def decide(self, wish: Wish, actor: Actor, now: datetime) -> jobs.Decision:
         """Plan a job. Raises Problem `unknown-profile`, `models-missing`, `nothing-to-analyse`,
@@ -190,12 +201,14 @@ class Planner:
         self, offers: Sequence[Offer], want: Requirements, load: Load, terms: Terms
     ) -> Question:
         """All that ranking these offers for this work rests on: each provider has its own longest
-        term and highest price, each machine its history."""
+        term and highest price, each machine its history; and whether any elsewhere may be taken."""
         history = self._history()
         names = sorted({offer.provider for offer in offers})
         wants = {name: self.wanted_of(name, want, terms.now) for name in names}
         odds = [history.odds(offer, terms.now) for offer in offers]
         outlooks = [outlook(o, load, one) for o, one in zip(offers, odds, strict=True)]
+        if any(offer.tier != OWN_TIER for offer in offers):
+            terms = replace(terms, outside=self._outside())
         return Question(tuple(offers), wants, terms, tuple(outlooks))
 
     def odds(self, offers: Sequence[Offer], now: datetime) -> list[Odds]:

@@ -11,7 +11,7 @@ from typing import Any
 from leitstand.core import limits
 from leitstand.core.change import would_change
 from leitstand.core.outlook import Outlook
-from leitstand.core.placement import Offer, Placement, Requirements, Terms, place
+from leitstand.core.placement import Offer, Placement, Rejection, Requirements, Terms, place
 
 _AMOUNTS = ("price_eur_per_hour", "minimum_eur", "storage_eur_per_hour")
 
@@ -86,7 +86,7 @@ def market_of(question: Question) -> dict[str, Any] | None:
 
 def question_of(market: Mapping[str, Any]) -> Question:
     """The question that a decision kept."""
-    terms = market["terms"]
+    terms, outside = market["terms"], market["terms"].get("outside")
     return Question(
         tuple(offer_of(offer) for offer in market["offers"]),
         {name: _want(want) for name, want in market["wants"].items()},
@@ -95,6 +95,7 @@ def question_of(market: Mapping[str, Any]) -> Question:
             _moment(terms["due_at"]),
             _amount(terms["left_eur"]),
             terms["shares"],
+            None if outside is None else Rejection(**outside),
         ),
         tuple(_outlook(one) for one in market["outlooks"]),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from leitstand.core.offer import TIERS, Offer, Requirements, version
+from leitstand.core.offer import OWN_TIER, TIERS, Offer, Requirements, version
 
 DRIVERS = ((13, "580.65.06"), (12, "525.60.13"), (11, "450.80.02"))
 """The oldest Linux driver for each CUDA generation, minor version compatibility included
@@ -54,7 +54,7 @@ def _may(offer: Offer, want: Requirements) -> Rejection | None:
             return Rejection("agreement", "none", want.tier_min)
         return Rejection("tier", offer.tier, want.tier_min)
     regions = want.regions
-    if regions is not None and offer.tier != "L" and offer.region not in regions:
+    if regions is not None and offer.tier != OWN_TIER and offer.region not in regions:
         return Rejection("region", offer.region or "unknown", ", ".join(regions) or "none")
     if want.accelerator != "any" and offer.accelerator != want.accelerator:
         return Rejection("accelerator", offer.accelerator, want.accelerator)

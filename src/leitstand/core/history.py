@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from leitstand.core.beta import interval
-from leitstand.core.offer import Offer
+from leitstand.core.offer import OWN_TIER, Offer
 from leitstand.core.outlook import BOOT_SECONDS_RENTED, Odds, unknown
 
 HALF_LIFE = timedelta(days=30)
@@ -205,14 +205,14 @@ class History:
         believed = unknown(offer)
         gpu = offer.gpu or offer.accelerator
         speed = self._speed(self._at(class_of(gpu), now), believed.speed)
-        if offer.tier == "L" and offer.host is None:
+        if offer.tier == OWN_TIER and offer.host is None:
             return replace(believed, speed=speed)
         place = place_of(offer.provider, offer.region, gpu, offer.bid)
         machine = None if offer.host is None else host_of(place, offer.host)
         host = None if machine is None else self._at(machine, now)
         chain = [one for one in (self._at(place, now), host) if one is not None]
         starts, ready, losses = HOLDS_PRIOR, BOOT_SECONDS_RENTED, _losses_prior(offer.bid)
-        if offer.tier == "L":
+        if offer.tier == OWN_TIER:
             ready = believed.ready_seconds
         weight_hours = BID_LOSSES_PRIOR_HOURS if offer.bid else LOSSES_PRIOR_HOURS
         for one in chain:
@@ -225,7 +225,7 @@ class History:
         if host is not None:
             speed = self._speed(host, speed)
         until = None
-        if machine is not None and offer.tier != "L":
+        if machine is not None and offer.tier != OWN_TIER:
             until = self._quarantine(machine, now)
         return Odds(starts, ready, losses, speed, until)
 

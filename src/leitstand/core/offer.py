@@ -9,6 +9,7 @@ from decimal import Decimal
 
 TIERS = ("L", "A", "B", "C", "D")
 """Trust tiers from the own machine down to a host nobody vouches for (`docs/security.md`)."""
+OWN_TIER = TIERS[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Requirements:
 
     def disk_of(self, tier: str) -> float:
         """The disk that an offer of this tier must have."""
-        own = tier == "L" and self.own_disk_gib is not None
+        own = tier == OWN_TIER and self.own_disk_gib is not None
         return self.own_disk_gib or 0.0 if own else self.disk_gib
 
 
@@ -107,7 +108,7 @@ def combined(wants: Sequence[Requirements]) -> Requirements:
         regions=tuple(sorted(set.intersection(*regions))) if regions else None,
         end_by=min(ends) if ends else None,
         price_max_eur_per_hour=min(prices) if prices else None,
-        own_disk_gib=max(want.disk_of("L") for want in wants),
+        own_disk_gib=max(want.disk_of(OWN_TIER) for want in wants),
         reliability_min=max(want.reliability_min for want in wants),
     )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from leitstand.core import limits
-from leitstand.core.offer import Offer
+from leitstand.core.offer import OWN_TIER, Offer
 
 BOOT_SECONDS = 6.0
 BOOT_SECONDS_RENTED = 300.0
@@ -84,7 +84,7 @@ class Outlook:
 def unknown(offer: Offer) -> Odds:
     """What is believed of an offer before there is any record."""
     speed = SPEED_OF_A_GPU if offer.accelerator == "cuda" else 1.0
-    if offer.tier == "L":
+    if offer.tier == OWN_TIER:
         return Odds(speed=speed)
     return Odds(ready_seconds=BOOT_SECONDS_RENTED, speed=speed)
 
@@ -93,7 +93,7 @@ def outlook(offer: Offer, load: Load, odds: Odds) -> Outlook:
     """What this offer comes to for this work. Failed starts are paid until their deadline; the own
     machine has everything there already."""
     work = load.seconds / odds.speed
-    if offer.tier == "L":
+    if offer.tier == OWN_TIER:
         boot, transfer, release = odds.ready_seconds, 0.0, 0.0
     else:
         failed = (1 - odds.starts) / odds.starts

@@ -12,6 +12,7 @@ from leitstand.core import limits
 from leitstand.core.cost import MILLIONTH, worst_case
 from leitstand.core.filters import Rejection, first_fault
 from leitstand.core.offer import (
+    OWN_TIER,
     TIERS,
     TIERS_OF_CLASS,
     Offer,
@@ -23,6 +24,7 @@ from leitstand.core.outlook import Outlook
 from leitstand.core.resting import Refusal, resting
 
 __all__ = [
+    "OWN_TIER",
     "TIERS",
     "TIERS_OF_CLASS",
     "Offer",
@@ -78,13 +80,14 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What limits a plan beside the rules: the moment, the deadline, the money, and how many
-    instances share it."""
+    """What limits a plan beside the rules: the moment, the deadline, the money, how many instances
+    share it, and why no machine but an own one can be taken now."""
 
     now: datetime
     due_at: datetime | None = None
     left_eur: Decimal | None = None
     shares: int = 1
+    outside: Rejection | None = None
 
 
 def place(
@@ -95,12 +98,13 @@ def place(
 ) -> Placement:
     """Filter by every rule, then rank by expected cost, finish and price.
 
-    `want` is for all offers, or by provider. After the hard filters fall, in this order: a machine
-    in quarantine; what finishes after `due_at`; a bid that would be late if it were lost once,
-    because a deadline makes the work critical; what needs more money than is left. The worst case
-    is always the whole term, because that is what gets reserved: until `want.end_by`, or as long as
-    the money lasts. Work longer than the term goes on with another instance. The order is total,
-    so the same offers give the same choice, however they are shuffled.
+    `want` is for all offers, or by provider. After the hard filters fall, in this order: while
+    `terms.outside` says why, whatever is no own machine; a machine in quarantine; what finishes
+    after `due_at`; a bid that would be late if it were lost once, because a deadline makes the work
+    critical; what needs more money than is left. The worst case is always the whole term, because
+    that is what gets reserved: until `want.end_by`, or as long as the money lasts. Work longer than
+    the term goes on with another instance. The order is total, so the same offers give the same
+    choice, however they are shuffled.
     """
     ranked: list[Ranked] = []
     rejected: list[tuple[Offer, Rejection]] = []
@@ -138,6 +142,8 @@ def _is_all(rule: str, offer: Offer, seen: Outlook, terms: Terms) -> bool:
 
 def _fault_of_work(offer: Offer, seen: Outlook, terms: Terms) -> Rejection | None:
     now, until, due_at = terms.now, seen.quarantine_until, terms.due_at
+    if terms.outside is not None and offer.tier != OWN_TIER:
+        return terms.outside
     if until is not None and until > now:
         return Rejection("quarantine", _moment(until), _moment(now))
     finish_at = now + timedelta(seconds=seen.seconds)

@@ -69,7 +69,12 @@ cli-reserves = Merkt { $amount } vor{ $left ->
 }
 cli-rent-ask = Mieten und beginnen? [j/N, ? für das Warum]
 cli-yes-words = j ja
+cli-helps-address-http = worker.advertise_url mit https
+cli-helps-address-loopback = eine aus dem Internet erreichbare worker.advertise_url
+cli-helps-address-private = eine aus dem Internet erreichbare worker.advertise_url
+cli-helps-address-unresolvable = eine worker.advertise_url mit einer Adresse im DNS
 cli-helps-agreement = ein erfasster Vertrag zur Auftragsverarbeitung mit dem Anbieter
+cli-helps-boot-files = leitstand images bundle
 cli-helps-budget = mehr bei --max-cost oder Budget
 cli-helps-criticality = ein späteres --by, damit ein Gebot einmal verloren gehen darf
 cli-helps-deadline = ein späteres --by
@@ -481,6 +486,15 @@ problem-boot-python = für Python { $given } gibt es keinen Worker
 problem-boot-bundle-failed = die Dateien des Workers ließen sich nicht zusammenstellen
     .why = { $detail }
     .do = Netz und Einstellungen von pip prüfen, dann noch einmal: leitstand images bundle
+problem-not-reachable = nichts wurde gemietet: eine gemietete Maschine könnte { $url } nicht erreichen
+    .why = { $why ->
+        [loopback] diese Adresse meint auf jeder Maschine sie selbst
+        [private] diese Adresse gibt es nur in Ihrem eigenen Netz
+        [unresolvable] dieser Name hat keine Adresse
+        [http] Worker sprechen nur https
+       *[other] { $why }
+    }
+    .do = worker.advertise_url eine https-Adresse geben, die das Internet erreicht: ein kleiner Server, auf dem Leitstand läuft, ein Port, den der Router an diesen Rechner weiterleitet, ein umgekehrter Tunnel über einen eigenen Host (ssh -R) oder der öffentliche Zugang eines Mesh-VPN. TLS muss hier enden, nicht unterwegs
 problem-too-dear = nichts gestartet: kein Angebot kostet so wenig, wie es darf
     .why = das günstigste braucht { $needs } €, mit Reserve für langsamere Arbeit; frei sind { $left } €
     .do = --max-cost erhöhen, oder das Budget in leitstand.toml

@@ -70,7 +70,12 @@ cli-reserves = Reserves { $amount }{ $left ->
 }
 cli-rent-ask = Rent it and start? [y/N, ? for why]
 cli-yes-words = y yes
+cli-helps-address-http = worker.advertise_url with https
+cli-helps-address-loopback = a worker.advertise_url that the internet reaches
+cli-helps-address-private = a worker.advertise_url that the internet reaches
+cli-helps-address-unresolvable = a worker.advertise_url with an address in the DNS
 cli-helps-agreement = a recorded processing agreement with the provider
+cli-helps-boot-files = leitstand images bundle
 cli-helps-budget = a higher --max-cost or budget
 cli-helps-criticality = a later --by, so that a bid may be lost once
 cli-helps-deadline = a later --by
@@ -482,6 +487,15 @@ problem-boot-python = there is no worker for Python { $given }
 problem-boot-bundle-failed = the worker's files could not be put together
     .why = { $detail }
     .do = check the network and what pip is set up with, then again: leitstand images bundle
+problem-not-reachable = nothing was rented: a rented machine could not reach { $url }
+    .why = { $why ->
+        [loopback] that address means every machine itself
+        [private] that address exists in your own network alone
+        [unresolvable] that name has no address
+        [http] workers speak https alone
+       *[other] { $why }
+    }
+    .do = let worker.advertise_url name an https address that the internet reaches: a small server that runs Leitstand, a port that your router forwards to this computer, a reverse tunnel through a host of your own (ssh -R), or the public entry of a mesh VPN. TLS has to end here, not on the way
 problem-too-dear = nothing was started: no offer costs as little as it may
     .why = the cheapest needs { $needs } € with a margin for slower work; { $left } € is free
     .do = raise --max-cost, or the budget in leitstand.toml
