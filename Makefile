@@ -126,6 +126,7 @@ lock: ## renew the lock files after a change of pyproject.toml; UPGRADE=--upgrad
 	@command -v $(UV) >/dev/null || $(MAKE) $(STAMPS)/venv
 	$(UV) $(COMPILE) pyproject.toml $(EXTRAS) -o requirements.lock
 	$(UV) $(COMPILE) pyproject.toml --extra media --group worker -c requirements.lock -o src/leitstand/boot/worker.lock
+	echo 'onnxruntime-gpu[cuda,cudnn]>=1.24' | $(UV) $(COMPILE) --python-version 3.11 - -c requirements.lock -o src/leitstand/boot/cuda.lock
 	$(UV) $(COMPILE) pyproject.toml $(EXTRAS) --extra test -c requirements.lock -o requirements-test.lock
 	$(UV) $(COMPILE) pyproject.toml $(EXTRAS) --extra test --extra bench -c requirements-test.lock -o requirements-bench.lock
 	$(UV) $(COMPILE) --group validators -o requirements-validators.lock

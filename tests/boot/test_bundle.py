@@ -6,6 +6,7 @@ import base64
 import csv
 import hashlib
 import io
+import json
 import sys
 import zipfile
 from importlib import metadata, resources
@@ -48,10 +49,19 @@ def test_a_package_without_a_digest_is_no_lock() -> None:
 
 @pytest.mark.parametrize("python", bundle.PYTHONS)
 def test_the_shipped_lock_has_a_worker_and_a_pip(python: str) -> None:
-    text = (resources.files("leitstand.boot") / "worker.lock").read_text("utf-8")
-    found = {one.name for one in bundle.locked(text, python)}
+    found = {one.name for one in bundle.wanted(python, "cpu")}
     assert found >= {"pip", "onnxruntime", "numpy", "cryptography", "opencv-python-headless"}
-    assert not found & {"uv", "hatchling", "psycopg", "colorama"}
+    assert not found & {"uv", "hatchling", "psycopg", "colorama", "onnxruntime-gpu"}
+
+
+@pytest.mark.parametrize("python", bundle.PYTHONS)
+def test_a_worker_for_cuda_has_one_runtime_and_its_libraries(python: str) -> None:
+    found = [one.name for one in bundle.wanted(python, "cuda")]
+    assert len(found) == len(set(found))
+    assert "onnxruntime-gpu" in found and "onnxruntime" not in found
+    assert any(name.startswith("nvidia-cudnn") for name in found)
+    plain = {one.name for one in bundle.wanted(python, "cpu")} - {"onnxruntime"}
+    assert plain <= set(found)
 
 
 def test_the_shipped_lock_agrees_with_that_of_a_checkout() -> None:
@@ -128,3 +138,19 @@ def test_an_installation_gives_back_the_wheel_it_came_from(tmp_path: Path) -> No
                 found = base64.urlsafe_b64encode(hashlib.sha256(body).digest()).decode()
                 assert (digest, size) == (f"sha256={found.rstrip('=')}", str(len(body)))
         assert not [name for name in members if "INSTALLER" in name or "__pycache__" in name]
+
+
+def test_files_by_name_are_what_pip_compares_and_are_listed(tmp_path: Path) -> None:
+    folder = BootFolder(tmp_path / "boot")
+    kept = folder.keep("3.12", [stock.wheel(tmp_path, "some_thing", {"x.py": ""})])
+    folder.write_to(tmp_path / "out", kept)
+    (wheel,) = kept
+    assert sha256_of(tmp_path / "out" / wheel.name) == wheel.sha256
+    listed = (tmp_path / "out" / "requirements.txt").read_text()
+    assert listed == f"./{wheel.name} --hash=sha256:{wheel.sha256}\n"
+    (part,) = json.loads((tmp_path / "out" / "sbom.cdx.json").read_text())["components"]
+    assert part["purl"] == "pkg:pypi/some-thing@1.0"
+    assert part["hashes"] == [{"alg": "SHA-256", "content": wheel.sha256}]
+    with pytest.raises(Problem) as caught:
+        folder.write_to(tmp_path / "out" / wheel.name, kept)
+    assert caught.value.code == "folder-unusable"

@@ -93,6 +93,6 @@ def test_a_fresh_machine_enrols_and_is_admitted(sqlite_url: str, tmp_path: Path)
 @pytest.mark.full
 def test_the_bundle_alone_makes_a_worker(sqlite_url: str, tmp_path: Path) -> None:
     folder = BootFolder(tmp_path / "boot")
-    kept = bundle.build(folder, pip_command(), stock.HERE)
+    kept = bundle.build(folder, pip_command(), stock.HERE, "cpu")
     assert {wheel.name.partition("-")[0] for wheel in kept} >= {"leitstand", "pip", "onnxruntime"}
     assert admitted(sqlite_url, tmp_path, folder) == "ready", (tmp_path / "log").read_text()

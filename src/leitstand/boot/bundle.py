@@ -33,7 +33,10 @@ GLIBC_MAX = 35
 """Of glibc 2.x: the newest that a wheel may ask for. Ubuntu 22.04 has 2.35, Debian 12 has 2.36."""
 GLIBC_MIN = 5
 SECONDS_MAX = 3600
-_LOCK = "worker.lock"
+ACCELERATORS = ("cuda", "cpu")
+_LOCKS = {"cpu": ("worker.lock",), "cuda": ("worker.lock", "cuda.lock")}
+_REPLACED = {"cpu": set[str](), "cuda": {"onnxruntime"}}
+"""`onnxruntime-gpu` holds the same modules as `onnxruntime`, and the CPU as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +75,20 @@ def locked(text: str, python: str) -> list[Locked]:
     return found
 
 
-def build(folder: BootFolder, pip: Sequence[str], python: str = PYTHON) -> list[Wheel]:
-    """Fetch, build and keep the files for machines with that Python; `pip` runs pip.
+def wanted(python: str, accelerator: str) -> list[Locked]:
+    """What a worker on such a machine is made of."""
+    found: dict[str, Locked] = {}
+    for lock in _LOCKS[accelerator]:
+        text = (resources.files("leitstand.boot") / lock).read_text("utf-8")
+        found |= {one.name: one for one in locked(text, python) if one.name not in found}
+    return [one for name, one in found.items() if name not in _REPLACED[accelerator]]
+
+
+def build(
+    folder: BootFolder, pip: Sequence[str], python: str = PYTHON, accelerator: str = "cuda"
+) -> list[Wheel]:
+    """Fetch, build and keep the files for machines with that Python; `pip` runs pip. Workers for
+    CUDA run on machines without a GPU too, and are some gigabytes larger.
 
     Raises Problem `boot-python`, `boot-bundle-failed`.
     """
@@ -83,21 +98,20 @@ def build(folder: BootFolder, pip: Sequence[str], python: str = PYTHON) -> list[
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(mode=0o700, parents=True)
     try:
-        wanted = locked((resources.files("leitstand.boot") / _LOCK).read_text("utf-8"), python)
-        wheels = _fetched(wanted, pip, python, staging)
+        wheels = _fetched(wanted(python, accelerator), pip, python, staging)
         return folder.keep(python, [*wheels, own_wheel(staging / "own")])
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
 
 def _fetched(
-    wanted: Sequence[Locked], pip: Sequence[str], python: str, staging: Path
+    packages: Sequence[Locked], pip: Sequence[str], python: str, staging: Path
 ) -> list[Path]:
     lines = [
         " ".join(
             [f"{one.name}=={one.version}", *(f"--hash=sha256:{h}" for h in sorted(one.sha256))]
         )
-        for one in wanted
+        for one in packages
     ]
     listed = staging / "requirements.txt"
     listed.write_text("\n".join(lines) + "\n", "utf-8")
@@ -112,10 +126,10 @@ def _fetched(
     command = [*pip, "download", *options, *tags, "--dest", str(target), "--requirement"]
     _run([*command, str(listed)], staging)
     wheels = sorted(target.iterdir())
-    known = frozenset[str]().union(*(one.sha256 for one in wanted))
+    known = frozenset[str]().union(*(one.sha256 for one in packages))
     strange = [path.name for path in wheels if sha256_of(path) not in known]
-    if strange or len(wheels) != len(wanted):
-        detail = f"{len(wheels)} files for {len(wanted)} packages; not locked: {strange[:3]}"
+    if strange or len(wheels) != len(packages):
+        detail = f"{len(wheels)} files for {len(packages)} packages; not locked: {strange[:3]}"
         raise Problem("boot-bundle-failed", Exit.FAILED, detail=detail)
     return wheels
 

@@ -10,8 +10,10 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from leitstand import __version__
+from leitstand.core.problem import Problem
 
 SCHEMA = "leitstand.boot/1"
 MACHINE = "x86_64"
@@ -77,6 +79,37 @@ class BootFolder:
             if _SHA256.fullmatch(path.name) and path.name not in {w.sha256 for w in kept}:
                 path.unlink()
         return kept
+
+    def write_to(self, target: Path, wheels: Sequence[Wheel]) -> None:
+        """The same files by name, with what pip needs to compare their digests and a CycloneDX 1.5
+        list of them. Raises Problem `folder-unusable`."""
+        lines = [f"./{wheel.name} --hash=sha256:{wheel.sha256}\n" for wheel in wheels]
+        try:
+            target.mkdir(parents=True, exist_ok=True)
+            for wheel in wheels:
+                shutil.copyfile(self.folder / wheel.sha256, target / wheel.name)
+            (target / "requirements.txt").write_text("".join(lines), "utf-8")
+            (target / "sbom.cdx.json").write_text(json.dumps(bill(wheels), indent=1), "utf-8")
+        except OSError as error:
+            detail = error.strerror or str(error)
+            raise Problem("folder-unusable", folder=str(target), detail=detail) from error
+
+
+def bill(wheels: Sequence[Wheel]) -> dict[str, Any]:
+    """A software bill of materials (CycloneDX 1.5): names and versions as the files' names say."""
+    components = []
+    for wheel in wheels:
+        name, version = wheel.name.split("-")[:2]
+        components.append(
+            {
+                "type": "library",
+                "name": name,
+                "version": version,
+                "purl": f"pkg:pypi/{name.lower().replace('_', '-')}@{version}",
+                "hashes": [{"alg": "SHA-256", "content": wheel.sha256}],
+            }
+        )
+    return {"bomFormat": "CycloneDX", "specVersion": "1.5", "version": 1, "components": components}
 
 
 def sha256_of(path: Path) -> str:

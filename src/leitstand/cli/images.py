@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Literal
+
 from leitstand.cli.app import group
 from leitstand.cli.options import DEFAULT, Options
 from leitstand.core.problem import Exit
@@ -10,7 +13,13 @@ app = group("images", "Build what rented machines become workers from.", "leitst
 
 
 @app.command
-def bundle(*, python: str | None = None, options: Options = DEFAULT) -> int:
+def bundle(
+    *,
+    python: str | None = None,
+    accelerator: Literal["cuda", "cpu"] = "cuda",
+    out: Path | None = None,
+    options: Options = DEFAULT,
+) -> int:
     """Fetch the worker's packages and build its own, for machines that start from a stock image.
 
     Example: leitstand images bundle
@@ -19,6 +28,10 @@ def bundle(*, python: str | None = None, options: Options = DEFAULT) -> int:
     ----------
     python
         The Python of that image: 3.11, 3.12 or 3.13. Without it 3.12.
+    accelerator
+        What the worker computes on; cuda brings NVIDIA's libraries along and runs on a CPU too.
+    out
+        A folder to write the same files to by name, from which deploy/Containerfile builds an image.
     """
     from leitstand.boot import bundle as bundling
     from leitstand.boot.files import BootFolder
@@ -28,10 +41,13 @@ def bundle(*, python: str | None = None, options: Options = DEFAULT) -> int:
     output, folders = options.output(), Folders.find()
     folders.create()
     wanted = python or bundling.PYTHON
-    output.note(output.say("cli-bundling", python=wanted))
-    kept = bundling.build(BootFolder(folders.boot), pip_command(), wanted)
+    output.note(output.say("cli-bundling", python=wanted, accelerator=accelerator))
+    files = BootFolder(folders.boot)
+    kept = bundling.build(files, pip_command(), wanted, accelerator)
+    if out is not None:
+        files.write_to(out, kept)
     size = sum(wheel.bytes for wheel in kept)
-    output.event("done", files=len(kept), bytes=size, python=wanted)
+    output.event("done", files=len(kept), bytes=size, python=wanted, accelerator=accelerator)
     output.line(
         output.say("cli-bundled", files=len(kept), size=output.texts.size(size), python=wanted)
     )

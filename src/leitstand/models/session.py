@@ -61,6 +61,7 @@ def providers(device: Device) -> list[str | tuple[str, dict[str, str]]]:
         return ["CPUExecutionProvider"]
     if device.kind != "cuda" or "CUDAExecutionProvider" not in ort.get_available_providers():
         raise Problem("no-cuda-runtime", device=device.kind)
+    ort.preload_dlls()  # CUDA and cuDNN that came as packages; nothing where the system has them
     cuda = ("CUDAExecutionProvider", {"device_id": str(device.ordinal)})
     return [cuda, "CPUExecutionProvider"]
 
