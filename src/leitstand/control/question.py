@@ -89,7 +89,7 @@ def question_of(market: Mapping[str, Any]) -> Question:
     terms, outside = market["terms"], market["terms"].get("outside")
     return Question(
         tuple(offer_of(offer) for offer in market["offers"]),
-        {name: _want(want) for name, want in market["wants"].items()},
+        {name: want_of(want) for name, want in market["wants"].items()},
         Terms(
             datetime.fromisoformat(terms["now"]),
             _moment(terms["due_at"]),
@@ -107,7 +107,8 @@ def offer_of(document: Mapping[str, Any]) -> Offer:
     return Offer(**values)
 
 
-def _want(document: Mapping[str, Any]) -> Requirements:
+def want_of(document: Mapping[str, Any]) -> Requirements:
+    """A need from its stored document."""
     regions: Sequence[str] | None = document["regions"]
     most = document["price_max_eur_per_hour"]
     values: dict[str, Any] = {

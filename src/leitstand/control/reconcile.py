@@ -21,7 +21,7 @@ from leitstand.control.instances import PACE, IntendInstance, Observe
 from leitstand.control.jobs import GiveUpJob, NoteWaiting
 from leitstand.control.money import over_budget
 from leitstand.control.plan import Planner
-from leitstand.control.question import plain
+from leitstand.control.question import plain, want_of
 from leitstand.control.transaction import Tx
 from leitstand.control.turns import Rounds, Turns
 from leitstand.core import limits
@@ -388,13 +388,4 @@ def _load(inputs: dict[str, Any], share: float) -> Load:
 def _requirements(inputs: dict[str, Any], tier: str | None) -> Requirements:
     wants = inputs["requirements"]
     chosen = [wants[FUSE]] if tier == "L" else [w for n, w in wants.items() if n != FUSE]
-    return combined([_parse(want) for want in chosen])
-
-
-def _parse(document: dict[str, Any]) -> Requirements:
-    values = dict(document)
-    regions = values["regions"]
-    values["regions"] = None if regions is None else tuple(regions)
-    values["end_by"] = None
-    values["price_max_eur_per_hour"] = None
-    return Requirements(**values)
+    return combined([want_of(want) for want in chosen])
