@@ -86,6 +86,11 @@ def test_endpoints_have_quotas_of_their_own(time):
     pace.take("without a quota", Rank.LOOK)
 
 
+def test_an_endpoint_with_a_quota_of_its_own_may_use_all_of_it(time):
+    pace = made(time, search=[Quota(10, 60)])
+    assert used_up(pace, "search", Rank.SEARCH) == 10
+
+
 def test_a_hint_holds_everything_back_and_no_hint_nothing(time):
     pace = made(time, Quota(60, 60))
     pace.refused("x", None)

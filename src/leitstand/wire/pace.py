@@ -2,9 +2,10 @@
 
 One `Pace` belongs to one key and is shared by all threads of the process. It is a state and no queue:
 a call that would have to wait longer than `BRIEF` is refused with `RateLimited` before it is made,
-and the effect runner comes again. Ranks share a quota, each up to its part of it, so the ones above
-always find room; ends have a quarter for themselves. Whatever the books say, one end a minute is
-tried: an instance that cannot be ended costs money.
+and the effect runner comes again. Ranks share the quotas of all endpoints together, each up to its
+part of them, so the ones above always find room; ends have a quarter for themselves. An endpoint with
+a quota of its own is called by one rank, which may use all of it. Whatever the books say, one end a
+minute is tried: an instance that cannot be ended costs money.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ WINDOWS_MAX = 8
 
 
 class Rank(Enum):
-    """What a call is for, most urgent first; the value is the part of a quota it may use."""
+    """What a call is for, most urgent first; the value is the part of a shared quota it may use."""
 
     END = 1.0
     STOP = 0.75
@@ -59,12 +60,12 @@ class _Window:
     told: bool = False
     """Whether the provider said when it began."""
 
-    def wait(self, rank: Rank, now: float) -> float:
-        """Seconds until a call of this rank has room."""
+    def wait(self, part: float, now: float) -> float:
+        """Seconds until a call that may use this part has room."""
         ends = self.begins + self.quota.seconds
         if now >= ends:
             return 0.0
-        room = max(1, math.ceil(self.quota.calls * rank.value))
+        room = max(1, math.ceil(self.quota.calls * part))
         return max(0.0, self.begins - now) if self.used < room else ends - now
 
     def take(self, at: float) -> None:
@@ -95,16 +96,17 @@ class Pace:
         """Count one call, after a wait of `BRIEF` at most. Raises RateLimited with the time left."""
         with self._lock:
             now = self._monotonic()
-            windows = [*self._windows.get(endpoint, ()), *self._windows.get("", ())]
+            own, shared = self._windows.get(endpoint, ()), self._windows.get("", ())
             wait = max(0.0, self._held.get(self._scope(endpoint), now) - now)
-            wait = max([wait, *(window.wait(rank, now) for window in windows)])
+            wait = max([wait, *(window.wait(1.0, now) for window in own)])
+            wait = max([wait, *(window.wait(rank.value, now) for window in shared)])
             if rank is Rank.END and wait > BRIEF:
                 wait = min(wait, max(0.0, self._end_tried + END_AT_LEAST - now))
             if wait > BRIEF:
                 raise RateLimited(f"{endpoint}: quota used up", timedelta(seconds=wait))
             if rank is Rank.END:
                 self._end_tried = now + wait
-            for window in windows:
+            for window in (*own, *shared):
                 window.take(now + wait)
         if wait > 0:
             self._sleep(wait)
