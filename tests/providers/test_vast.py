@@ -9,6 +9,7 @@ import pytest
 
 from leitstand.boot.program import told
 from leitstand.core.placement import Requirements
+from leitstand.core.problem import Problem
 from leitstand.launch import MANIFEST_VARIABLE, decode
 from leitstand.ports import (
     Capability,
@@ -38,6 +39,9 @@ class Ticks:
     def __call__(self):
         return self.now
 
+    def sleep(self, seconds):
+        self.now += seconds
+
 
 @pytest.fixture
 def account(tmp_path):
@@ -53,7 +57,7 @@ def ticks():
 def connect(account, ticks):
     def made(**settings):
         transport = httpx.MockTransport(account)
-        return Vast(account.settings | settings, transport, ticks, lambda: NOW)
+        return Vast(account.settings | settings, transport, ticks, ticks.sleep, lambda: NOW)
 
     return made
 
@@ -295,9 +299,9 @@ def test_logs_are_read_without_the_key(account, vast):
         ok(success=True, result_url="https://logs.example/1")
     ]
     account.script["GET", "/1"] = [httpx.Response(404), httpx.Response(200, text="booted")]
-    url = vast.request_logs("1")
-    assert vast.read_logs(url) is None
-    assert vast.read_logs(url) == "booted"
+    url = vast.account.request_logs(1, 100)
+    assert vast.account.read_logs(url) is None
+    assert [line.text for line in vast.account.read_logs(url)] == ["booted"]
     assert "Authorization" not in account.seen[-1].headers
 
 
@@ -305,8 +309,8 @@ def test_balance_and_charges_are_euros(account, vast):
     account.script["GET", "/api/v0/users/current"] = [ok(credit=12.5)]
     row = {"source": "instance-9", "amount": 0.3, "start": 1.5, "end": 60.0, "items": []}
     account.script["GET", "/api/v0/charges/"] = [ok(results=[row])]
-    assert vast.balance() == Decimal("6.25")
-    [billed] = vast.charges(NOW, NOW)
+    assert vast.account.balance() == Decimal("6.25")
+    [billed] = vast.account.billed(NOW, NOW)
     assert (billed.provider_id, billed.amount_eur) == ("9", Decimal("0.15"))
 
 
@@ -336,8 +340,9 @@ def test_the_key_is_in_no_address_and_no_error(account, vast, caplog):
 
 def test_a_key_file_that_others_may_read_is_refused(account, connect):
     account.key_file.chmod(0o644)
-    with pytest.raises(Unauthorized):
+    with pytest.raises(Problem) as refused:
         connect()
+    assert refused.value.code == "key-file-readable"
 
 
 @pytest.mark.parametrize("rate", ["", "0", "-1", "NaN", "much"])

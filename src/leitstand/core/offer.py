@@ -44,7 +44,8 @@ class Offer:
 
     `bid`: the price is a bid, and whoever bids more takes the machine. `reliability` is the
     provider's own word, 0 to 1. `tier_if_agreed`: the tier it would have, were a processing
-    agreement with its provider recorded.
+    agreement with its provider recorded. `quoted`: the provider's own price in its own currency, and
+    the rate that made euros of it.
     """
 
     provider: str
@@ -69,6 +70,7 @@ class Offer:
     bid: bool = False
     reliability: float | None = None
     tier_if_agreed: str | None = None
+    quoted: str | None = None
 
     @property
     def rate_eur_per_hour(self) -> Decimal:

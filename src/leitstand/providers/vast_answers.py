@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Annotated
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, Field
 
 from leitstand.ports import (
     NoCapacity,
@@ -23,6 +23,9 @@ from leitstand.ports import (
     Unauthorized,
     Unavailable,
 )
+from leitstand.wire.call import Reply
+from leitstand.wire.money import USD_MAX
+from leitstand.wire.shape import Dollars, Shape
 
 _STARTING = {None, "", "created", "loading", "rebooting", "restarting", "recycling"}
 _STOPPED = {"stopped", "exited", "frozen"}
@@ -30,6 +33,8 @@ _COUNTRY = re.compile(r"(?:^|,)\s*([A-Z]{2})\s*$")
 _NOMINAL_GIB = (4, 6, 8, 10, 11, 12, 16, 20, 24, 32, 40, 48, 64, 80, 94, 96, 141, 180, 192)
 _NOMINAL_SHARE = 0.93
 """Reported memory is what is usable, up to 7 % below the size a card is sold by."""
+
+ACCELERATORS = {"nvidia": "cuda", "cuda": "cuda", "amd": "rocm"}
 
 _NO_ROOM = (
     "no_such_ask",
@@ -41,11 +46,7 @@ _NO_ROOM = (
 _NO_CREDIT = ("insufficient_credit", "insufficient credit")
 
 
-class _Answer(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-
-class Ask(_Answer):
+class Ask(Shape):
     """A row of `POST /api/v0/bundles/`: one slice of one machine."""
 
     id: int
@@ -62,10 +63,10 @@ class Ask(_Answer):
     cpu_ram: float
     disk_space: float
     inet_down: float | None = None
-    dph_base: Decimal
-    dph_total: Decimal
-    storage_cost: Decimal
-    min_bid: Decimal | None = None
+    dph_base: Dollars
+    dph_total: Dollars
+    storage_cost: Dollars
+    min_bid: Dollars | None = None
     verification: str | None = None
     hosting_type: int | None = None
     geolocation: str | None = None
@@ -73,6 +74,11 @@ class Ask(_Answer):
         default=None, validation_alias=AliasChoices("reliability", "reliability2")
     )
     """Under its newer or its older name."""
+
+    @property
+    def accelerator(self) -> str | None:
+        """As offers call it; None for what nobody knows."""
+        return ACCELERATORS.get((self.gpu_arch or "nvidia").lower())
 
     def tier(self, *, agreed: bool) -> str:
         """The trust tier, with a processing agreement recorded or not."""
@@ -95,7 +101,13 @@ class Ask(_Answer):
         return self.cpu_ram * share / 1024
 
 
-class Contract(_Answer):
+class Asks(Shape):
+    """What a search answers."""
+
+    offers: list[Ask]
+
+
+class Contract(Shape):
     """An instance as listed or read alone."""
 
     id: int
@@ -106,7 +118,7 @@ class Contract(_Answer):
     next_state: str | None = None
     status_msg: str | None = None
     is_bid: bool | None = None
-    dph_total: Decimal | None = None
+    dph_total: Dollars | None = None
     gpu_name: str | None = None
     num_gpus: int | None = None
     geolocation: str | None = None
@@ -129,7 +141,7 @@ class Contract(_Answer):
         return f"{self.actual_status}: {(self.status_msg or '').strip()}"[:200]
 
 
-class Page(_Answer):
+class Page(Shape):
     """A page of `GET /api/v1/instances/`. Every named field must be there: less is never empty."""
 
     success: bool
@@ -138,13 +150,26 @@ class Page(_Answer):
     next_token: str | None
 
 
-class Charge(_Answer):
+class Charge(Shape):
     """What one contract cost in a period: `GET /api/v0/charges/`."""
 
     source: str
-    amount: Decimal
+    amount: Dollars
     start: float
     end: float
+
+
+class Charges(Shape):
+    """A page of them."""
+
+    results: list[Charge]
+    next_token: str | None = None
+
+
+class Credit(Shape):
+    """`GET /api/v0/users/current`. Credit may be below zero."""
+
+    credit: Annotated[Decimal, Field(ge=-USD_MAX, le=USD_MAX)]
 
 
 def country(geolocation: str | None) -> str | None:
@@ -153,22 +178,15 @@ def country(geolocation: str | None) -> str | None:
     return found[1] if found else None
 
 
-def parsed(model: type[BaseModel], answer: Any) -> Any:
-    """Raises Unavailable on any other shape; the message repeats no value."""
-    try:
-        return model.model_validate(answer)
-    except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise Unavailable(f"an answer of unexpected shape at {where or 'its top'}") from None
-
-
-def refusal(
-    status: int, body: Any, text: str, hint: timedelta | None, midnight: timedelta
-) -> ProviderError:
+def refusal(reply: Reply, midnight: timedelta) -> ProviderError:
     """What an answer that is no success asks the caller to do. Codes and texts contradict one
-    another in the field, so the text is read before the status."""
-    code = _word(body)
-    said = f"{code} {text}".lower()
+    another in the field, so the text is read before the status; `midnight` is how far off it is."""
+    body = reply.body if isinstance(reply.body, dict) else {}
+    told = (body.get(name) for name in ("error", "msg", "message", "detail"))
+    said = " ".join(text for text in (reply.detail, *told) if isinstance(text, str)).lower()
+    code, status = body.get("error"), reply.status
+    if not (isinstance(code, str) and re.fullmatch(r"[a-z_]{1,60}", code)):
+        code = ""  # free text may repeat what we sent
     shown = f"HTTP {status} {code}".strip()
     if any(mark in said for mark in _NO_CREDIT) or status == 402:
         return NoFunds(shown)
@@ -177,17 +195,11 @@ def refusal(
     if "search_quota_exceeded" in said:
         return RateLimited(shown, midnight)
     if status == 429:
-        return RateLimited(shown, hint)
+        return RateLimited(shown, reply.retry_after)
     if any(mark in said for mark in _NO_ROOM):
         return NoCapacity(shown)
     if status == 410:
         return Retired(shown)
-    if status >= 500:
+    if status >= 500 or not body:
         return Unavailable(shown)
     return Rejected(shown)
-
-
-def _word(body: Any) -> str:
-    """The error code, only where it is one: free text may repeat what we sent."""
-    code = body.get("error") if isinstance(body, dict) else None
-    return code if isinstance(code, str) and re.fullmatch(r"[a-z_]{1,60}", code) else ""

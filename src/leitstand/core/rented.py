@@ -1,0 +1,38 @@
+"""What a provider says of rented machines beside its list: log lines, bills, volumes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line of what an instance or its host said; `source` in the provider's word."""
+
+    at: datetime | None
+    source: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Billed:
+    """What an instance cost in a period, by the provider's books."""
+
+    provider_id: str
+    amount_eur: Decimal
+    from_at: datetime
+    to_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """Storage at a provider that outlives instances."""
+
+    volume_id: str
+    name: str
+    size_gb: int
+    region: str | None
+    place: str | None
+    """Where it can be mounted, in the provider's word."""

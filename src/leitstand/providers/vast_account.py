@@ -1,0 +1,173 @@
+"""The account at Vast.ai: what its answers ask of the caller, and what lies beside instances."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import httpx
+
+from leitstand.core.rented import Billed, LogLine
+from leitstand.ports import ProviderError, Unavailable, UnknownOutcome
+from leitstand.providers.vast_answers import Charges, Credit, refusal
+from leitstand.wire.call import READ_SECONDS, Reply, Wire
+from leitstand.wire.money import Rate
+from leitstand.wire.pace import Quota, Rank
+from leitstand.wire.shape import parsed
+
+QUOTAS = {
+    "search": (Quota(10, 60),),
+    "create": (Quota(1, 4.5),),
+    "destroy": (Quota(1, 3.0),),
+    "instance": (Quota(1, 2.0),),
+    "list": (Quota(1, 1.0),),
+    "state": (Quota(1, 1.0),),
+    "charges": (Quota(1, 1.0),),
+}
+"""Least seconds between calls of one kind, and searches a minute (docs: Rate limits)."""
+CHARGE_ROWS, CHARGE_PAGES_MAX = 500, 100
+LOG_BYTES_MAX = 1 << 20
+
+
+class Account:
+    """Calls with one key. Safe to use from several threads."""
+
+    def __init__(
+        self,
+        wire: Wire,
+        rate: Rate,
+        now: Callable[[], datetime],
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self._wire, self._rate, self._now = wire, rate, now
+        self._transport = transport
+
+    def call(
+        self,
+        rank: Rank,
+        endpoint: str,
+        method: str,
+        path: str,
+        body: Any = None,
+        query: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """One call whose answer must be a success."""
+        return self.good(self._wire.call(rank, endpoint, method, path, body=body, query=query))
+
+    def send(
+        self,
+        rank: Rank,
+        endpoint: str,
+        method: str,
+        path: str,
+        body: Any,
+        creating: bool = False,
+        secrets: Sequence[str] = (),
+    ) -> Reply:
+        """One call, whatever its answer says."""
+        return self._wire.call(
+            rank, endpoint, method, path, body=body, creating=creating, secrets=secrets
+        )
+
+    def good(self, reply: Reply) -> dict[str, Any]:
+        """Success is a 2xx whose body is an object that does not say otherwise."""
+        if reply.good and not isinstance(reply.body, dict):
+            raise Unavailable("an answer that is no JSON object")
+        if not reply.good or reply.body.get("success", True) is not True:
+            raise self.refused(reply)
+        body: dict[str, Any] = reply.body
+        return body
+
+    def refused(self, reply: Reply) -> ProviderError:
+        """What an answer that is no success asks the caller to do."""
+        now = self._now()
+        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+        return refusal(reply, midnight - now)
+
+    def made(self, reply: Reply) -> int | None:
+        """The contract in the answer to a create, be it a refusal; None where there is none for
+        certain. Raises UnknownOutcome where the answer does not say."""
+        body = reply.body if isinstance(reply.body, dict) else {}
+        contract = body.get("new_contract")
+        if isinstance(contract, int) and not isinstance(contract, bool):
+            return contract
+        silent = not body or body.get("success") is True
+        if reply.status >= 500 or (silent and reply.status != 429):
+            raise UnknownOutcome(f"the answer to a create says nothing (HTTP {reply.status})")
+        return None
+
+    # --- money -----------------------------------------------------------------------------------
+
+    def euros(self, usd: Decimal) -> Decimal:
+        """Of dollars."""
+        return self._rate.euros(usd)
+
+    def quoted(self, usd: Decimal) -> str:
+        """The original of a price."""
+        return self._rate.quoted(usd)
+
+    def balance(self) -> Decimal:
+        """Credit left, in euros."""
+        answer = self.call(Rank.LOOK, "user", "GET", "/api/v0/users/current")
+        return self.euros(parsed(Credit, answer).credit)
+
+    def billed(self, since: datetime, until: datetime) -> Iterator[Billed]:
+        """What instances cost between two moments, one row for each contract and period."""
+        day = {"gte": int(since.timestamp()), "lte": int(until.timestamp())}
+        select = {"day": day, "type": {"in": ["instance"]}}
+        query = {"select_filters": json.dumps(select), "limit": str(CHARGE_ROWS)}
+        for _ in range(CHARGE_PAGES_MAX):
+            answer = self.call(Rank.LOOK, "charges", "GET", "/api/v0/charges/", query=query)
+            page = parsed(Charges, answer)
+            for charge in page.results:
+                yield Billed(
+                    charge.source.removeprefix("instance-"),
+                    self.euros(charge.amount),
+                    datetime.fromtimestamp(charge.start, UTC),
+                    datetime.fromtimestamp(charge.end, UTC),
+                )
+            if not page.next_token:
+                return
+            query["after_token"] = page.next_token
+        raise Unavailable("the charges do not end")
+
+    def prepay(self, provider_id: int, amount_eur: Decimal) -> None:
+        """Pay ahead for an instance."""
+        amount = float(amount_eur / self._rate.eur_per_usd)
+        path = f"/api/v0/instances/prepay/{provider_id}/"
+        self.call(Rank.CREATE, "prepay", "PUT", path, {"amount": amount})
+
+    # --- logs ------------------------------------------------------------------------------------
+
+    def request_logs(self, provider_id: int, lines: int) -> str:
+        """Ask for the last lines; the address where they will lie."""
+        path = f"/api/v0/instances/request_logs/{provider_id}/"
+        answer = self.call(Rank.LOOK, "logs", "PUT", path, {"tail": str(lines)})
+        url = answer.get("result_url")
+        if not isinstance(url, str) or not url.startswith(("https://", "http://127.0.0.1:")):
+            raise Unavailable("logs without an address")
+        return url
+
+    def read_logs(self, url: str) -> list[LogLine] | None:
+        """The lines at an address of `request_logs`, read without the key; None: not there yet."""
+        text = b""
+        try:
+            with (
+                httpx.Client(
+                    transport=self._transport, timeout=READ_SECONDS, trust_env=False
+                ) as plain,
+                plain.stream("GET", url) as reply,
+            ):
+                if reply.status_code != 200:
+                    return None
+                for chunk in reply.iter_bytes():
+                    text += chunk
+                    if len(text) > LOG_BYTES_MAX:
+                        break
+        except httpx.HTTPError as error:
+            raise Unavailable(f"logs: {type(error).__name__}") from None
+        shown = self._wire.redact(text[:LOG_BYTES_MAX].decode("utf-8", "replace"))
+        return [LogLine(None, "container", line) for line in shown.splitlines()]
