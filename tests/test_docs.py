@@ -69,7 +69,7 @@ def defaults() -> Iterator[tuple[str, Any]]:
         for part in section.split(".") if not section.startswith("providers") else ():
             held = getattr(held, part)
         value = getattr(held, last)
-        if isinstance(value, int | float | Decimal | timedelta):
+        if isinstance(value, int | float | Decimal | timedelta) and not isinstance(value, bool):
             yield name, value
 
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import importlib
 import os
+import pkgutil
 import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import Any
 import structlog
 import uvicorn
 
+import leitstand.providers
 from leitstand import __version__
 from leitstand.api.operator import operator_app
 from leitstand.api.parts import OperatorParts
@@ -349,16 +351,34 @@ def _providers(settings: Settings, folders: Folders) -> dict[str, Provider]:
         except ModuleNotFoundError as error:
             if error.name != f"leitstand.providers.{name}":
                 raise
-            raise Problem("unknown-provider", Exit.USAGE, provider=name, known=OWN) from error
+            raise _unknown_provider(name) from error
+        if not hasattr(module, "connect"):
+            raise _unknown_provider(name)
         found[name] = module.connect(_provider_settings(settings, folders, name))
     return found
 
 
+def _unknown_provider(name: str) -> Problem:
+    modules = pkgutil.iter_modules(leitstand.providers.__path__)
+    known = ", ".join(sorted(module.name for module in modules if "_" not in module.name))
+    return Problem("unknown-provider", Exit.USAGE, provider=name, known=known)
+
+
 def _provider_settings(settings: Settings, folders: Folders, name: str) -> Mapping[str, str]:
-    plain = {"price_eur_per_hour": str(settings.provider(name).price_eur_per_hour)}
+    own = settings.provider(name)
+    plain = {"price_eur_per_hour": str(own.price_eur_per_hour)}
     if name == OWN:
-        plain |= {"cache_folder": str(folders.models), "log_folder": str(folders.logs)}
-    return plain
+        return plain | {"cache_folder": str(folders.models), "log_folder": str(folders.logs)}
+    said = {
+        "key_file": own.key_file,
+        "base_url": own.base_url,
+        "image": own.image,
+        "agreement_file": own.agreement_file,
+        "bids": "yes" if own.bids else None,
+        "usd_eur": settings.money.usd_eur,
+        "usd_eur_date": settings.money.usd_eur_date,
+    }
+    return plain | {key: str(value) for key, value in said.items() if value is not None}
 
 
 def _key_folder(settings: Settings, folders: Folders) -> Path:

@@ -13,7 +13,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -88,6 +88,7 @@ def _root(value: str) -> str:
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Listen = Annotated[str, AfterValidator(_listen)]
 Origin = Annotated[str, AfterValidator(origin)]
+_PINNED = r"^\S+@sha256:[0-9a-f]{64}$"
 Euros = Annotated[Decimal, Field(ge=0, max_digits=15, decimal_places=6)]
 Tier = Literal["L", "A", "B", "C", "D"]
 DataClass = Literal["0", "1", "2", "3"]
@@ -155,8 +156,14 @@ class KeySettings(_Section):
 
 class ProviderSettings(_Section):
     """What the adapter `providers/<name>.py` is given. `price_eur_per_hour` is the price of own
-    machines; secrets are named by file, never written here."""
+    machines; secrets are named by file, never written here. `agreement_file`: the processing
+    agreement with this provider. `bids`: machines that whoever bids more takes are offered too."""
 
+    key_file: str | None = None
+    base_url: Origin | None = None
+    image: Annotated[str, Field(pattern=_PINNED)] | None = None
+    agreement_file: str | None = None
+    bids: bool = False
     regions: tuple[str, ...] = ()
     max_price_eur_per_hour: Euros | None = None
     price_eur_per_hour: Euros = Decimal(0)
@@ -184,6 +191,13 @@ class PlacementSettings(_Section):
     tiers: Annotated[dict[DataClass, Tier], AfterValidator(_all_tiers)] = Field(
         default_factory=lambda: dict(_TIERS)
     )
+
+
+class MoneySettings(_Section):
+    """`usd_eur`: euros for a dollar on the day `usd_eur_date`; providers that ask dollars need it."""
+
+    usd_eur: Annotated[Decimal, Field(gt=0, le=100)] | None = None
+    usd_eur_date: date | None = None
 
 
 class BudgetSettings(_Section):
@@ -230,6 +244,7 @@ class Settings(BaseSettings):
     keys: KeySettings = KeySettings()
     providers: dict[str, ProviderSettings] = Field(default_factory=dict)
     placement: PlacementSettings = PlacementSettings()
+    money: MoneySettings = MoneySettings()
     budgets: BudgetSettings = BudgetSettings()
     retention: RetentionSettings = RetentionSettings()
     media: MediaSettings = MediaSettings()

@@ -84,8 +84,8 @@ def launch(provider, pick=0):
     return provider.launch(offer, spec(), LABEL)
 
 
-def test_an_offer_says_what_the_slice_has_and_what_the_wanted_disk_costs(connect):
-    offer = next(iter(connect(agreement_file="signed.pdf").offers(Requirements(disk_gib=100))))
+def test_an_offer_says_what_the_slice_has_and_what_the_wanted_disk_costs(account, connect):
+    offer = next(iter(connect(agreement_file=account.agreement).offers(Requirements(disk_gib=100))))
     assert (offer.offer_id, offer.host, offer.tier, offer.region) == ("100", "7", "B", "SE")
     assert (offer.vram_gib, offer.ram_gib, offer.cores) == (24.0, 64.0, 16)
     assert (offer.cuda, offer.compute_capability) == ("12.8", "8.9")
@@ -95,17 +95,18 @@ def test_an_offer_says_what_the_slice_has_and_what_the_wanted_disk_costs(connect
 
 
 @pytest.mark.parametrize(
-    ("facts", "agreement", "tier"),
+    ("facts", "agreed", "tier"),
     [
-        ({}, "", "C"),
-        ({"hosting_type": 0}, "signed.pdf", "C"),
-        ({"hosting_type": None}, "signed.pdf", "C"),
-        ({"verification": "deverified"}, "signed.pdf", "D"),
-        ({"verification": None}, "signed.pdf", "D"),
+        ({}, False, "C"),
+        ({"hosting_type": 0}, True, "C"),
+        ({"hosting_type": None}, True, "C"),
+        ({"verification": "deverified"}, True, "D"),
+        ({"verification": None}, True, "D"),
     ],
 )
-def test_unknown_facts_give_the_lower_tier(account, connect, facts, agreement, tier):
+def test_unknown_facts_give_the_lower_tier(account, connect, facts, agreed, tier):
     account.asks = [ASK | facts]
+    agreement = account.agreement if agreed else ""
     offers = connect(agreement_file=agreement).offers(Requirements())
     assert [offer.tier for offer in offers] == [tier]
 

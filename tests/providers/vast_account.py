@@ -26,6 +26,9 @@ class Account:
         descriptor = os.open(self.key_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as file:
             file.write(KEY + "\n")
+        signed = folder / "signed.pdf"
+        signed.write_text("signed")
+        self.agreement = str(signed)
         self.asks = [ASK]
         self.instances = {}
         self.seen = []

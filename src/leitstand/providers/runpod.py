@@ -46,7 +46,7 @@ from leitstand.providers.runpod_answers import (
 )
 from leitstand.providers.runpod_offers import GB_PER_GIB, PROVIDER, Catalogue
 from leitstand.wire.call import Reply, Wire, refusal
-from leitstand.wire.key import read_key
+from leitstand.wire.key import has_agreement, read_key
 from leitstand.wire.money import read_rate
 from leitstand.wire.pace import Pace, Quota, Rank
 from leitstand.wire.shape import parsed
@@ -95,7 +95,7 @@ class RunPod:
         address = settings.get("base_url") or ORIGIN
         self._wire = Wire(address, key, pace, transport, monotonic)
         self.account = Account(self._wire, self._rate)
-        agreed = bool(settings.get("agreement_file"))
+        agreed = has_agreement(settings.get("agreement_file"))
         self._catalogue = Catalogue(self.account, self._rate, agreed, monotonic)
         self._born: dict[str, float] = {}
         self._unexplained: dict[str, set[str]] = {}

@@ -32,7 +32,7 @@ from leitstand.providers.vast_account import QUOTAS, Account
 from leitstand.providers.vast_answers import Contract, Page, country
 from leitstand.providers.vast_offers import DISK_GB_MIN, GB_PER_GIB, PROVIDER, Search
 from leitstand.wire.call import Wire
-from leitstand.wire.key import read_key
+from leitstand.wire.key import has_agreement, read_key
 from leitstand.wire.money import read_rate
 from leitstand.wire.pace import Pace, Rank
 from leitstand.wire.shape import parsed
@@ -79,7 +79,7 @@ class Vast:
         address = settings.get("base_url") or ORIGIN
         wire = Wire(address, key, pace, transport, monotonic)
         self.account = Account(wire, rate, now, transport)
-        agreed = bool(settings.get("agreement_file"))
+        agreed = has_agreement(settings.get("agreement_file"))
         self._search = Search(self.account, agreed, bids, monotonic)
         self._created: dict[str, float] = {}
 

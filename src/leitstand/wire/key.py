@@ -37,6 +37,19 @@ class Key:
         return text
 
 
+def has_agreement(path: str | None) -> bool:
+    """Whether a processing agreement is recorded. Raises Problem `unreadable-path` where the file
+    that is named is none, because a tier rests on it."""
+    if not path:
+        return False
+    try:
+        with Path(path).expanduser().open("rb") as file:
+            return bool(file.read(1))
+    except OSError as error:
+        detail = error.strerror or type(error).__name__
+        raise Problem("unreadable-path", Exit.USAGE, path=path, detail=detail) from None
+
+
 def read_key(provider: str, path: str | None) -> Key:
     """The key of a provider. Raises Problem `provider-key-unset`, `unreadable-path`,
     `key-file-readable` (others may read it), `provider-key-damaged`."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
+from leitstand.core.problem import Exit, Problem
 from leitstand.ports import Rejected
 
 _MICRO = Decimal("0.000001")
@@ -32,9 +33,12 @@ class Rate:
 
 
 def read_rate(settings: Mapping[str, str]) -> Rate:
-    """Of the settings `usd_eur` and `usd_eur_date`. Raises Rejected on what is no rate."""
+    """Of the settings `usd_eur` and `usd_eur_date`. Raises Problem `dollar-rate-unset`, Rejected on
+    what is no rate."""
+    if "usd_eur" not in settings:
+        raise Problem("dollar-rate-unset", Exit.USAGE)
     try:
-        rate = Decimal(settings.get("usd_eur", ""))
+        rate = Decimal(settings["usd_eur"])
     except InvalidOperation:
         raise Rejected("usd_eur is not a rate") from None
     if not (rate.is_finite() and 0 < rate <= 100):

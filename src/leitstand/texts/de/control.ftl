@@ -30,6 +30,9 @@ problem-csr-refused = die Zertifikatsanfrage wurde abgelehnt
 problem-digest-differs = angekommen ist nicht, was angekündigt war
     .why = der SHA-256 weicht ab
     .do = erneut senden
+problem-dollar-rate-unset = es ist nicht bekannt, wie viel Euro ein Dollar ist
+    .why = der Anbieter nennt Preise in Dollar, und hier wird in Euro gerechnet
+    .do = den Kurs in leitstand.toml setzen: money.usd_eur = "0.92", und seinen Tag: money.usd_eur_date = 2026-11-20
 problem-end-by = ihr vereinbartes Ende ist gekommen
 problem-gated = { $capability } ist nicht freigegeben
     .why = das identifiziert oder beurteilt Personen, und diese Fassung kennt keine Freigaben

@@ -30,6 +30,9 @@ problem-csr-refused = the certificate request was refused
 problem-digest-differs = what arrived is not what was announced
     .why = its SHA-256 differs
     .do = send it again
+problem-dollar-rate-unset = it is not known how many euros a dollar is
+    .why = the provider asks dollars, and everything here is in euros
+    .do = set the rate in leitstand.toml: money.usd_eur = "0.92", and its day: money.usd_eur_date = 2026-11-20
 problem-end-by = its agreed end has come
 problem-gated = { $capability } is not approved
     .why = it identifies or judges persons, and this build has no approvals
