@@ -28,7 +28,7 @@ def key(tmp_path: Path) -> str:
 
 def connected(home: Path, name: str, money: dict[str, str], **own: Any) -> Any:
     folders = Folders.find({"LEITSTAND_HOME": str(home)})
-    settings = Settings(**{"providers": {name: own}, "money": money})
+    settings = Settings.model_validate({"providers": {name: own}, "money": money})
     return app._providers(settings, folders)[name]
 
 
@@ -75,4 +75,4 @@ def test_what_is_missing_is_said_before_anything_starts(
 )
 def test_a_setting_that_cannot_be_meant_is_refused(own: dict[str, str]) -> None:
     with pytest.raises(ValidationError):
-        Settings(**{"providers": {"runpod": own}})
+        Settings.model_validate({"providers": {"runpod": own}})

@@ -140,7 +140,8 @@ class RunPod:
             body["dataCenterIds"] = [place]
         if len(json.dumps(body).encode()) > BODY_BYTES_MAX:
             raise Rejected("the launch spec is larger than RunPod takes")
-        secrets = [spec.token, *body["env"].values()]
+        self._wire.keep_out(spec.token)
+        secrets = list(body["env"].values())
         reply = self._wire.call(
             Rank.CREATE, "launch", "POST", "/v2/pods", body=body, creating=True, secrets=secrets
         )

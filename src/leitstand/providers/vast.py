@@ -111,7 +111,8 @@ class Vast:
         }
         if bid:
             body["price"] = float(bid)
-        secrets = [spec.token, *body["env"].values()]
+        self.account.wire.keep_out(spec.token)
+        secrets = list(body["env"].values())
         path = f"/api/v0/asks/{_number(ask)}/"
         reply = self.account.send(Rank.CREATE, "create", "PUT", path, body, True, secrets)
         contract = self.account.made(reply)

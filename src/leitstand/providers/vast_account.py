@@ -42,7 +42,7 @@ class Account:
         now: Callable[[], datetime],
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self._wire, self._rate, self._now = wire, rate, now
+        self.wire, self._rate, self._now = wire, rate, now
         self._transport = transport
 
     def call(
@@ -55,7 +55,7 @@ class Account:
         query: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
         """One call whose answer must be a success."""
-        return self.good(self._wire.call(rank, endpoint, method, path, body=body, query=query))
+        return self.good(self.wire.call(rank, endpoint, method, path, body=body, query=query))
 
     def send(
         self,
@@ -68,7 +68,7 @@ class Account:
         secrets: Sequence[str] = (),
     ) -> Reply:
         """One call, whatever its answer says."""
-        return self._wire.call(
+        return self.wire.call(
             rank, endpoint, method, path, body=body, creating=creating, secrets=secrets
         )
 
@@ -169,5 +169,5 @@ class Account:
                         break
         except httpx.HTTPError as error:
             raise Unavailable(f"logs: {type(error).__name__}") from None
-        shown = self._wire.redact(text[:LOG_BYTES_MAX].decode("utf-8", "replace"))
+        shown = self.wire.redact(text[:LOG_BYTES_MAX].decode("utf-8", "replace"))
         return [LogLine(None, "container", line) for line in shown.splitlines()]

@@ -39,6 +39,7 @@ READ_SECONDS, CREATE_SECONDS = 30.0, 90.0
 ANSWER_SECONDS_MAX = 120.0
 ANSWER_BYTES_MAX = 32 << 20
 DETAIL_CHARACTERS_MAX = 200
+KEPT_OUT_MAX = 256
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 _SAID_IN = ("detail", "error", "message", "msg", "title")
 
@@ -83,6 +84,7 @@ class Wire:
             raise Rejected(f"base_url {error}") from None
         self._key, self._pace, self._monotonic = key, pace, monotonic
         self._http = httpx.Client(base_url=self._origin, transport=transport, trust_env=False)
+        self._kept_out: tuple[Key, ...] = ()
         self.sunset: datetime | None = None
 
     def call(
@@ -140,9 +142,17 @@ class Wire:
         except httpx.HTTPError as error:
             raise Unavailable(f"{endpoint}: {type(error).__name__}") from None
 
+    def keep_out(self, secret: str) -> None:
+        """Cut this out of whatever the provider says from now on: a machine may print what it was
+        told. The last ones are remembered; older ones are spent."""
+        self._kept_out = (*self._kept_out, Key(secret))[-KEPT_OUT_MAX:]
+
     def redact(self, text: str, *secrets: str) -> str:
-        """Text of the provider without the key."""
-        return self._key.redact(text, *secrets)
+        """Text of the provider without the key and without what is kept out."""
+        text = self._key.redact(text, *secrets)
+        for key in self._kept_out:
+            text = key.redact(text)
+        return text
 
     @contextmanager
     def _opened(
@@ -191,7 +201,7 @@ class Wire:
         text = self._key.redact(content.decode("utf-8", "replace"))
         body = _json(text)
         good = 200 <= status < 300
-        detail = "" if good else _shown(self._key.redact(_said(body, text), *secrets))
+        detail = "" if good else _shown(self.redact(_said(body, text), *secrets))
         return Reply(status, body, detail, after)
 
     def _note_sunset(self, text: str) -> None:
