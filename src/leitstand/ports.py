@@ -85,6 +85,7 @@ class Seen:
     label: str
     status: Status
     price_eur_per_hour: str | None = None
+    """With storage or without, as the provider says it."""
     gpu: str | None = None
     region: str | None = None
     raw: str | None = None

@@ -2,6 +2,7 @@
 
 import json
 from contextlib import suppress
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -111,6 +112,21 @@ def test_a_price_that_rose_since_the_search_is_not_paid(world, provider):
         end(world, provider, made.provider_id)
     world.forward(minutes=1)
     assert world.alive() == set()
+
+
+def test_what_is_had_as_offered_never_looks_dearer(world):
+    provider = world.connect(usd_eur="0.92137")
+    world.account.conduct.read_lag = timedelta(0)
+    offers = candidates(provider, Requirements(disk_gib=101))
+    by_gpu = {one.gpu: one for one in offers}
+    for number, one in enumerate(by_gpu.values()):
+        world.forward(minutes=1)
+        provider.launch(one, spec(), f"ls1-abcdefgh-{number}-1")
+    listed = {seen.label: seen for seen in provider.list()}
+    for number, one in enumerate(by_gpu.values()):
+        seen = listed[f"ls1-abcdefgh-{number}-1"]
+        assert Decimal(seen.price_eur_per_hour) <= one.rate_eur_per_hour
+        assert (seen.gpu, seen.region) == (one.gpu, one.region or seen.region)
 
 
 def test_what_differs_from_its_offer_is_never_left_unsaid(world, provider):

@@ -196,10 +196,11 @@ class VastWorld(RentedWorld):
         self.account.fates.append(ContractFate(dph=price, **fate))
 
     def befall_otherwise(self):
-        for other in ({"gpus": 3}, {"refused": True}):
+        others = ({"gpus": 3}, {"refused": True}, {"gpu": "RTX 3060"}, {"geolocation": "Peru, PE"})
+        for other in others:
             self.befall(**other)
         self.account.conduct.read_lag = timedelta(0)
-        return 2
+        return len(others)
 
     def alive(self):
         return {str(contract.id) for contract in self.account.live()}

@@ -283,7 +283,8 @@ def test_a_label_says_whose_and_until_when() -> None:
         (None, None, None, None),
         ("0.36", None, "eu", None),
         ("0.30", None, None, None),
-        ("0.37", None, "us", "price"),
+        ("0.38", None, None, None),
+        ("0.39", None, "us", "price"),
         (None, "RTX 3090", None, "gpu"),
         (None, "RTX 4090", "us", "region"),
     ],
@@ -291,4 +292,5 @@ def test_a_label_says_whose_and_until_when() -> None:
 def test_what_is_read_back_otherwise_than_offered(
     price: str | None, gpu: str | None, region: str | None, wanted: str | None
 ) -> None:
-    assert mismatch(instance(offer={"gpu": "RTX 4090"}), price, gpu, region) == wanted
+    offer = {"gpu": "RTX 4090", "storage_eur_per_hour": "0.02"}
+    assert mismatch(instance(offer=offer), price, gpu, region) == wanted

@@ -8,6 +8,8 @@ from decimal import Decimal
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from leitstand.core.problem import Problem
 from leitstand.ports import (
@@ -277,8 +279,21 @@ def test_dollars_become_euros_by_a_dated_rate():
     rate = read_rate({"usd_eur": "0.92", "usd_eur_date": "2026-11-20"})
     assert rate.euros(Decimal("2.07")) == Decimal("1.904400")
     assert rate.euros(Decimal("2.0699999999999998")) == rate.euros(Decimal("2.07"))
+    assert rate.charged(Decimal("0.1")) == rate.asked(Decimal("0.1")) == Decimal("0.092")
     assert rate.quoted(Decimal("2.0700")) == "2.07 USD × 0.92 (2026-11-20)"
     assert Rate(Decimal(1)).quoted(Decimal(30)) == "30 USD × 1"
+
+
+@given(
+    st.decimals(0, 100, places=4),
+    st.decimals(0, 1, places=3),
+    st.integers(8, 4000),
+    st.decimals("0.5", "1.5", places=5),
+)
+def test_a_price_that_was_kept_never_looks_dearer_than_it_was_offered(base, storage, disk, eur):
+    rate, disk_usd = Rate(eur), storage * disk / 720
+    read_back = Decimal(repr(float(base + disk_usd)))
+    assert rate.charged(read_back) <= rate.asked(base) + rate.asked(disk_usd)
 
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "much", "NaN", "Infinity", "1000"])

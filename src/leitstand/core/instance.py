@@ -241,8 +241,10 @@ def _never_created(need: Need, listing: Listing) -> tuple[Action, ...]:
 def mismatch(
     instance: Instance, price: str | None, gpu: str | None, region: str | None
 ) -> str | None:
-    """The first fact that a provider reads back otherwise than offered; None is no statement."""
-    if price is not None and Decimal(price) > instance.price:
+    """The first fact that a provider reads back otherwise than offered; None is no statement. A
+    price may be read back with storage or without."""
+    storage = Decimal(instance.offer.get("storage_eur_per_hour", 0))
+    if price is not None and Decimal(price) > instance.price + storage:
         return "price"
     offered = instance.offer.get("gpu")
     if gpu is not None and offered is not None and gpu != offered:

@@ -188,7 +188,7 @@ class RunPod:
         """What is read back otherwise than offered; what is not said does not differ."""
         kind, count, cloud, place = _parts(offer)
         gpu = pod.gpu
-        if pod.cost is not None and self._rate.euros(pod.cost) > offer.rate_eur_per_hour:
+        if pod.cost is not None and self._rate.charged(pod.cost) > offer.rate_eur_per_hour:
             return "dearer than offered"
         if gpu and (
             (gpu.id or kind) != kind or (count if gpu.count is None else gpu.count) != count
@@ -219,7 +219,7 @@ class RunPod:
             provider_id=pod.id,
             label=label,
             status=STATUSES.get(pod.status or "", Status.UNKNOWN),
-            price_eur_per_hour=None if pod.cost is None else str(self._rate.euros(pod.cost)),
+            price_eur_per_hour=None if pod.cost is None else str(self._rate.charged(pod.cost)),
             gpu=_gpu_of(pod),
             region=self.account.country(pod.data_center),
             raw=(pod.status or "")[:200],

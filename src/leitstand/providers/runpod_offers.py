@@ -95,8 +95,8 @@ class Catalogue:
             tier=best if self._agreed else "C",
             region=region,
             host=None,
-            price_eur_per_hour=self._rate.euros(usd),
-            storage_eur_per_hour=self._rate.euros(DISK_USD_PER_GB_HOUR * disk_gb),
+            price_eur_per_hour=self._rate.asked(usd),
+            storage_eur_per_hour=self._rate.asked(DISK_USD_PER_GB_HOUR * disk_gb),
             tier_if_agreed=best,
             quoted=self._rate.quoted(usd),
         )

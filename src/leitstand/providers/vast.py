@@ -39,7 +39,6 @@ from leitstand.wire.shape import parsed
 
 ORIGIN = "https://console.vast.ai"
 LIST_ROWS, LIST_PAGES_MAX = 25, 400
-PRICE_TOLERANCE = Decimal("1.05")
 
 
 def connect(settings: Mapping[str, str]) -> Vast:
@@ -136,13 +135,15 @@ class Vast:
             return seen
         if contract is None:
             return seen
-        most = offer.rate_eur_per_hour * PRICE_TOLERANCE
+        price = contract.dph_total
         if contract.is_bid is not None and contract.is_bid != bid:
             self._give_back(seen, "rented in another way than asked")
-        if contract.dph_total is not None and self.account.euros(contract.dph_total) > most:
+        if price is not None and self.account.rate.charged(price) > offer.rate_eur_per_hour:
             self._give_back(seen, "dearer than offered")
-        if contract.num_gpus is not None and contract.num_gpus != offer.gpus:
-            self._give_back(seen, "not the GPUs offered")
+        read = (contract.num_gpus, contract.gpu_name, contract.image, country(contract.geolocation))
+        told = (offer.gpus, offer.gpu, self._image, offer.region)
+        if any(None not in (a, b) and a != b for a, b in zip(read, told, strict=True)):
+            self._give_back(seen, "not what was offered")
         return self._seen(contract, seen.label)
 
     def _give_back(self, seen: Seen, why: str) -> None:
@@ -225,7 +226,7 @@ class Vast:
         self.account.prepay(_number(provider_id), amount_eur)
 
     def _seen(self, row: Contract, label: str | None = None) -> Seen:
-        price = None if row.dph_total is None else str(self.account.euros(row.dph_total))
+        price = None if row.dph_total is None else str(self.account.rate.charged(row.dph_total))
         region = country(row.geolocation)
         return Seen(
             str(row.id), label or row.label or "", row.status, price, row.gpu_name, region, row.raw

@@ -42,7 +42,7 @@ class Account:
         now: Callable[[], datetime],
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self.wire, self._rate, self._now = wire, rate, now
+        self.wire, self.rate, self._now = wire, rate, now
         self._transport = transport
 
     def call(
@@ -101,18 +101,10 @@ class Account:
 
     # --- money -----------------------------------------------------------------------------------
 
-    def euros(self, usd: Decimal) -> Decimal:
-        """Of dollars."""
-        return self._rate.euros(usd)
-
-    def quoted(self, usd: Decimal) -> str:
-        """The original of a price."""
-        return self._rate.quoted(usd)
-
     def balance(self) -> Decimal:
         """Credit left, in euros."""
         answer = self.call(Rank.LOOK, "user", "GET", "/api/v0/users/current")
-        return self.euros(parsed(Credit, answer).credit)
+        return self.rate.euros(parsed(Credit, answer).credit)
 
     def billed(self, since: datetime, until: datetime) -> Iterator[Billed]:
         """What instances cost between two moments, one row for each contract and period."""
@@ -125,7 +117,7 @@ class Account:
             for charge in page.results:
                 yield Billed(
                     charge.source.removeprefix("instance-"),
-                    self.euros(charge.amount),
+                    self.rate.euros(charge.amount),
                     datetime.fromtimestamp(charge.start, UTC),
                     datetime.fromtimestamp(charge.end, UTC),
                 )
@@ -136,7 +128,7 @@ class Account:
 
     def prepay(self, provider_id: int, amount_eur: Decimal) -> None:
         """Pay ahead for an instance."""
-        amount = float(amount_eur / self._rate.eur_per_usd)
+        amount = float(amount_eur / self.rate.eur_per_usd)
         path = f"/api/v0/instances/prepay/{provider_id}/"
         self.call(Rank.CREATE, "prepay", "PUT", path, {"amount": amount})
 

@@ -122,6 +122,7 @@ class Contract(Shape):
     gpu_name: str | None = None
     num_gpus: int | None = None
     geolocation: str | None = None
+    image: str | None = Field(default=None, validation_alias="image_uuid")
 
     @property
     def status(self) -> Status:

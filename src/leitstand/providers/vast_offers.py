@@ -101,12 +101,12 @@ class Search:
             tier=ask.tier(agreed=self._agreed),
             region=country(ask.geolocation),
             host=str(ask.machine_id),
-            price_eur_per_hour=self._account.euros(price),
-            storage_eur_per_hour=self._account.euros(ask.storage_cost * disk_gb / MONTH_HOURS),
+            price_eur_per_hour=self._account.rate.asked(price),
+            storage_eur_per_hour=self._account.rate.asked(ask.storage_cost * disk_gb / MONTH_HOURS),
             bid=bid is not None,
             reliability=ask.reliability,
             tier_if_agreed=ask.tier(agreed=True),
-            quoted=self._account.quoted(price),
+            quoted=self._account.rate.quoted(price),
         )
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal, InvalidOperation
 
 from leitstand.core.problem import Exit, Problem
 from leitstand.ports import Rejected
 
-_MICRO = Decimal("0.000001")
+_MICRO, _NANO = Decimal("0.000001"), Decimal("0.000000001")
 USD_MAX = Decimal(1_000_000)
 """More is no price, and no amount that the store could keep."""
 
@@ -21,10 +21,19 @@ class Rate:
     eur_per_usd: Decimal
     day: str | None = None
 
-    def euros(self, usd: Decimal) -> Decimal:
+    def euros(self, usd: Decimal, rounding: str = ROUND_HALF_EVEN) -> Decimal:
         """In millionths. Dollars are rounded first, so that the same price in two spellings
         (2.07, 2.0699999999999998) is the same in euros."""
-        return (usd.quantize(_MICRO) * self.eur_per_usd).quantize(_MICRO)
+        return (usd.quantize(_NANO) * self.eur_per_usd).quantize(_MICRO, rounding)
+
+    def asked(self, usd: Decimal) -> Decimal:
+        """A price or a part of one, as offers carry it: rounded up."""
+        return self.euros(usd, ROUND_CEILING)
+
+    def charged(self, usd: Decimal) -> Decimal:
+        """A price as it is read back: rounded down, so that one that was kept never looks dearer
+        than the parts of the offer together."""
+        return self.euros(usd, ROUND_FLOOR)
 
     def quoted(self, usd: Decimal) -> str:
         """The original of a price per hour, with what made euros of it."""
