@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from leitstand.core.placement import Offer, Requirements
     from leitstand.core.problem import Problem
+    from leitstand.core.rented import Billed, LogLine
 
     Rgb = npt.NDArray[np.uint8]
     Samples = npt.NDArray[np.float32]
@@ -117,6 +119,24 @@ class Provider(Protocol):
     def pause(self, provider_id: str) -> None: ...
     def resume(self, provider_id: str) -> None: ...
     def terminate(self, provider_id: str) -> None: ...
+
+
+class Books(Protocol):
+    """The money of an account at a provider, in euros: the credit left, and what instances cost, of
+    which the last hour may still grow."""
+
+    def balance(self) -> Decimal: ...
+    def billed(self, since: datetime, until: datetime) -> Iterable[Billed]: ...
+
+
+class Rented(Provider, Protocol):
+    """A provider of machines that are paid for."""
+
+    @property
+    def account(self) -> Books: ...
+    def logs(self, provider_id: str, lines: int = 200) -> Iterable[LogLine]:
+        """The last lines of an instance and its host. Raises Unavailable while they are on their way."""
+        ...
 
 
 class ProviderError(Exception):

@@ -162,6 +162,14 @@ def test_what_never_gets_ready_is_ended_and_what_it_cost_is_known(world, provide
     assert booked > 0
 
 
+def test_the_last_lines_can_be_read_once_they_are_there(world, provider):
+    made = launch(world, provider, LABEL)
+    world.forward(minutes=10)
+    said = patient(world, lambda: list(provider.logs(made.provider_id, 50)))
+    assert 0 < len(said) <= 50
+    assert all(line.text and line.source for line in said)
+
+
 def test_the_balance_is_what_is_left(world, provider):
     launch(world, provider, LABEL)
     world.forward(hours=2)

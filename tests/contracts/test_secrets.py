@@ -82,10 +82,7 @@ class Watched:
             account.balance,
             lambda: account.billed(now() - timedelta(hours=1), now()),
         ]
-        if hasattr(provider, "logs"):
-            calls.append(lambda: provider.logs(provider_id, 1))
-        else:
-            calls.append(lambda: account.read_logs(account.request_logs(int(provider_id), 10)))
+        calls += [lambda: provider.logs(provider_id, 1)] * 4
         for call in calls:
             self.ask(call)
         self.ask(lambda: provider.terminate(provider_id))

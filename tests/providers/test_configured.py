@@ -12,9 +12,12 @@ from leitstand import app
 from leitstand.config import Settings
 from leitstand.core.problem import Problem
 from leitstand.folders import Folders
-from leitstand.ports import Capability
+from leitstand.ports import Capability, Rented
+from leitstand.providers.runpod import RunPod
+from leitstand.providers.vast import Vast
 from tests.contracts.worlds import KEY
 
+RENTED: tuple[type[Rented], ...] = (RunPod, Vast)
 RATE = {"usd_eur": "0.92", "usd_eur_date": "2026-11-20"}
 
 
@@ -36,7 +39,8 @@ def connected(home: Path, name: str, money: dict[str, str], **own: Any) -> Any:
 def test_a_provider_is_found_by_its_name_and_given_its_settings(
     tmp_path: Path, key: str, name: str
 ) -> None:
-    made = connected(tmp_path, name, RATE, key_file=key, bids=True)
+    made: Rented = connected(tmp_path, name, RATE, key_file=key, bids=True)
+    assert made.account
     assert (Capability.SPOT in made.capabilities) == (name == "vast")
 
 

@@ -300,9 +300,10 @@ def test_logs_are_read_without_the_key(account, vast):
         ok(success=True, result_url="https://logs.example/1")
     ]
     account.script["GET", "/1"] = [httpx.Response(404), httpx.Response(200, text="booted")]
-    url = vast.account.request_logs(1, 100)
-    assert vast.account.read_logs(url) is None
-    assert [line.text for line in vast.account.read_logs(url)] == ["booted"]
+    with pytest.raises(Unavailable):
+        vast.logs("1")
+    assert [line.text for line in vast.logs("1")] == ["booted"]
+    assert len(account.bodies("PUT", "/api/v0/instances/request_logs/")) == 1
     assert "Authorization" not in account.seen[-1].headers
 
 

@@ -17,6 +17,7 @@ import httpx
 
 from leitstand.boot import render
 from leitstand.core.offer import Offer, Requirements
+from leitstand.core.rented import LogLine
 from leitstand.launch import LABEL_PREFIX
 from leitstand.ports import (
     Capability,
@@ -38,7 +39,7 @@ from leitstand.wire.pace import Pace, Rank
 from leitstand.wire.shape import parsed
 
 ORIGIN = "https://console.vast.ai"
-LIST_ROWS, LIST_PAGES_MAX = 25, 400
+LIST_ROWS, LIST_PAGES_MAX, LOGS_MAX = 25, 400, 256
 
 
 def connect(settings: Mapping[str, str]) -> Vast:
@@ -81,6 +82,7 @@ class Vast:
         agreed = has_agreement(settings.get("agreement_file"))
         self._search = Search(self.account, agreed, bids, monotonic)
         self._created: dict[str, float] = {}
+        self._logs: dict[str, str] = {}
 
     def offers(self, want: Requirements) -> Iterable[Offer]:
         """What can be rented now, with the wanted disk in its price."""
@@ -218,6 +220,19 @@ class Vast:
             return False
         self.account.good(reply)
         return True
+
+    def logs(self, provider_id: str, lines: int = 200) -> Iterable[LogLine]:
+        """The last lines, which Vast lays down somewhere some seconds after they were asked for:
+        Unavailable until then, and the next call looks there again."""
+        url = self._logs.get(provider_id)
+        if url is None:
+            url = self.account.request_logs(_number(provider_id), max(1, lines))
+            self._logs = dict([*self._logs.items(), (provider_id, url)][-LOGS_MAX:])
+        said = self.account.read_logs(url)
+        if said is None:
+            raise Unavailable("the logs are not there yet")
+        self._logs.pop(provider_id, None)
+        return said
 
     def prepay(self, provider_id: str, amount_eur: Decimal) -> None:
         """Reserve by paying ahead: cheaper, and partly lost when the instance is ended early."""
