@@ -16,6 +16,7 @@ from leitstand.control.question import Question, market_of, plain
 from leitstand.control.transaction import Tx
 from leitstand.core import gate, limits
 from leitstand.core.access import Actor
+from leitstand.core.board import Board
 from leitstand.core.cost import Budget, left_in
 from leitstand.core.history import History
 from leitstand.core.job import FUSE
@@ -207,9 +208,16 @@ class Planner:
         wants = {name: self.wanted_of(name, want, terms.now) for name in names}
         odds = [history.odds(offer, terms.now) for offer in offers]
         outlooks = [outlook(o, load, one) for o, one in zip(offers, odds, strict=True)]
-        if any(offer.tier != OWN_TIER for offer in offers):
+        if _elsewhere(offers):
             terms = replace(terms, outside=self._outside())
         return Question(tuple(offers), wants, terms, tuple(outlooks))
+
+    def board(self, offers: Sequence[Offer], want: Requirements, now: datetime) -> Board:
+        """These offers prepared for all jobs of one need."""
+        history = self._history()
+        wants = {o.provider: self.wanted_of(o.provider, want, now) for o in offers}
+        outside = self._outside() if _elsewhere(offers) else None
+        return Board(offers, wants, lambda offer: history.odds(offer, now), now, outside)
 
     def odds(self, offers: Sequence[Offer], now: datetime) -> list[Odds]:
         """What is believed of these offers."""
@@ -254,6 +262,10 @@ class Planner:
             "work_seconds": round(work.load.seconds, 1),
             "download_gib": round(work.load.download_gib, 3),
         }
+
+
+def _elsewhere(offers: Sequence[Offer]) -> bool:
+    return any(offer.tier != OWN_TIER for offer in offers)
 
 
 def _load(ready: Sequence[tuple[Medium, set[str]]], models: Sequence[ModelVersion]) -> Load:

@@ -10,8 +10,18 @@ from typing import Any
 
 from leitstand.core import limits
 from leitstand.core.change import would_change
-from leitstand.core.outlook import Outlook
-from leitstand.core.placement import Offer, Placement, Rejection, Requirements, Terms, place
+from leitstand.core.job import FUSE
+from leitstand.core.outlook import Load, Outlook
+from leitstand.core.placement import (
+    OWN_TIER,
+    Offer,
+    Placement,
+    Rejection,
+    Requirements,
+    Terms,
+    combined,
+    place,
+)
 
 _AMOUNTS = ("price_eur_per_hour", "minimum_eur", "storage_eur_per_hour")
 
@@ -130,3 +140,17 @@ def _moment(text: str | None) -> datetime | None:
 
 def _amount(text: str | None) -> Decimal | None:
     return None if text is None else Decimal(text)
+
+
+def needed(inputs: Mapping[str, Any], tier: str | None) -> Requirements:
+    """What the tasks that a decision planned need of a machine: of the own one the report's, of
+    others what all the rest do."""
+    wants = inputs["requirements"]
+    chosen = [wants[FUSE]] if tier == OWN_TIER else [w for n, w in wants.items() if n != FUSE]
+    return combined([want_of(want) for want in chosen])
+
+
+def remaining(inputs: Mapping[str, Any], share: float) -> Load:
+    """This share of the work that a decision planned."""
+    seconds, gib = float(inputs["work_seconds"]), float(inputs.get("download_gib", 0.0))
+    return Load(seconds * share, gib * share)

@@ -19,26 +19,26 @@ import structlog
 from leitstand.control.commands import Command, Door
 from leitstand.control.instances import PACE, IntendInstance, Observe
 from leitstand.control.jobs import GiveUpJob, NoteWaiting
+from leitstand.control.market import Offers
 from leitstand.control.money import over_budget
 from leitstand.control.plan import Planner
-from leitstand.control.question import plain, want_of
+from leitstand.control.question import needed, plain, remaining
 from leitstand.control.transaction import Tx
 from leitstand.control.turns import Rounds, Turns
 from leitstand.core import limits
 from leitstand.core.access import SYSTEM
+from leitstand.core.board import Board
 from leitstand.core.cost import covering, left_in
 from leitstand.core.instance import Action, AskEnd, Instance, Listing, Need, decide, mismatch
-from leitstand.core.job import FUSE, Job
+from leitstand.core.job import Job
 from leitstand.core.machine import NotAllowed
 from leitstand.core.outlook import Load
 from leitstand.core.placement import (
-    Offer,
     Placement,
     Ranked,
     Refusal,
     Requirements,
     Terms,
-    combined,
     resting,
 )
 from leitstand.core.problem import Param, Problem
@@ -91,6 +91,7 @@ class Reconciler:
         self._clock = clock
         self._listed_at: dict[str, datetime] = {}
         self._rounds = Rounds(door.database)
+        self._boards: dict[tuple[Requirements, str | None], tuple[Offers, Board]] = {}
 
     def step(self, now: datetime) -> timedelta | None:
         """Observe, decide, act; then see that every open job has an instance to serve it. After
@@ -116,6 +117,7 @@ class Reconciler:
                 if actions and not _asked_lately(actions, ends.get(instance.id), now):
                     turns.take(instance.id, partial(self._observe, instance, actions, after))
             turns.take("orphans", lambda: self._orphans(listings, after))
+            self._boards.clear()
             for work in self._rounds.next():
                 turns.take(work.job.id, partial(self._want, work, now))
         ending = {
@@ -254,15 +256,17 @@ class Reconciler:
         """The best offer by the rules of the plan, those excepted that were refused just now.
         Raises Problem `over-budget` when money is all that is missing."""
         job = work.job
-        want = _requirements(decision.inputs, tier)
+        want = needed(decision.inputs, tier)
         only = decision.inputs.get("provider") if tier is None else None
-        offers = self._planner.offers(want, only, now)
+        offers, board = self._asked(want, only, now)
         awake, refused = resting(offers.found, refusals, now)
+        if refused is not None:
+            board = self._planner.board(awake, want, now)
         planned = self._door.database.read(lambda conn: jobs.ordinary_tasks(conn, job.id))
-        load = _load(decision.inputs, work.ordinary / max(planned, 1))
+        load = remaining(decision.inputs, work.ordinary / max(planned, 1))
         budgets = self._planner.budgets(job.id, job.budget_cap, now)
-        left = left_in(budgets)
-        placed = self._placed(awake, want, load, Terms(now, job.deadline_at, left, shares))
+        terms = Terms(now, job.deadline_at, left_in(budgets), shares)
+        placed = _placed(board, load, terms)
         if placed.chosen is not None:
             return placed.chosen
         needs = [Decimal(why.needs) for _, why in placed.rejected if why.rule == "budget"]
@@ -274,19 +278,17 @@ class Reconciler:
         elif short is not None:
             raise over_budget(short, min(needs))
         else:
-            self._wait(job, "no-offer", now, rejected=len(placed.rejected))
+            self._wait(job, "no-offer", now, rejected=len(awake))
         return None
 
-    def _placed(
-        self, offers: list[Offer], want: Requirements, load: Load, terms: Terms
-    ) -> Placement:
-        """The best offer that keeps the deadline; where none does, the best firm one, because late
-        is better than never."""
-        placed = self._planner.question(offers, want, load, terms).answer()
-        if placed.chosen is not None or terms.due_at is None:
-            return placed
-        firm = [offer for offer in offers if not offer.bid]
-        return self._planner.question(firm, want, load, replace(terms, due_at=None)).answer()
+    def _asked(self, want: Requirements, only: str | None, now: datetime) -> tuple[Offers, Board]:
+        """What is offered for a need; jobs of one step share the answer."""
+        known = self._boards.get((want, only))
+        if known is None:
+            offers = self._planner.offers(want, only, now)
+            known = offers, self._planner.board(offers.found, want, now)
+            self._boards[want, only] = known
+        return known
 
     def _intend(
         self, job: Job, chosen: Ranked, wanted: int, tier: str | None, now: datetime
@@ -312,6 +314,15 @@ class Reconciler:
 
     def _give_up(self, job: Job, reason: dict[str, Any], now: datetime) -> None:
         self._door.run(GiveUpJob(job.id, reason), SYSTEM, now)
+
+
+def _placed(board: Board, load: Load, terms: Terms) -> Placement:
+    """The best offer that keeps the deadline; where none does, the best firm one, because late is
+    better than never."""
+    placed = board.place(load, terms)
+    if placed.chosen is not None or terms.due_at is None:
+        return placed
+    return board.place(load, replace(terms, due_at=None), firm=True)
 
 
 def _own(instance: Instance, listed: list[Seen]) -> Seen | None:
@@ -377,15 +388,3 @@ def _need(
         launch="none" if launch is None else launch.state,
         launch_over_at=None if launch is None else launch.not_before or launch.updated_at,
     )
-
-
-def _load(inputs: dict[str, Any], share: float) -> Load:
-    """What is left of the work that was planned."""
-    seconds, gib = float(inputs["work_seconds"]), float(inputs.get("download_gib", 0.0))
-    return Load(seconds * share, gib * share)
-
-
-def _requirements(inputs: dict[str, Any], tier: str | None) -> Requirements:
-    wants = inputs["requirements"]
-    chosen = [wants[FUSE]] if tier == "L" else [w for n, w in wants.items() if n != FUSE]
-    return combined([want_of(want) for want in chosen])

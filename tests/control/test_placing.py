@@ -1,0 +1,72 @@
+"""Jobs of one step are placed on what was offered once; nothing is kept for the next step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from leitstand.core.job import Job
+from leitstand.core.placement import Offer, Requirements
+from leitstand.ports import NoCapacity
+from leitstand.store import instances
+from tests.control.rig import TENANT, Rented, Rig
+
+
+class Counted(Rented):
+    """Two offers of one price, and how often they were asked for."""
+
+    asked = 0
+
+    def offers(self, want: Requirements) -> Iterable[Offer]:
+        self.asked += 1
+        for found in super().offers(want):
+            yield replace(found, offer_id="1")
+            yield replace(found, offer_id="2")
+
+
+@pytest.fixture
+def counted(rig: Rig) -> Counted:
+    providers: Any = rig.reconciler._providers
+    found = providers["rented"] = rig.rented = Counted()
+    return found
+
+
+def taken(rig: Rig, job_id: str) -> list[str]:
+    found = rig.read(lambda conn: instances.of_job(conn, TENANT, job_id))
+    return [str(one.offer["offer_id"]) for one in found]
+
+
+def turned_away(rig: Rig, jobs: int) -> list[Job]:
+    """Jobs whose first launch, which starts with them, was refused."""
+    rig.rented.fails = [NoCapacity("gone")] * jobs
+    started = [rig.job() for _ in range(jobs)]
+    rig.effects.step(rig.time)
+    assert [taken(rig, job.id) for job in started] == [["1"]] * jobs
+    return started
+
+
+def test_jobs_of_one_need_share_one_answer_within_a_step(rig: Rig, counted: Counted) -> None:
+    jobs = turned_away(rig, 3)
+    planned = counted.asked
+    rig.reconciler.step(rig.time)
+    assert counted.asked == planned + 1
+    assert [taken(rig, job.id) for job in jobs] == [["1", "2"]] * 3
+
+
+def test_the_next_step_asks_again(rig: Rig, counted: Counted) -> None:
+    turned_away(rig, 1)
+    rig.reconciler.step(rig.time)
+    turned_away(rig, 1)
+    planned = counted.asked
+    rig.reconciler.step(rig.time)
+    assert counted.asked == planned + 1
+
+
+def test_once_the_pause_is_over_the_first_offer_is_taken_again(rig: Rig, counted: Counted) -> None:
+    (job,) = turned_away(rig, 1)
+    rig.later(seconds=2)
+    rig.reconciler.step(rig.time)
+    assert taken(rig, job.id) == ["1", "1"]
