@@ -26,7 +26,9 @@ from leitstand.ports import (
     UnknownOutcome,
 )
 from leitstand.providers.vast import Vast
+from tests.contracts.worlds import VastWorld
 from tests.providers.vast_account import ASK, KEY, Account, ok, refused
+from tests.wire.vast_world import Machine
 
 LABEL = "ls1-abcdefgh-A-1"
 NOW = datetime(2026, 11, 24, 23, 0, tzinfo=UTC)
@@ -137,6 +139,17 @@ def test_a_search_pages_by_price_and_is_kept_for_a_minute(account, vast, ticks):
     ticks.now = 61
     vast.offers(Requirements())
     assert len(account.seen) == 4
+
+
+def test_few_that_will_do_are_found_among_many_that_are_cheaper(tmp_path):
+    world = VastWorld(tmp_path)
+    big = [machine for machine in world.account.machines if machine.gpu.startswith("H100")]
+    facts = {"gpus": 1, "slices": (1,), "dph": Decimal("0.05"), "ends": big[0].ends}
+    small = [Machine(5000 + number, 1, **facts) for number in range(400)]
+    world.account.machines[:] = [*small, *big]
+    found = world.connect().offers(Requirements(vram_gib=80, disk_gib=100, tier_min="C"))
+    kinds = {offer.gpu for offer in found}
+    assert kinds == {"H100 SXM", "RTX 4090"}
 
 
 def test_a_launch_names_all_that_makes_it_cancel_and_found_again(account, vast):

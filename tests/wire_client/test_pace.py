@@ -76,6 +76,16 @@ def test_less_than_a_second_is_waited_out(time):
     assert time.slept == [0.75, 0.75]
 
 
+def test_a_create_may_follow_another_and_no_hint_is_slept_through(time):
+    pace = made(time, create=[Quota(1, 4.5)])
+    for _ in range(2):
+        pace.take("create", Rank.CREATE)
+    assert time.slept == [4.5]
+    pace.refused("create", timedelta(seconds=3))
+    with pytest.raises(RateLimited):
+        pace.take("create", Rank.CREATE)
+
+
 def test_endpoints_have_quotas_of_their_own(time):
     pace = made(time, search=[Quota(1, 30)], list=[Quota(1, 5)])
     pace.take("search", Rank.SEARCH)

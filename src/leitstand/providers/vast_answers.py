@@ -31,7 +31,7 @@ _STARTING = {None, "", "created", "loading", "rebooting", "restarting", "recycli
 _STOPPED = {"stopped", "exited", "frozen"}
 _COUNTRY = re.compile(r"(?:^|,)\s*([A-Z]{2})\s*$")
 _NOMINAL_GIB = (4, 6, 8, 10, 11, 12, 16, 20, 24, 32, 40, 48, 64, 80, 94, 96, 141, 180, 192)
-_NOMINAL_SHARE = 0.93
+NOMINAL_SHARE = 0.93
 """Reported memory is what is usable, up to 7 % below the size a card is sold by."""
 
 ACCELERATORS = {"nvidia": "cuda", "cuda": "cuda", "amd": "rocm"}
@@ -90,7 +90,7 @@ class Ask(Shape):
     def vram_gib(self) -> float:
         """The size the card is sold by, where the reported memory is near it."""
         real = self.gpu_ram / 1024
-        near = (size for size in _NOMINAL_GIB if size * _NOMINAL_SHARE <= real <= size)
+        near = (size for size in _NOMINAL_GIB if size * NOMINAL_SHARE <= real <= size)
         return float(next(near, real))
 
     @property

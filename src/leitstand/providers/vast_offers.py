@@ -5,20 +5,22 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 from leitstand.core.offer import TIERS, Offer, Requirements
+from leitstand.ports import ProviderError
 from leitstand.providers.vast_account import Account
-from leitstand.providers.vast_answers import Ask, Asks, country
+from leitstand.providers.vast_answers import NOMINAL_SHARE, Ask, Asks, country
 from leitstand.wire.pace import Rank
 from leitstand.wire.shape import parsed
 
 PROVIDER = "vast"
 SEARCH_ROWS = 64
 """One search answers no more, whatever limit it is given."""
-SEARCH_PAGES_MAX = 4
+SEARCH_PAGES_MAX = 3
 SEARCH_KEPT = timedelta(seconds=60)
 """Ten searches a minute are allowed, and an unknown number a day."""
 DISK_GB_MIN, MONTH_HOURS = 8, 720
@@ -61,14 +63,19 @@ class Search:
         self._kept = {key: one for key, one in list(self._kept.items()) if one[0] > fresh}
         self._taken = {ask: at for ask, at in list(self._taken.items()) if at > fresh}
         if name not in self._kept:
-            found = self._pages(query)
-            self._kept = {**self._kept, name: (now, found)}
+            found = {ask.id: ask for ask in self._pages(query, SEARCH_PAGES_MAX)}
+            wide = _query(Requirements(), disk_gb)
+            if name != json.dumps(wide, sort_keys=True):
+                with suppress(ProviderError):
+                    found |= {ask.id: ask for ask in self._pages(wide, 1)}
+            self._kept = {**self._kept, name: (now, list(found.values()))}
         return [ask for ask in self._kept[name][1] if ask.id not in self._taken]
 
-    def _pages(self, query: dict[str, Any]) -> list[Ask]:
+    def _pages(self, query: dict[str, Any], most: int) -> list[Ask]:
         """By price, because no page number is known; rows at the edge come twice."""
+        query = dict(query)
         asks: dict[int, Ask] = {}
-        for _ in range(SEARCH_PAGES_MAX):
+        for _ in range(most):
             answer = self._account.call(Rank.SEARCH, "search", "POST", "/api/v0/bundles/", query)
             page = parsed(Asks, answer).offers
             fresh = [ask for ask in page if ask.id not in asks]
@@ -111,6 +118,8 @@ class Search:
 
 
 def _query(want: Requirements, disk_gb: int) -> dict[str, Any]:
+    """What an offer must have at least, where one that lacks it would push those that have it off
+    the pages. The cheapest of all are asked for apart, so that people see why they are not taken."""
     query: dict[str, Any] = {
         "rentable": {"eq": True},
         "rented": {"eq": False},
@@ -120,6 +129,10 @@ def _query(want: Requirements, disk_gb: int) -> dict[str, Any]:
         "limit": SEARCH_ROWS,
         "allocated_storage": disk_gb,
     }
+    if want.vram_gib > 0:
+        query["gpu_ram"] = {"gte": math.floor(want.vram_gib * 1024 * NOMINAL_SHARE)}
+    if want.disk_gib > 0:
+        query["disk_space"] = {"gte": disk_gb}
     if TIERS.index(want.tier_min) <= TIERS.index("C"):
         query["verified"] = {"eq": True}
     if TIERS.index(want.tier_min) <= TIERS.index("B"):

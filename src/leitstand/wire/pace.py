@@ -21,8 +21,9 @@ from threading import Lock
 
 from leitstand.ports import RateLimited
 
-BRIEF = 1.0
-"""Seconds that a call is held back rather than refused."""
+BRIEF, BRIEF_CREATE = 1.0, 5.0
+"""Seconds that a call is held back rather than refused. A create that is refused takes its instance
+with it, so it is given more: two at once may follow one another at Vast.ai."""
 END_AT_LEAST = 60.0
 """Seconds after which another end is tried, whatever the books say."""
 HINT_MAX = 3600.0
@@ -97,12 +98,13 @@ class Pace:
         with self._lock:
             now = self._monotonic()
             own, shared = self._windows.get(endpoint, ()), self._windows.get("", ())
-            wait = max(0.0, self._held.get(self._scope(endpoint), now) - now)
-            wait = max([wait, *(window.wait(1.0, now) for window in own)])
+            held = max(0.0, self._held.get(self._scope(endpoint), now) - now)
+            wait = max([held, *(window.wait(1.0, now) for window in own)])
             wait = max([wait, *(window.wait(rank.value, now) for window in shared)])
+            brief = BRIEF_CREATE if rank is Rank.CREATE and held <= BRIEF else BRIEF
             if rank is Rank.END and wait > BRIEF:
                 wait = min(wait, max(0.0, self._end_tried + END_AT_LEAST - now))
-            if wait > BRIEF:
+            if wait > brief:
                 raise RateLimited(f"{endpoint}: quota used up", timedelta(seconds=wait))
             if rank is Rank.END:
                 self._end_tried = now + wait
