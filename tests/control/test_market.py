@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from leitstand.control.market import KEPT_PER_PROVIDER, Market
 from leitstand.core import limits
@@ -176,3 +178,29 @@ def test_needs_are_forgotten_the_oldest_first(two: Two) -> None:
     for size, known in ((0, False), (KEPT_PER_PROVIDER, True)):
         answer = two.market.offers(Requirements(disk_gib=float(size)), "one", NOW)
         assert bool(answer.found) is known
+
+
+MINUTES = st.floats(0, 2 * limits.OFFERS_AGE_MAX.total_seconds() / 60)
+OUTCOMES = st.sampled_from((None, Unavailable, NoFunds))
+
+
+@given(st.lists(st.tuples(MINUTES, OUTCOMES), max_size=8))
+def test_an_answer_is_the_provider_s_own_or_its_last_good_one_while_that_is_young(
+    asks: list[tuple[float, type[Exception] | None]],
+) -> None:
+    two, now = Two(), NOW
+    good: tuple[int, datetime] | None = None
+    for number, (minutes, error) in enumerate(asks, start=1):
+        now += timedelta(minutes=minutes)
+        two.one.fails = None if error is None else error("no")
+        answer = two.market.offers(WANT, "one", now)
+        if error is None:
+            good = number, now
+        young = good is not None and now - good[1] <= limits.OFFERS_AGE_MAX
+        if error is NoFunds or (error is not None and not young):
+            assert (answer.found, answer.silent) == ([], {"one": error.__name__})
+        else:
+            assert good is not None
+            assert [found.offer_id for found in answer.found] == [f"one-{good[0]}"]
+            age = (now - good[1]).total_seconds()
+            assert answer.aged == ({} if error is None else {"one": pytest.approx(age)})

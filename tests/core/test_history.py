@@ -211,6 +211,42 @@ def test_without_a_record_a_rented_machine_is_believed_to_be_average() -> None:
     assert odds.quarantine_until is None
 
 
+@given(st.lists(EVENTS, max_size=10), st.lists(EVENTS, max_size=10), st.booleans())
+def test_odds_are_odds_whatever_happened(there: list[Event], here: list[Event], bid: bool) -> None:
+    place = replace(PLACE, bid=bid)
+    history = History([told(place, *there), told(host_of(place, "h"), *here)])
+    odds = history.odds(offer(bid=bid), NOW)
+    assert 0 < odds.starts <= 1
+    assert odds.ready_seconds > 0
+    assert odds.losses_per_hour >= 0
+    assert odds.speed > 0
+
+
+@given(st.lists(EVENTS, max_size=8))
+def test_bad_news_never_makes_odds_better(events: list[Event]) -> None:
+    before = told(HOST, *events)
+    odds = History([before]).odds(offer(), NOW)
+    failed = History([after(before, NeverReady(), NOW)]).odds(offer(), NOW)
+    lost = History([after(before, Lost(0.0), NOW)]).odds(offer(), NOW)
+    slow = History([after(before, Started(odds.ready_seconds + 60), NOW)]).odds(offer(), NOW)
+    assert failed.starts < odds.starts
+    assert lost.losses_per_hour > odds.losses_per_hour
+    assert slow.ready_seconds > odds.ready_seconds
+
+
+@given(st.lists(EVENTS, max_size=8))
+def test_in_the_end_a_record_is_forgotten(events: list[Event]) -> None:
+    """But for its strikes: only a rental that holds ends a parole."""
+    later = NOW + 60 * HALF_LIFE
+    odds = History([told(HOST, *events)]).odds(offer(), later)
+    fresh = History().odds(offer(), later)
+    assert odds.starts == pytest.approx(fresh.starts, abs=1e-6)
+    assert odds.losses_per_hour == pytest.approx(fresh.losses_per_hour, abs=1e-6)
+    assert odds.ready_seconds == pytest.approx(fresh.ready_seconds, abs=1e-3)
+    assert odds.speed == pytest.approx(fresh.speed, abs=1e-3)
+    assert odds.quarantine_until is None
+
+
 def test_this_computer_keeps_no_record_and_its_odds_never_change() -> None:
     own = offer(tier="L", host=None, accelerator="cpu", gpu=None, region="own")
     records = [told(place_of("rented", "own", "cpu", False), *[Lost(0.1)] * 9)]
