@@ -143,6 +143,10 @@ class RunPodWorld(RentedWorld):
     def alive(self):
         return {pod.id for pod in self.account.live()}
 
+    def told(self):
+        """What each living machine of ours finds in its environment."""
+        return [pod.env for pod in self.account.live() if "LEITSTAND_LABEL" in pod.env]
+
     def plant(self, label):
         """An instance that somebody else made; only its name looks like this."""
         return self.account.plant(label).id
@@ -204,6 +208,9 @@ class VastWorld(RentedWorld):
 
     def alive(self):
         return {str(contract.id) for contract in self.account.live()}
+
+    def told(self):
+        return [one.body["env"] for one in self.account.live() if "env" in one.body]
 
     def plant(self, label):
         return str(self.account.rent(1039020, {"label": label, "image": "somebody/else"}).id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -31,7 +31,7 @@ from leitstand.core.access import Actor
 from leitstand.core.job import Job
 from leitstand.core.model import ModelFile, ModelVersion, digest_of
 from leitstand.core.placement import Offer, Requirements
-from leitstand.ports import Capability, LaunchSpec, ProviderError, Seen, Status
+from leitstand.ports import Capability, LaunchSpec, Provider, ProviderError, Seen, Status
 from leitstand.security.ca import Authority, WorkerCredentials
 from leitstand.store import instances, jobs, media
 from leitstand.store.engine import Database
@@ -185,6 +185,8 @@ class Rig:
         budgets: dict[str, str | None] | None = None,
         instances_max: int = 1,
         segments_per_task: int = 4,
+        more: Mapping[str, Provider] | None = None,
+        told: Mapping[str, str] | None = None,
     ) -> None:
         self.time = START
         self.database = database
@@ -194,19 +196,19 @@ class Rig:
         self.door = Door(database, Strongbox(folder / "keys"), SeededIds(seed), TENANT, self)
         self.authority = Authority.open(folder / "ca", START)
         self.signer = Signer.open(folder / "ledger", "test")
-        providers = {"rented": self.rented}
+        providers: dict[str, Provider] = {"rented": self.rented, **(more or {})}
         rules = PlanRules(
             vram_gib={"video": 24.0, "image": 16.0, "audio": 8.0, "fuse": 0.0},
             cuda_min="11.8",
             disk_gib_min=1.0,
             own_disk_gib_min=1.0,
-            end_by_hours_max={"rented": 1.0},
+            end_by_hours_max=dict.fromkeys(providers, 1.0),
             price_max={},
             budgets=budgets or {"job": None, "month": None, "total": None},
             instances_max=instances_max,
         )
         self.planner = Planner(self.door, providers, OneModel(), rules)
-        address = WorkerAddress("https://127.0.0.1:1", self.authority.sha256, 1, {})
+        address = WorkerAddress("https://127.0.0.1:1", self.authority.sha256, 1, told or {})
         self.effects = EffectRunner(self.door, providers, self.blobs, address, self)
         self.reconciler = Reconciler(
             self.door, providers, self.planner, "test1234", instances_max, self

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from leitstand.core import limits
-from leitstand.core.admission import SANDBOX, faults
+from leitstand.core.admission import SANDBOX, faults, same_model
 
 GOOD: dict[str, Any] = {
     "facts": {"swap_gib": 0.0, "gpus": [{"name": "NVIDIA GeForce RTX 4090", "vram_gib": 23.6}]},
@@ -82,3 +82,25 @@ def test_a_clock_may_be_a_minute_off() -> None:
     most = limits.CLOCK_SKEW_MAX.total_seconds()
     assert checked(skew=most) == checked(skew=-most) == []
     assert checked(skew=most + 1) == checked(skew=-most - 1) == ["clock"]
+
+
+@pytest.mark.parametrize(
+    ("offered", "seen", "same"),
+    [
+        ("NVIDIA GeForce RTX 4090", "NVIDIA GeForce RTX 4090", True),
+        ("RTX 4090", "NVIDIA GeForce RTX 4090", True),
+        ("RTX 4090", "NVIDIA GeForce RTX 4080", False),
+        ("RTX 6000Ada", "NVIDIA RTX 6000 Ada Generation", True),
+        ("A100 SXM4", "NVIDIA A100-SXM4-80GB", True),
+        ("A100 PCIE", "NVIDIA A100 80GB PCIe", True),
+        ("A100 SXM4", "NVIDIA A100 80GB PCIe", False),
+        ("H100 SXM", "NVIDIA H100 80GB HBM3", True),
+        ("H100 SXM", "NVIDIA H100 PCIe", False),
+        ("Tesla V100", "Tesla V100-SXM2-16GB", True),
+        ("L4", "NVIDIA L40S", False),
+        ("A100", "NVIDIA RTX A1000", False),
+        ("RTX 3090", "", False),
+    ],
+)
+def test_a_card_is_known_under_both_its_names(offered: str, seen: str, same: bool) -> None:
+    assert same_model(offered, seen) is same

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from leitstand.core import limits
 
 SANDBOX = ("no_new_privs", "rlimits", "landlock", "seccomp")
 """Abilities without any of which no media are decoded; what `media.sandbox.confine` reports."""
+_MAKERS = {"", "nvidia", "geforce", "tesla", "quadro", "q"}
+_FORMS = ("sxm", "pcie", "nvl")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +61,30 @@ def faults(
     return tuple(found)
 
 
+def same_model(offered: str, seen: str) -> bool:
+    """Whether a provider's name of a GPU (`A100 SXM4`, `RTX 6000Ada`) is what the driver calls it
+    (`NVIDIA A100-SXM4-80GB`, `NVIDIA RTX 6000 Ada Generation`). A form is compared where the driver
+    names one: to it, an H100 SXM is an `NVIDIA H100 80GB HBM3`."""
+    words, has = _words(offered), _words(seen)
+    model = {word for word in words if not word.startswith(_FORMS)}
+    forms, named = (
+        {form for form in _FORMS for word in side if word.startswith(form)} for side in (words, has)
+    )
+    pairs = {first + second for first, second in pairwise(has)}
+    return model <= {*has, *pairs} and (not forms or not named or forms == named)
+
+
+def _words(name: str) -> list[str]:
+    return [word for word in re.split(r"[^a-z0-9]+", name.lower()) if word not in _MAKERS]
+
+
 def _gpu(offer: Mapping[str, Any], facts: Mapping[str, Any]) -> list[Fault]:
     gpus = facts.get("gpus") or []
     if not gpus:
         return [Fault("gpu", "none seen", str(offer.get("gpu")))]
     found = []
     first = gpus[0]
-    if offer.get("gpu") and str(offer["gpu"]).lower() not in str(first.get("name", "")).lower():
+    if offer.get("gpu") and not same_model(str(offer["gpu"]), str(first.get("name", ""))):
         found.append(Fault("gpu-model", str(first.get("name")), str(offer["gpu"])))
     promised = float(offer.get("vram_gib") or 0.0)
     total = float(first.get("vram_gib") or 0.0)

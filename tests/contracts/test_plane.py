@@ -1,0 +1,134 @@
+"""The control plane with a real adapter over each simulated account, from the plan to the last cent."""
+
+from datetime import timedelta
+
+import pytest
+from tests.contracts.worlds import RENTED
+from tests.control.rig import GOOD, START, TENANT, Rig, Worker
+from tests.wire import faults
+
+from leitstand.boot.program import told
+from leitstand.launch import MANIFEST_VARIABLE, decode
+from leitstand.store import instances
+from leitstand.store.engine import Database
+
+STEPS_MAX, STEP_SECONDS = 400, 9
+
+
+class Plane(Rig):
+    """A control plane on the clock of a simulated account; `name` is its provider beside `rented`."""
+
+    def __init__(self, database, folder, name):
+        self.world = RENTED[name](folder)
+        signed = folder / "signed.pdf"
+        signed.write_text("signed")
+        self.name, self.provider = name, self.world.connect(agreement_file=str(signed))
+        super().__init__(
+            database, folder, more={name: self.provider}, told={MANIFEST_VARIABLE: "0" * 64}
+        )
+
+    @property
+    def time(self):
+        return self.world.clock.at
+
+    @time.setter
+    def time(self, at):
+        self.world.forward(seconds=(at - self.time).total_seconds())
+
+    def until(self, wanted):
+        for _ in range(STEPS_MAX):
+            if wanted():
+                return
+            self.step()
+            self.later(seconds=STEP_SECONDS)
+        raise AssertionError(self.instance_states())
+
+    def there(self):
+        """Instances of the account, as the database has them, newest first."""
+        found = self.read(lambda conn: instances.page(conn, TENANT, None, 100))
+        return [one for one in found if one.provider == self.name]
+
+    def states(self):
+        return [one.state for one in self.there()]
+
+    def boot(self):
+        """The worker that the newest machine becomes of what it was told."""
+        self.until(lambda: self.states()[:1] == ["booting"])
+        worker = Worker(self, decode(told(self.world.told()[-1])))
+        offer = self.there()[0].offer
+        gpus = [{"name": f"NVIDIA {offer['gpu']}", "vram_gib": offer["vram_gib"]}]
+        worker.enrol()
+        assert worker.admit(GOOD | {"facts": {"cores": 4, "gpus": gpus}}) == ()
+        return worker
+
+
+@pytest.fixture(params=RENTED)
+def plane(request, sqlite_url, tmp_path):
+    with Database.open(sqlite_url, relaxed=True) as database:
+        yield Plane(database, tmp_path, request.param)
+
+
+def test_a_job_is_done_on_a_rented_machine_and_the_account_is_empty_afterwards(plane):
+    assert plane.time >= START
+    job = plane.job(provider=plane.name)
+    worker = plane.boot()
+    plane.until(lambda: plane.states() == ["ready"])
+    assert worker.work_all() == 1
+    plane.until(lambda: plane.states() == ["terminated"])
+    assert plane.world.alive() == set()
+    plane.until(lambda: plane.rented.specs)
+    Worker.newest(plane).ready().work_all()
+    plane.until(lambda: plane.job_state(job) == "done")
+    assert plane.world.creates() == 1
+
+
+@pytest.mark.parametrize("fault", [faults.lost_after, faults.failed_after, faults.truncated])
+def test_a_create_with_a_lost_answer_is_adopted_and_never_made_twice(plane, fault):
+    plane.job(provider=plane.name)
+    plane.world.faults.append(fault(*plane.world.CREATE))
+    plane.boot()
+    plane.until(lambda: plane.states() == ["ready"])
+    assert len(plane.world.alive()) == plane.world.creates() == 1
+    [one] = plane.there()
+    assert {one.provider_id} == plane.world.alive()
+
+
+def test_a_machine_that_never_dials_in_is_ended_and_another_is_tried(plane):
+    plane.job(provider=plane.name)
+    plane.until(lambda: plane.states()[-1:] == ["terminated"])
+    assert plane.there()[-1].reason["code"] == "never-ready"
+    plane.until(lambda: len(plane.there()) == 2)
+    assert plane.there()[-1].provider_id not in plane.world.alive()
+
+
+def test_an_end_that_is_refused_for_an_hour_is_never_called_an_end(plane):
+    plane.job(provider=plane.name)
+    plane.boot()
+    plane.until(lambda: plane.states() == ["ready"])
+    alive = plane.world.alive()
+    refused = faults.failed_before(*plane.world.END, times=10**6)
+    plane.world.faults.append(refused)
+    plane.later(minutes=59)  # it has agreed to end after an hour
+    plane.until(lambda: plane.there()[-1].state == "terminating")
+    for _ in range(40):
+        plane.step()
+        plane.later(seconds=90)
+        assert plane.there()[-1].state == "terminating"
+        assert alive <= plane.world.alive()
+    plane.world.faults.clear()
+    plane.until(lambda: plane.there()[-1].state == "terminated")
+    assert not alive & plane.world.alive()
+
+
+def test_an_outage_during_work_makes_nothing_and_ends_nothing(plane):
+    plane.job(provider=plane.name)
+    plane.boot()
+    plane.until(lambda: plane.states() == ["ready"])
+    alive = plane.world.alive()
+    plane.world.faults.append(faults.outage(plane.time + timedelta(minutes=30)))
+    for _ in range(30):
+        plane.step()
+        plane.later(minutes=1)
+    assert plane.world.alive() == alive
+    assert plane.world.creates() == 1
+    assert "terminated" not in plane.states()
