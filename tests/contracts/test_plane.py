@@ -1,6 +1,7 @@
 """The control plane with a real adapter over each simulated account, from the plan to the last cent."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from tests.contracts.worlds import RENTED
@@ -9,10 +10,12 @@ from tests.wire import faults
 
 from leitstand.boot.program import told
 from leitstand.launch import MANIFEST_VARIABLE, decode
-from leitstand.store import instances
+from leitstand.store import instances, money
 from leitstand.store.engine import Database
 
 STEPS_MAX, STEP_SECONDS = 400, 9
+ENDING_SECONDS_MAX = 120
+"""From the end of an instance to the second listing that lacks it: booked until it is proved."""
 
 
 class Plane(Rig):
@@ -132,3 +135,19 @@ def test_an_outage_during_work_makes_nothing_and_ends_nothing(plane):
     assert plane.world.alive() == alive
     assert plane.world.creates() == 1
     assert "terminated" not in plane.states()
+
+
+def test_what_is_booked_covers_what_the_provider_bills(plane):
+    plane.job(provider=plane.name)
+    worker = plane.boot()
+    plane.until(lambda: plane.states() == ["ready"])
+    plane.later(minutes=17)
+    plane.step()
+    worker.work_all()
+    plane.until(lambda: plane.states() == ["terminated"])
+    [one] = plane.there()
+    booked = plane.read(lambda conn: money.spent_on(conn, TENANT, one.id))
+    rate = Decimal(one.offer["price_eur_per_hour"]) + Decimal(one.offer["storage_eur_per_hour"])
+    billed = plane.world.cost_eur()
+    assert billed > 0
+    assert Decimal(0) <= booked - billed < rate * ENDING_SECONDS_MAX / 3600
