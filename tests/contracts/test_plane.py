@@ -96,6 +96,16 @@ def test_a_create_with_a_lost_answer_is_adopted_and_never_made_twice(plane, faul
     assert {one.provider_id} == plane.world.alive()
 
 
+def test_an_api_that_is_no_more_is_why_the_job_waits(plane):
+    job = plane.job(provider=plane.name)
+    gone = {"error": "deprecated_endpoint", "title": "Gone"}
+    plane.world.faults.append(faults.replaced(*plane.world.CREATE, 410, gone, False, times=10**6))
+    plane.until(lambda: plane.states()[-1:] == ["terminated"])
+    assert plane.there()[-1].reason["code"] == "provider-retired"
+    assert plane.job_state(job) == "waiting"
+    assert plane.world.alive() == set()
+
+
 def test_a_machine_that_never_dials_in_is_ended_and_another_is_tried(plane):
     plane.job(provider=plane.name)
     plane.until(lambda: plane.states()[-1:] == ["terminated"])

@@ -39,6 +39,7 @@ from leitstand.ports import (
     ProviderError,
     RateLimited,
     Rejected,
+    Retired,
     Seen,
     Unauthorized,
     Unavailable,
@@ -254,6 +255,8 @@ def _refusal(error: ProviderError) -> str:
             return "no-funds"
         case Unauthorized():
             return "unauthorized"
+        case Retired():
+            return "provider-retired"
         case RateLimited() | Unavailable():
             return "provider-unavailable"
         case Rejected():

@@ -349,6 +349,7 @@ _NEVER_CAME = frozenset(
         "no-capacity",
         "no-funds",
         "unauthorized",
+        "provider-retired",
         "provider-unavailable",
         "launch-rejected",
         "never-created",
