@@ -20,6 +20,8 @@ from leitstand.core.placement import Placement, Terms, place
 
 Terms4 = tuple[float, float, float, float]
 """Factors of 1, work, downloads, and both."""
+_Cost = tuple[float, float, float, float, float, int]
+"""The same of a cost, then the least charge, and which offer."""
 
 
 class Board:
@@ -53,15 +55,25 @@ class Board:
             self.admitted.append(offer)
             self._odds[id(offer)] = odds
         self.admitted.sort(key=lambda o: (o.rate_eur_per_hour, o.provider, o.offer_id))
-        self._rows = [_row(offer, self._odds[id(offer)]) for offer in self.admitted]
+        self._done: list[Terms4] = []
+        self._late: list[Terms4] = []
+        self._costs: list[_Cost] = []
+        for at, offer in enumerate(self.admitted):
+            odds = self._odds[id(offer)]
+            done, late = _seconds(offer, odds)
+            self._done.append(done)
+            self._late.append(late)
+            self._costs.append(_cost(offer, odds, done, at))
 
     def place(self, load: Load, terms: Terms, *, firm: bool = False) -> Placement:
         """The best two offers for a job, no bids where only `firm` ones may be. Where none keeps its
-        limits, every admitted offer is named with the limit that keeps it out."""
-        few = self._cheapest(load, terms, firm)
+        limits, the one that misses least says why: of those in time the one that needs least money,
+        else the soonest."""
+        few = self._cheapest(load, terms, firm) or self._nearest(load, terms, firm)
         placed = self._weighed(few, load, terms)
-        if placed.chosen is not None:
+        if placed.chosen is not None or len(few) < 2:
             return placed
+        # both are beyond a limit by less than the rounding of the sums
         every = [offer for offer in self.admitted if not (firm and offer.bid)]
         return self._weighed(every, load, terms)
 
@@ -72,19 +84,19 @@ class Board:
         return place(offers, self._want, terms, seen)
 
     def _cheapest(self, load: Load, terms: Terms, firm: bool) -> list[Offer]:
-        """At most two; of equals those that cost least by the hour."""
+        """At most two that keep the limits; of equals those that cost least by the hour."""
         work, gib = load.seconds, load.download_gib
         both = work * gib
         limited = terms.due_at is not None or terms.left_eur is not None
         cost1 = cost2 = _UNKNOWN
         at1 = at2 = -1
-        for at, ((one, per_work, per_gib, per_both), least, done, late) in enumerate(self._rows):
+        for one, per_work, per_gib, per_both, least, at in self._costs:
             cost = one + per_work * work + per_gib * gib + per_both * both
             if cost < least:
                 cost = least
             if cost >= cost2 or (firm and self.admitted[at].bid):
                 continue
-            if limited and not self._keeps(self.admitted[at], done, late, load, terms):
+            if limited and max(self._missing(at, load, terms)) > 0:
                 continue
             if cost < cost1:
                 cost1, at1, cost2, at2 = cost, at, cost1, at1
@@ -92,39 +104,47 @@ class Board:
                 cost2, at2 = cost, at
         return [self.admitted[at] for at in (at1, at2) if at >= 0]
 
-    def _keeps(self, offer: Offer, done: Terms4, late: Terms4, load: Load, terms: Terms) -> bool:
-        """Whether an offer keeps the deadline, once lost if it is a bid, and fits in the money."""
-        finish = _at(done, load)
+    def _nearest(self, load: Load, terms: Terms, firm: bool) -> list[Offer]:
+        """The one that misses least, if there is any."""
+        places = [at for at, offer in enumerate(self.admitted) if not (firm and offer.bid)]
+        nearest = min(places, key=lambda at: self._missing(at, load, terms), default=None)
+        return [] if nearest is None else [self.admitted[nearest]]
+
+    def _missing(self, at: int, load: Load, terms: Terms) -> tuple[float, float]:
+        """Seconds by which an offer is late, once lost if it is a bid, and euros that it needs more
+        than are left; what is not late is 0 s late."""
+        finish, late = _at(self._done[at], load), 0.0
         if terms.due_at is not None:
             time = (terms.due_at - terms.now).total_seconds()
-            if finish > time or _at(late, load) > time:
-                return False
+            late = max(0.0, finish - time, _at(self._late[at], load) - time)
         if terms.left_eur is None:
-            return True
+            return late, 0.0
         busy = finish * limits.FORECAST_MARGIN
         drain = min(limits.DRAIN_GRACE.total_seconds(), busy / 3)
         term = busy + drain + limits.ENDING.total_seconds()
-        worst = float(offer.rate_eur_per_hour) * term / 3600
-        return max(worst, float(offer.minimum_eur)) <= float(terms.left_eur)
+        worst = float(self.admitted[at].rate_eur_per_hour) * term / 3600
+        return late, max(worst, float(self.admitted[at].minimum_eur)) - float(terms.left_eur)
 
 
 _UNKNOWN = float("inf")
 
-_Row = tuple[Terms4, float, Terms4, Terms4]
-"""Cost, the least charge, seconds to the result, and seconds that a deadline must leave."""
 
-
-def _row(offer: Offer, odds: Odds) -> _Row:
-    """An offer's sums. A deadline must leave a bid the time to be lost once."""
+def _seconds(offer: Offer, odds: Odds) -> tuple[Terms4, Terms4]:
+    """Until the result, and what a deadline must leave: a bid the time to be lost once."""
     empty, gib = outlook(offer, Load(0.0), odds), outlook(offer, Load(0.0, 1.0), odds)
     per_work, per_gib = 1 / odds.speed, gib.transfer_seconds
     lost = odds.losses_per_hour / 3600 * per_work
     boot = empty.boot_seconds
     done = (boot, per_work + lost * empty.loss_seconds, per_gib, lost * per_gib)
     late = (boot + empty.loss_seconds, per_work, 2 * per_gib, 0.0) if offer.bid else done
-    rate, (one, work, transfer, both) = float(offer.rate_eur_per_hour) / 3600, done
-    cost = (rate * (one + empty.release_seconds), rate * work, rate * transfer, rate * both)
-    return cost, float(offer.minimum_eur), done, late
+    return done, late
+
+
+def _cost(offer: Offer, odds: Odds, done: Terms4, at: int) -> _Cost:
+    rate, (one, work, gib, both) = float(offer.rate_eur_per_hour) / 3600, done
+    release = outlook(offer, Load(0.0), odds).release_seconds
+    least = float(offer.minimum_eur)
+    return rate * (one + release), rate * work, rate * gib, rate * both, least, at
 
 
 def _at(terms: Terms4, load: Load) -> float:
