@@ -4,65 +4,16 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from tests.contracts.plane import Plane
 from tests.contracts.worlds import RENTED
-from tests.control.rig import GOOD, START, TENANT, Rig, Worker
+from tests.control.rig import START, TENANT, Worker
 from tests.wire import faults
 
-from leitstand.boot.program import told
-from leitstand.launch import MANIFEST_VARIABLE, decode
-from leitstand.store import instances, money
+from leitstand.store import money
 from leitstand.store.engine import Database
 
-STEPS_MAX, STEP_SECONDS = 400, 9
 ENDING_SECONDS_MAX = 120
 """From the end of an instance to the second listing that lacks it: booked until it is proved."""
-
-
-class Plane(Rig):
-    """A control plane on the clock of a simulated account; `name` is its provider beside `rented`."""
-
-    def __init__(self, database, folder, name):
-        self.world = RENTED[name](folder)
-        signed = folder / "signed.pdf"
-        signed.write_text("signed")
-        self.name, self.provider = name, self.world.connect(agreement_file=str(signed))
-        super().__init__(
-            database, folder, more={name: self.provider}, told={MANIFEST_VARIABLE: "0" * 64}
-        )
-
-    @property
-    def time(self):
-        return self.world.clock.at
-
-    @time.setter
-    def time(self, at):
-        self.world.forward(seconds=(at - self.time).total_seconds())
-
-    def until(self, wanted):
-        for _ in range(STEPS_MAX):
-            if wanted():
-                return
-            self.step()
-            self.later(seconds=STEP_SECONDS)
-        raise AssertionError(self.instance_states())
-
-    def there(self):
-        """Instances of the account, as the database has them, newest first."""
-        found = self.read(lambda conn: instances.page(conn, TENANT, None, 100))
-        return [one for one in found if one.provider == self.name]
-
-    def states(self):
-        return [one.state for one in self.there()]
-
-    def boot(self):
-        """The worker that the newest machine becomes of what it was told."""
-        self.until(lambda: self.states()[:1] == ["booting"])
-        worker = Worker(self, decode(told(self.world.told()[-1])))
-        offer = self.there()[0].offer
-        gpus = [{"name": f"NVIDIA {offer['gpu']}", "vram_gib": offer["vram_gib"]}]
-        worker.enrol()
-        assert worker.admit(GOOD | {"facts": {"cores": 4, "gpus": gpus}}) == ()
-        return worker
 
 
 @pytest.fixture(params=RENTED)

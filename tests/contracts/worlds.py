@@ -111,6 +111,10 @@ class RentedWorld:
     def clean(self, prefix):
         """Everything goes with the test."""
 
+    def cost_eur(self):
+        """What the account was billed in all."""
+        return sum(self.costs_eur().values())
+
     def creates(self):
         """How often a create was sent."""
         method, path = self.CREATE
@@ -142,6 +146,10 @@ class RunPodWorld(RentedWorld):
 
     def alive(self):
         return {pod.id for pod in self.account.live()}
+
+    def labels(self):
+        """Of every living machine of ours."""
+        return [env["LEITSTAND_LABEL"] for env in self.told()]
 
     def told(self):
         """What each living machine of ours finds in its environment."""
@@ -180,8 +188,9 @@ class RunPodWorld(RentedWorld):
         self.account.credit, self.account.conduct.spend_limit = Decimal(10**6), Decimal(10**6)
         self.account.places[0].free = count
 
-    def cost_eur(self):
-        return sum(self.account.invoice(self.clock.now()).values()) * EUR_PER_USD
+    def costs_eur(self):
+        bill = self.account.invoice(self.clock.now())
+        return {name: amount * EUR_PER_USD for name, amount in bill.items()}
 
     def left_eur(self):
         return self.account.balance() * EUR_PER_USD
@@ -208,6 +217,9 @@ class VastWorld(RentedWorld):
 
     def alive(self):
         return {str(contract.id) for contract in self.account.live()}
+
+    def labels(self):
+        return [one.label for one in self.account.live() if "env" in one.body]
 
     def told(self):
         return [one.body["env"] for one in self.account.live() if "env" in one.body]
@@ -249,11 +261,11 @@ class VastWorld(RentedWorld):
         machine.gpus, machine.slices = count, (1,)
         machine.disk_gb *= count
 
-    def cost_eur(self):
-        usd = sum(
-            amount for contract in self.account.contracts for amount in contract.ledger.values()
-        )
-        return usd * EUR_PER_USD
+    def costs_eur(self):
+        return {
+            str(one.id): sum(one.ledger.values(), Decimal(0)) * EUR_PER_USD
+            for one in self.account.contracts
+        }
 
     def left_eur(self):
         return self.account.credit * EUR_PER_USD
