@@ -28,11 +28,13 @@ export PIP_REQUIRE_VIRTUALENV := 0
 DEMO_HOME := $(CURDIR)/.demo
 DEMO := LEITSTAND_HOME="$(DEMO_HOME)" PATH="$(CURDIR)/$(BIN):$$PATH" leitstand
 VALIDATORS := $(abspath $(VENV))/validators
-PACKAGES := age chromium gcc libc6-dev libseccomp2 pocketsphinx-testdata
+PACKAGES := age chromium cloud-init gcc iproute2 libc6-dev libseccomp2 nftables pocketsphinx-testdata \
+    procps wireguard-go wireguard-tools
+FULL_PACKAGES := e2fsprogs mmdebstrap qemu-system-x86
 PYTEST_ARGS ?=
 NAME ?= *
 
-.PHONY: help install demo test test-all test-validators bench lint wheel lock system-packages test-media clean
+.PHONY: help install demo test test-all test-validators bench lint wheel lock system-packages full-packages test-media clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 24
@@ -46,7 +48,7 @@ demo: install ## analyse the media in demo/ on this machine and say where the re
 test: lint test-media ## everything a reviewer would check, with samples of the long counts
 	$(BIN)/pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
-test-all: lint test-media ## the same with the full counts
+test-all: lint test-media full-packages ## the same with the full counts
 	$(BIN)/pytest -n 2 --dist loadfile --full $(PYTEST_ARGS)
 
 test-validators: $(STAMPS)/test $(STAMPS)/validators ## the wire simulators, judged by the providers' official clients
@@ -138,6 +140,9 @@ lock: ## renew the lock files after a change of pyproject.toml; UPGRADE=--upgrad
 
 system-packages: ## Debian packages that tests need; nothing where they are there
 	@$(call apt,$(PACKAGES))
+
+full-packages: system-packages ## Debian packages that the full counts need too
+	@$(call apt,$(FULL_PACKAGES))
 
 test-media: $(STAMPS)/test system-packages ## real media and models that tests look at, once
 	@$(BIN)/python -m tests.media_fixtures

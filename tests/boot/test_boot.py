@@ -16,7 +16,7 @@ import pytest
 
 from leitstand import launch
 from leitstand.api.streams import Wakeups
-from leitstand.boot import program, render
+from leitstand.boot import firewall, program, render
 from leitstand.ports import LaunchSpec
 from leitstand.security.ca import Authority
 from leitstand.security.listener import port_of, worker_server
@@ -102,7 +102,9 @@ def test_a_fresh_machine_becomes_a_worker(plane: Workers, files: Files, machine:
 
 
 def test_a_virtual_machine_runs_the_same(plane: Workers, files: Files, machine: Machine) -> None:
-    document = json.loads(render.cloud_init(spec(plane, files)).partition("\n")[2])
+    told = spec(plane, files)
+    text = render.cloud_init(told, [firewall.way(told.url, ["127.0.0.1"])])
+    document = json.loads(text.partition("\n")[2])
     written = {Path(file["path"]).name: file["content"] for file in document["write_files"]}
     environment = dict(line.split("=", 1) for line in written["environment"].splitlines())
     script = machine.programs / "boot.sh"

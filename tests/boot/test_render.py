@@ -5,22 +5,21 @@ from __future__ import annotations
 import base64
 import json
 import re
-import shutil
 import subprocess
 import zlib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 
 from leitstand import launch
-from leitstand.boot import program, render
+from leitstand.boot import firewall, program, render
 from leitstand.ports import LaunchSpec
 
 TOKEN = "canary-" + "t" * 43
 DIGEST = "5" * 64
+WAYS = [firewall.way("https://leitstand.example:8443", ["203.0.113.7", "2001:db8::7"])]
 
 
 def spec(**changes: Any) -> LaunchSpec:
@@ -72,7 +71,7 @@ def test_nothing_in_a_variable_needs_quoting() -> None:
 
 
 def test_the_token_is_in_no_form_readable_and_in_no_repr() -> None:
-    for form in (render.runpod(spec()), render.vast(spec()), render.cloud_init(spec())):
+    for form in (render.runpod(spec()), render.vast(spec()), render.cloud_init(spec(), WAYS)):
         assert TOKEN not in str(form)
     assert program.PART not in repr(render.bootstrap(spec()))
 
@@ -109,65 +108,24 @@ def test_a_launch_spec_that_cannot_fit_is_refused() -> None:
 # --- virtual machines ------------------------------------------------------------------------------
 
 
-SHAPE: dict[str, Any] = {
-    "type": "object",
-    "additionalProperties": False,
-    "properties": {
-        "package_update": {"type": "boolean"},
-        "packages": {"type": "array", "items": {"type": "string"}, "minItems": 1},
-        "ssh_pwauth": {"type": "boolean"},
-        "disable_root": {"type": "boolean"},
-        "users": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["name"],
-                "additionalProperties": False,
-                "properties": {
-                    "name": {"type": "string"},
-                    "system": {"type": "boolean"},
-                    "lock_passwd": {"type": "boolean"},
-                    "shell": {"type": "string"},
-                },
-            },
-        },
-        "write_files": {
-            "type": "array",
-            "minItems": 1,
-            "items": {
-                "type": "object",
-                "required": ["path"],
-                "additionalProperties": False,
-                "properties": {
-                    name: {"type": "string"} for name in ("path", "owner", "permissions", "content")
-                },
-            },
-        },
-        "runcmd": {
-            "type": "array",
-            "minItems": 1,
-            "items": {"type": "array", "items": {"type": "string"}},
-        },
-    },
-}
-"""What cloud-init's own schema says of the keys used here, where the tool itself is not installed."""
+def judged(folder: Path, text: str) -> subprocess.CompletedProcess[str]:
+    """What cloud-init itself says of user data."""
+    path = folder / "user-data"
+    path.write_text(text, "utf-8")
+    command = ["cloud-init", "schema", "--config-file", str(path)]
+    return subprocess.run(command, capture_output=True, text=True)
 
 
 def test_user_data_are_what_cloud_init_takes(tmp_path: Path) -> None:
-    text = render.cloud_init(spec())
-    head, _, body = text.partition("\n")
-    assert head == "#cloud-config"
-    jsonschema.validate(json.loads(body), SHAPE)
-    tool = shutil.which("cloud-init")
-    if tool is not None:
-        (tmp_path / "user-data").write_text(text, "utf-8")
-        command = [tool, "schema", "--config-file", str(tmp_path / "user-data")]
-        ran = subprocess.run(command, capture_output=True, text=True)
-        assert ran.returncode == 0, ran.stdout + ran.stderr
+    text = render.cloud_init(spec(), WAYS)
+    ran = judged(tmp_path, text)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    broken = text.replace('"permissions": "0600"', '"permissions": 600')
+    assert judged(tmp_path, broken).returncode != 0
 
 
 def test_a_virtual_machine_keeps_what_it_is_told_in_memory_and_from_other_users() -> None:
-    document = json.loads(render.cloud_init(spec()).partition("\n")[2])
+    document = json.loads(render.cloud_init(spec(), WAYS).partition("\n")[2])
     files = {file["path"]: file for file in document["write_files"]}
     assert all(path.startswith("/run/") for path in files)
     environment = files["/run/leitstand/environment"]
@@ -178,3 +136,39 @@ def test_a_virtual_machine_keeps_what_it_is_told_in_memory_and_from_other_users(
     unit = files["/run/systemd/system/leitstand-worker.service"]["content"]
     assert "User=leitstand\n" in unit
     assert "EnvironmentFile=/run/leitstand/environment\n" in unit
+    assert "Requires=leitstand-firewall.service\n" in unit
+    assert files["/run/leitstand/firewall.nft"]["content"] == firewall.nftables(WAYS)
+    names = files["/run/leitstand/hosts"]["content"].splitlines()
+    assert names[2:] == ["203.0.113.7 leitstand.example", "2001:db8::7 leitstand.example"]
+
+
+def test_a_virtual_machine_installs_security_updates_by_itself() -> None:
+    document = json.loads(render.cloud_init(spec(), WAYS).partition("\n")[2])
+    assert "unattended-upgrades" in document["packages"]
+    settings = document["apt"]["conf"]
+    assert 'APT::Periodic::Unattended-Upgrade "1";' in settings
+    assert 'Unattended-Upgrade::Automatic-Reboot "false";' in settings
+    assert ["systemctl", "start", "--no-block", "apt-daily-upgrade.service"] in document["runcmd"]
+
+
+@pytest.mark.parametrize(
+    "ways",
+    [
+        [],
+        [firewall.way("https://leitstand.example", ["203.0.113.7"])],
+        [firewall.way("https://blobs.example:8443", ["203.0.113.7"])],
+    ],
+)
+def test_a_virtual_machine_without_a_way_to_its_control_plane_is_refused(
+    ways: list[firewall.Way],
+) -> None:
+    with pytest.raises(ValueError, match="no way"):
+        render.cloud_init(spec(), ways)
+
+
+def test_a_way_needs_an_address() -> None:
+    for url, addresses in (("https://leitstand.example", []), ("leitstand.example", ["::1"])):
+        with pytest.raises(ValueError, match="no way"):
+            firewall.way(url, addresses)
+    with pytest.raises(ValueError):
+        firewall.nftables([firewall.way("https://a.example", ["a.example; drop"])])

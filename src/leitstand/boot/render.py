@@ -15,13 +15,15 @@ import inspect
 import json
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
+from urllib.parse import urlsplit
 
 from leitstand import launch
-from leitstand.boot import program
+from leitstand.boot import firewall, program
+from leitstand.boot.firewall import Way
 from leitstand.ports import LaunchSpec
 
 REFUSED = "leitstand boot: refused: "
@@ -102,21 +104,30 @@ def vast(spec: LaunchSpec, cache_folder: str | None = None) -> dict[str, Any]:
     return {"runtype": "args", "args": list(made.command), "env": dict(made.environment)}
 
 
-def cloud_init(spec: LaunchSpec, cache_folder: str | None = None) -> str:
-    """User data of a VM with Python 3.11 or newer (Debian 12, Ubuntu 24.04).
+def cloud_init(spec: LaunchSpec, ways: Sequence[Way], cache_folder: str | None = None) -> str:
+    """User data of a VM with Python 3.11 or newer (Debian 12, Ubuntu 24.04). `ways`: all that it may
+    dial, the control plane among it.
 
-    Everything written here lies below `/run`, in memory; cloud-init itself keeps user data on disk,
-    readable by root, and with it the token, which is spent by then. The worker is no root, its
-    folder goes with it, and security updates install themselves.
+    What is told lies below `/run`, in memory; cloud-init itself keeps user data on disk, readable by
+    root, and with it the token, which is spent by then. The worker is no root, starts behind its
+    firewall or not at all, and finds names in a file of its own. Security updates install themselves,
+    now and daily, and restart nothing: the machine is gone before a new kernel would matter.
+
+    Raises ValueError as `bootstrap` does, and where no way leads to the control plane.
     """
     made = bootstrap(spec, cache_folder)
+    plane = urlsplit(spec.url)
+    if (plane.hostname, plane.port or 443) not in {(way.host, way.port) for way in ways}:
+        raise ValueError("no way leads to the control plane")
     variables = "".join(f"{name}={value}\n" for name, value in sorted(made.environment.items()))
     document = {
         "package_update": True,
-        "packages": ["python3", "unattended-upgrades"],
+        "packages": ["nftables", "python3", "unattended-upgrades"],
+        "apt": {"preserve_sources_list": True, "conf": _UPDATES},
         "users": [
             {
                 "name": _WORKER_USER,
+                "uid": firewall.WORKER_UID,
                 "system": True,
                 "lock_passwd": True,
                 "shell": "/usr/sbin/nologin",
@@ -127,30 +138,49 @@ def cloud_init(spec: LaunchSpec, cache_folder: str | None = None) -> str:
         "write_files": [
             _file("/run/leitstand/environment", variables),
             _file("/run/leitstand/boot.sh", SHELL_LINE + "\n"),
+            _file("/run/leitstand/hosts", firewall.hosts(ways)),
+            _file("/run/leitstand/firewall.nft", firewall.nftables(ways)),
+            _file("/run/systemd/system/leitstand-firewall.service", _FIREWALL_UNIT),
             _file("/run/systemd/system/leitstand-worker.service", _UNIT),
         ],
         "runcmd": [
             ["systemctl", "daemon-reload"],
             ["systemctl", "start", "--no-block", "leitstand-worker.service"],
+            ["systemctl", "start", "--no-block", "apt-daily-upgrade.service"],
         ],
     }
     return "#cloud-config\n" + json.dumps(document, indent=1) + "\n"  # JSON is YAML
 
 
 def _file(path: str, content: str) -> dict[str, str]:
-    mode = "0644" if path.endswith((".service", ".sh")) else "0600"
+    mode = "0600" if path.endswith(("/environment", ".nft")) else "0644"
     return {"path": path, "owner": "root:root", "permissions": mode, "content": content}
 
 
+_UPDATES = """APT::Periodic::Update-Package-Lists "1";
+APT::Periodic::Unattended-Upgrade "1";
+Unattended-Upgrade::Automatic-Reboot "false";
+"""
+_FIREWALL_UNIT = """[Unit]
+Description=What a Leitstand worker may dial
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/sbin/nft -f /run/leitstand/firewall.nft
+"""
 _UNIT = f"""[Unit]
 Description=Leitstand worker
+Requires=leitstand-firewall.service
 Wants=network-online.target
-After=network-online.target
+After=leitstand-firewall.service network-online.target
 
 [Service]
 User={_WORKER_USER}
 EnvironmentFile=/run/leitstand/environment
 ExecStart=/bin/sh /run/leitstand/boot.sh
+BindReadOnlyPaths=/run/leitstand/hosts:/etc/hosts
+InaccessiblePaths=-/run/systemd/resolve -/run/dbus
 CacheDirectory=leitstand
 PrivateTmp=yes
 ProtectSystem=strict
