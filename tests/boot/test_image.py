@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from leitstand.boot import bundle
@@ -14,11 +14,17 @@ TEXT = FILE.read_text("utf-8")
 STEPS = re.sub(r"\\\n\s*", " ", "\n".join(line for line in TEXT.splitlines() if line[:1] != "#"))
 
 
-def test_hadolint_finds_nothing_where_it_is_installed() -> None:
-    tool = shutil.which("hadolint")
-    if tool is not None:
-        ran = subprocess.run([tool, str(FILE)], capture_output=True, text=True)
-        assert ran.returncode == 0, ran.stdout
+def hadolint(path: Path) -> subprocess.CompletedProcess[str]:
+    tool = Path(sys.executable).with_name("hadolint")
+    return subprocess.run([tool, str(path)], capture_output=True, text=True)
+
+
+def test_hadolint_finds_nothing(tmp_path: Path) -> None:
+    ran = hadolint(FILE)
+    assert ran.returncode == 0, ran.stdout
+    loose = tmp_path / "Containerfile"
+    loose.write_text("FROM ubuntu\nRUN apt-get install curl\n")
+    assert hadolint(loose).returncode != 0
 
 
 def test_the_worker_is_no_root_and_the_base_has_a_digest() -> None:
