@@ -181,6 +181,10 @@ class RunPodWorld(RentedWorld):
     def running(self, provider_id):
         return not self.account.pod(provider_id).stopped
 
+    def dearer(self):
+        """What costs more than was offered."""
+        return {pod.id for pod in self.account.pods if pod.fate.price is not None}
+
     def spend_all(self):
         self.account.credit = self.account.spent
 
@@ -251,6 +255,9 @@ class VastWorld(RentedWorld):
 
     def running(self, provider_id):
         return self._contract(provider_id).wants == "running"
+
+    def dearer(self):
+        return {str(one.id) for one in self.account.contracts if one.fate.dph is not None}
 
     def spend_all(self):
         self.account.credit = Decimal(0)
