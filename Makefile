@@ -28,8 +28,8 @@ export PIP_REQUIRE_VIRTUALENV := 0
 DEMO_HOME := $(CURDIR)/.demo
 DEMO := LEITSTAND_HOME="$(DEMO_HOME)" PATH="$(CURDIR)/$(BIN):$$PATH" leitstand
 VALIDATORS := $(abspath $(VENV))/validators
-PACKAGES := age chromium cloud-init gcc iproute2 libc6-dev libseccomp2 nftables pocketsphinx-testdata \
-    procps wireguard-go wireguard-tools
+PACKAGES := age chromium cloud-init conmon gcc iproute2 libc6-dev libseccomp2 nftables \
+    pocketsphinx-testdata podman procps runc wireguard-go wireguard-tools
 FULL_PACKAGES := e2fsprogs mmdebstrap qemu-system-x86
 PYTEST_ARGS ?=
 NAME ?= *

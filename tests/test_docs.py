@@ -15,11 +15,16 @@ from cyclopts import App
 from pydantic import BaseModel
 
 from leitstand.cli.app import app
-from leitstand.config import ProviderSettings, Settings
+from leitstand.config import HostSettings, ProviderSettings, Settings
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "leitstand"
 DOCS = ROOT / "docs"
+NAMED = {
+    "providers.<name>": ProviderSettings(),
+    "providers.<name>.hosts.<name>": HostSettings(),
+}
+"""Sections under a key that the user chooses, as they are without a file."""
 
 
 def fields(model: type[BaseModel], before: str = "") -> Iterator[str]:
@@ -65,7 +70,7 @@ def defaults() -> Iterator[tuple[str, Any]]:
     """Dotted names of settings that are a number or a duration, and what they are without a file."""
     for name in fields(Settings):
         section, _, last = name.rpartition(".")
-        held: Any = ProviderSettings() if section == "providers.<name>" else Settings()
+        held: Any = NAMED.get(section) or Settings()
         for part in section.split(".") if not section.startswith("providers") else ():
             held = getattr(held, part)
         value = getattr(held, last)
@@ -106,9 +111,10 @@ def sections(model: type[BaseModel], before: str = "") -> dict[str, str]:
     """Class names of sections, and where the settings have them."""
     found = {}
     for name, field in model.model_fields.items():
-        kind = field.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            found |= {kind.__name__: f"{before}{name}", **sections(kind, f"{before}{name}.")}
+        for kind in (*get_args(field.annotation), field.annotation):
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                at = f"{before}{name}" if kind is field.annotation else f"{before}{name}.<name>"
+                found |= {kind.__name__: at, **sections(kind, f"{at}.")}
     return found
 
 

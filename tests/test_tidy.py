@@ -33,7 +33,9 @@ MAY_IMPORT = {
     "messages": {"core"},
     "folders": {"core"},
     "private": {"core"},
-    "config": {"core", "folders"},
+    "written": {"core"},
+    "config": {"core", "folders", "written"},
+    "told": {"config"},
     "launch": {"core", "ports"},
     "wire": {"core", "ports", "private"},
     "boot": {"core", "ports", "launch"},
@@ -53,7 +55,7 @@ MAY_IMPORT = {
     "api": {"core", "ports", "messages", "control", "store", "security"},
     "app": {"core", "ports", "api", "control", "store", "vault", "security", "models"}
     | {"providers", "clockwork", "startup", "config", "folders", "messages", "launch", "host"}
-    | {"boot"},
+    | {"boot", "told"},
     # an instance
     "worker": {"core", "ports", "launch", "host", "security", "vault", "media", "models"}
     | {"analysis"},

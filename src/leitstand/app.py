@@ -49,6 +49,7 @@ from leitstand.startup import free, installation, log_as_json, sole
 from leitstand.store import effects as effects_store
 from leitstand.store import instances, jobs, ledger, media
 from leitstand.store.engine import Database
+from leitstand.told import told
 from leitstand.vault.blobs import open_blobs
 from leitstand.vault.note import HeadVerifier, NoteError, Signer
 from leitstand.vault.strongbox import Strongbox
@@ -365,20 +366,10 @@ def _unknown_provider(name: str) -> Problem:
 
 
 def _provider_settings(settings: Settings, folders: Folders, name: str) -> Mapping[str, str]:
-    own = settings.provider(name)
-    plain = {"price_eur_per_hour": str(own.price_eur_per_hour)}
+    said = told(settings.provider(name), settings.money)
     if name == OWN:
-        return plain | {"cache_folder": str(folders.models), "log_folder": str(folders.logs)}
-    said = {
-        "key_file": own.key_file,
-        "base_url": own.base_url,
-        "image": own.image,
-        "agreement_file": own.agreement_file,
-        "bids": "yes" if own.bids else None,
-        "usd_eur": settings.money.usd_eur,
-        "usd_eur_date": settings.money.usd_eur_date,
-    }
-    return plain | {key: str(value) for key, value in said.items() if value is not None}
+        return said | {"cache_folder": str(folders.models), "log_folder": str(folders.logs)}
+    return said
 
 
 def _key_folder(settings: Settings, folders: Folders) -> Path:

@@ -8,12 +8,11 @@ an error that names its line, because a misspelt limit is a limit that does not 
 from __future__ import annotations
 
 import difflib
-import ipaddress
 import os
 import re
 import tomllib
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -21,12 +20,12 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 from pydantic_settings import (
     BaseSettings,
@@ -36,62 +35,28 @@ from pydantic_settings import (
 )
 
 from leitstand.core import limits
-from leitstand.core.address import origin
 from leitstand.core.problem import Exit, Problem
 from leitstand.folders import Folders
+from leitstand.written import (
+    NETWORK,
+    PINNED,
+    DataClass,
+    Duration,
+    Engine,
+    Euros,
+    HostName,
+    Listen,
+    Origin,
+    Root,
+    Secure,
+    Tier,
+    every_address,
+)
 
 __all__ = ["Folders", "Settings"]
 
 _OTHER_VARIABLES = frozenset({"LEITSTAND_HOME", "LEITSTAND_DEBUG"})
 
-
-# --- the shapes of single values -----------------------------------------------------------------
-
-_DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(s|min|h|d)\s*$")
-_UNIT_SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
-
-
-def _duration(value: object) -> object:
-    if isinstance(value, str) and (found := _DURATION.match(value)):
-        return timedelta(seconds=float(found[1]) * _UNIT_SECONDS[found[2]])
-    if isinstance(value, timedelta):
-        return value
-    raise ValueError('must be a duration such as "24 h", "7 d" or "90 s"')
-
-
-def _listen(value: str) -> str:
-    host, colon, port = value.rpartition(":")
-    if not (colon and host and port.isdigit() and int(port) <= 65535):
-        raise ValueError('must be "host:port"; port 0 takes a free one')
-    return value
-
-
-def _every_address(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_unspecified
-    except ValueError:
-        return False
-
-
-def _secure(value: str) -> str:
-    if not value.startswith("https:"):
-        raise ValueError("must be https: the workers' listener speaks nothing else")
-    return value
-
-
-def _root(value: str) -> str:
-    if not value.startswith("file:"):
-        raise ValueError('must be "file:" or "file:<folder>"')
-    return value
-
-
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
-Listen = Annotated[str, AfterValidator(_listen)]
-Origin = Annotated[str, AfterValidator(origin)]
-_PINNED = r"^\S+@sha256:[0-9a-f]{64}$"
-Euros = Annotated[Decimal, Field(ge=0, max_digits=15, decimal_places=6)]
-Tier = Literal["L", "A", "B", "C", "D"]
-DataClass = Literal["0", "1", "2", "3"]
 
 _TIERS: dict[DataClass, Tier] = {"0": "D", "1": "C", "2": "B", "3": "A"}
 
@@ -118,9 +83,7 @@ class WorkerSettings(_Section):
     at once on one instance."""
 
     listen: Listen = "127.0.0.1:0"
-    advertise_url: Annotated[Origin, AfterValidator(_secure)] | None = Field(
-        default=None, validate_default=True
-    )
+    advertise_url: Secure | None = Field(default=None, validate_default=True)
     slots: Annotated[int, Field(ge=1, le=limits.SLOTS_MAX)] = 1
 
     @field_validator("advertise_url")
@@ -128,7 +91,7 @@ class WorkerSettings(_Section):
     def _dialled(cls, value: str | None, info: ValidationInfo) -> str | None:
         """Every address of this machine is none that a worker can dial."""
         listen = str(info.data.get("listen", ""))
-        if value is None and _every_address(listen.rpartition(":")[0].strip("[]")):
+        if value is None and every_address(listen.rpartition(":")[0].strip("[]")):
             raise ValueError(
                 f'must say what workers dial, because worker.listen = "{listen}" is every address'
                 " of this machine"
@@ -151,23 +114,55 @@ class BlobSettings(_Section):
 class KeySettings(_Section):
     """`root`: where the epoch keys lie; `file:` is `data/keys`."""
 
-    root: Annotated[str, AfterValidator(_root)] = "file:"
+    root: Root = "file:"
+
+
+class HostSettings(_Section):
+    """One own machine with a Docker engine. `url`: its socket, or `tcp://name:port`, which needs
+    `certificates`, a folder with `ca.pem`, `cert.pem` and `key.pem`, and `disk_gib`, because an engine
+    tells nobody what is free. Nor does it tell of its GPUs: `gpu` to `driver` say what each of its
+    `gpus` is. `places`: instances at once where it has none."""
+
+    url: Engine = "unix:///var/run/docker.sock"
+    certificates: str | None = None
+    places: Annotated[int, Field(ge=1, le=64)] = 1
+    disk_gib: Annotated[float, Field(ge=0)] | None = None
+    price_eur_per_hour: Euros | None = None
+    gpu: str | None = None
+    gpus: Annotated[int, Field(ge=0, le=16)] = 0
+    vram_gib: Annotated[float, Field(ge=0)] = 0.0
+    cuda: str | None = None
+    compute_capability: str | None = None
+    driver: str | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.url.startswith("tcp:") and not self.certificates:
+            raise ValueError("certificates must be named: whoever may call an engine is root there")
+        if self.url.startswith("tcp:") and self.disk_gib is None:
+            raise ValueError("disk_gib must be set: the engine does not tell what is free")
+        if self.gpus and not self.gpu:
+            raise ValueError("gpu must name what its GPUs are")
+        return self
 
 
 class ProviderSettings(_Section):
     """What the adapter `providers/<name>.py` is given. `price_eur_per_hour` is the price of own
     machines; secrets are named by file, never written here. `agreement_file`: the processing
-    agreement with this provider. `bids`: machines that whoever bids more takes are offered too."""
+    agreement with this provider. `bids`: machines that whoever bids more takes are offered too.
+    `hosts`: own machines by name; `network`: what their containers are connected to."""
 
     key_file: str | None = None
     base_url: Origin | None = None
-    image: Annotated[str, Field(pattern=_PINNED)] | None = None
+    image: Annotated[str, Field(pattern=PINNED)] | None = None
     agreement_file: str | None = None
     bids: bool = False
     regions: tuple[str, ...] = ()
     max_price_eur_per_hour: Euros | None = None
     price_eur_per_hour: Euros = Decimal(0)
     end_by_hours_max: Annotated[float, Field(gt=0)] = 24.0
+    hosts: dict[HostName, HostSettings] = Field(default_factory=dict)
+    network: Annotated[str, Field(pattern=NETWORK)] = "bridge"
 
 
 class VramSettings(_Section):
@@ -249,6 +244,17 @@ class Settings(BaseSettings):
     retention: RetentionSettings = RetentionSettings()
     media: MediaSettings = MediaSettings()
     report: ReportSettings = ReportSettings()
+
+    @field_validator("providers")
+    @classmethod
+    def _to_be_had(cls, value: dict[str, ProviderSettings]) -> dict[str, ProviderSettings]:
+        """An image id names what one engine has; a rented machine could fetch it nowhere."""
+        for name, own in value.items():
+            if own.image and own.image.startswith("sha256:") and name != "docker":
+                raise ValueError(
+                    f'{name}.image must name a place to fetch it from: "name@sha256:…"'
+                )
+        return value
 
     @classmethod
     def settings_customise_sources(

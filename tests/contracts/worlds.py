@@ -4,6 +4,7 @@ A rented world is a simulated account behind its HTTP API, as unforgiving as the
 that the test moves. A scenario is written once, for all of them.
 """
 
+import json
 import os
 import signal
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ from decimal import Decimal
 
 import httpx
 import psutil
+from tests.podman import podman
 from tests.wire.clock import Clock
 from tests.wire.runpod import RunPod as SimulatedRunPod
 from tests.wire.runpod_world import Fate as PodFate
@@ -23,7 +25,7 @@ from tests.wire.vast_world import Other
 from leitstand.core.placement import Requirements
 from leitstand.launch import MANIFEST_VARIABLE
 from leitstand.ports import LaunchSpec, NoCapacity, RateLimited, Unavailable
-from leitstand.providers import local
+from leitstand.providers import docker, local
 from leitstand.providers.runpod import RunPod
 from leitstand.providers.vast import Vast
 
@@ -60,6 +62,34 @@ class LocalWorld:
             if seen.label.startswith(prefix):
                 os.kill(int(seen.provider_id.split(":")[0]), signal.SIGKILL)
                 self.wait_gone(seen)
+
+
+class DockerWorld:
+    """Podman, as a Docker engine with room for two."""
+
+    def __init__(self, folder):
+        self.engine = podman()
+        host = {"url": f"unix://{self.engine.socket}", "places": 2, "disk_gib": 20.0}
+        self.settings = {
+            "image": self.engine.image(),
+            "hosts": json.dumps({"box": host}),
+            "network": "none",
+        }
+
+    def connect(self, **settings):
+        return docker.connect(self.settings | settings)
+
+    def forward(self, **time):
+        """Nothing here needs time to show."""
+
+    def wait_gone(self, seen):
+        """An engine answers once it has done what it was asked."""
+
+    def clean(self, prefix):
+        provider = self.connect()
+        for seen in provider.list():
+            if seen.label.startswith(prefix):
+                provider.terminate(seen.provider_id)
 
 
 class Recorded(httpx.BaseTransport):
@@ -279,7 +309,7 @@ class VastWorld(RentedWorld):
 
 
 RENTED = {"runpod": RunPodWorld, "vast": VastWorld}
-WORLDS = {"local": LocalWorld, **RENTED}
+WORLDS = {"local": LocalWorld, "docker": DockerWorld, **RENTED}
 
 
 def spec(**environment):

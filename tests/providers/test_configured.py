@@ -65,7 +65,7 @@ def test_what_is_missing_is_said_before_anything_starts(
         connected(tmp_path, name, money, **own)
     assert refused.value.code == code
     if code == "unknown-provider":
-        assert refused.value.params["known"] == "local, runpod, vast"
+        assert refused.value.params["known"] == "docker, local, runpod, vast"
 
 
 @pytest.mark.parametrize(
@@ -75,8 +75,25 @@ def test_what_is_missing_is_said_before_anything_starts(
         {"base_url": "http://provider.example"},
         {"base_url": "https://provider.example/v2"},
         {"key_fil": "/a/key"},
+        {"image": "sha256:" + "0" * 64},
+        {"hosts": {"a": {"url": "tcp://a:2376", "disk_gib": 1}}},
+        {"hosts": {"a": {"url": "tcp://a:2376", "certificates": "/c"}}},
+        {"hosts": {"a": {"url": "http://a:2375"}}},
+        {"hosts": {"a": {"gpus": 2}}},
+        {"hosts": {"A machine": {}}},
+        {"network": "--privileged"},
     ],
 )
 def test_a_setting_that_cannot_be_meant_is_refused(own: dict[str, str]) -> None:
     with pytest.raises(ValidationError):
         Settings.model_validate({"providers": {"runpod": own}})
+
+
+def test_own_machines_are_told_apart_by_name(tmp_path: Path) -> None:
+    hosts = {"a": {"gpu": "NVIDIA L4", "gpus": 2, "price_eur_per_hour": "0.3"}, "b": {"places": 3}}
+    image = "sha256:" + "0" * 64
+    made = connected(tmp_path, "docker", {}, image=image, hosts=hosts, price_eur_per_hour="0.1")
+    first, second = (engine.host for engine in made._engines.values())
+    assert (first.name, first.gpu, first.places) == ("a", "NVIDIA L4", 2)
+    assert (str(first.price_eur_per_hour), str(second.price_eur_per_hour)) == ("0.3", "0.1")
+    assert (second.socket, second.places) == ("/var/run/docker.sock", 3)

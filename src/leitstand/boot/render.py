@@ -34,6 +34,7 @@ VARIABLES_MAX = 32_768
 VAST_COMMAND_MAX = 4096
 """Characters of `args`, `args_str` and `onstart` together (Vast.ai, create instance)."""
 RUNPOD_BODY_MAX = 102_400
+DOCKER_BOOT_FOLDER = "/tmp"
 _NAME = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 _WORKER_USER = "leitstand"
 SHELL_LINE = (
@@ -102,6 +103,18 @@ def vast(spec: LaunchSpec, cache_folder: str | None = None) -> dict[str, Any]:
     if sum(len(word) for word in made.command) > VAST_COMMAND_MAX:
         raise ValueError("the bootstrap is longer than Vast.ai takes")
     return {"runtype": "args", "args": list(made.command), "env": dict(made.environment)}
+
+
+def docker(spec: LaunchSpec, cache_folder: str | None = None) -> dict[str, Any]:
+    """Fields of `POST /containers/create` (Docker Engine API). `DOCKER_BOOT_FOLDER` is where the
+    worker is installed: the container must be able to write and run files there."""
+    made = bootstrap(spec, cache_folder)
+    told = {**made.environment, program.FOLDER: DOCKER_BOOT_FOLDER}
+    return {
+        "Entrypoint": list(made.command[:1]),
+        "Cmd": list(made.command[1:]),
+        "Env": [f"{name}={value}" for name, value in sorted(told.items())],
+    }
 
 
 def cloud_init(spec: LaunchSpec, ways: Sequence[Way], cache_folder: str | None = None) -> str:

@@ -40,6 +40,7 @@ ANSWER_SECONDS_MAX = 120.0
 ANSWER_BYTES_MAX = 32 << 20
 DETAIL_CHARACTERS_MAX = 200
 KEPT_OUT_MAX = 256
+NO_KEY = Key("")
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 _SAID_IN = ("detail", "error", "message", "msg", "title")
 
@@ -66,14 +67,15 @@ class Reply:
 class Wire:
     """One account at one provider. Safe to use from several threads.
 
-    `base_url` is an origin, https or on loopback. `sunset` is when the provider said that this API
-    will end (RFC 8594), as far as it said so.
+    `base_url` is an origin, https or on loopback. `key` is None where the connection itself says who
+    calls: a socket, or a client certificate. `sunset` is when the provider said that this API will
+    end (RFC 8594), as far as it said so.
     """
 
     def __init__(
         self,
         base_url: str,
-        key: Key,
+        key: Key | None,
         pace: Pace,
         transport: httpx.BaseTransport | None = None,
         monotonic: Callable[[], float] = time.monotonic,
@@ -82,7 +84,7 @@ class Wire:
             self._origin = origin(base_url)
         except ValueError as error:
             raise Rejected(f"base_url {error}") from None
-        self._key, self._pace, self._monotonic = key, pace, monotonic
+        self._key, self._pace, self._monotonic = key or NO_KEY, pace, monotonic
         self._http = httpx.Client(base_url=self._origin, transport=transport, trust_env=False)
         self._kept_out: tuple[Key, ...] = ()
         self.sunset: datetime | None = None
@@ -166,7 +168,7 @@ class Wire:
     ) -> Iterator[httpx.Response]:
         read = silence or (CREATE_SECONDS if creating else READ_SECONDS)
         timeout = httpx.Timeout(read, connect=CONNECT_SECONDS)
-        headers = {"Authorization": self._key.bearer()}
+        headers = {} if self._key is NO_KEY else {"Authorization": self._key.bearer()}
         with self._http.stream(
             method, path, json=body, params=query, timeout=timeout, headers=headers
         ) as reply:
