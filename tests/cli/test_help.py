@@ -23,8 +23,8 @@ NAMES = (
 VERBS = (
     "jobs show", "jobs hold", "jobs resume", "jobs cancel", "jobs report", "media show",
     "media erase", "media export-identity", "media download", "instances show",
-    "instances drain", "models list", "images bundle", "models pull", "models verify", "audit show",
-    "audit verify",
+    "instances drain", "models list", "images bundle", "images firewall", "models pull", "models verify",
+    "audit show", "audit verify",
 )  # fmt: skip
 
 

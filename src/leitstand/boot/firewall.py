@@ -2,7 +2,7 @@
 nothing else, and nobody dials it.
 
 For virtual machines and own hosts whose administrator is root; an unprivileged container may load
-no rules (docs/security.md §4).
+no rules (docs/security.md §7).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def way(url: str, addresses: Sequence[str]) -> Way:
     return Way(parts.hostname, tuple(addresses), parts.port or _PORTS[parts.scheme])
 
 
-def nftables(ways: Iterable[Way], admins: Iterable[str] = ()) -> str:
+def nftables(ways: Sequence[Way], admins: Iterable[str] = ()) -> str:
     """For `nft -f`, which takes all of it or nothing. `admins`: networks that may come in by SSH.
 
     It replaces its own table and touches no other. Beside the ways stay open: addresses (DHCP,
@@ -47,10 +47,9 @@ def nftables(ways: Iterable[Way], admins: Iterable[str] = ()) -> str:
     Raises ValueError on what is no address.
     """
     found = [
-        (ipaddress.ip_address(address), way.protocol, way.port)
-        for way in ways
-        for address in way.addresses
+        (ipaddress.ip_address(at), one.protocol, one.port) for one in ways for at in one.addresses
     ]
+    names = [f"#   {at} {one.host}" for one in ways for at in one.addresses if at != one.host]
     networks = [ipaddress.ip_network(text) for text in admins]
     sets = []
     for version in (4, 6):
@@ -60,7 +59,7 @@ def nftables(ways: Iterable[Way], admins: Iterable[str] = ()) -> str:
             _set(f"ways{version}", f"ipv{version}_addr . inet_proto . inet_service", "", open_to),
             _set(f"admins{version}", f"ipv{version}_addr", "flags interval; auto-merge; ", let_in),
         ]
-    return _RULES.replace("SETS", "\n".join(sets))
+    return _RULES.replace("SETS", "\n".join(sets)).replace("NAMES", "\n".join(names))
 
 
 def hosts(ways: Iterable[Way]) -> str:
@@ -78,6 +77,8 @@ def _set(name: str, kind: str, flags: str, elements: Iterable[str]) -> str:
 
 _RULES = """#!/usr/sbin/nft -f
 # A machine that works for Leitstand: it dials what stands in ways4 and ways6, nobody dials it.
+# Its worker may ask nobody for names; these belong into /etc/hosts:
+NAMES
 
 table inet leitstand
 delete table inet leitstand

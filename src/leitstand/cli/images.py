@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from leitstand.cli.app import group
 from leitstand.cli.options import DEFAULT, Options
-from leitstand.core.problem import Exit
+from leitstand.core.problem import Exit, Problem
 
 app = group("images", "Build what rented machines become workers from.", "leitstand images bundle")
 
@@ -50,5 +52,47 @@ def bundle(
     output.event("done", files=len(kept), bytes=size, python=wanted, accelerator=accelerator)
     output.line(
         output.say("cli-bundled", files=len(kept), size=output.texts.size(size), python=wanted)
+    )
+    return Exit.DONE
+
+
+@app.command
+def firewall(file: Path, /, *, admin: tuple[str, ...] = (), options: Options = DEFAULT) -> int:
+    """Write nftables rules for a machine of yours: it works, and dials nothing but the control plane.
+
+    Example: leitstand images firewall worker.nft --admin 198.51.100.0/24
+
+    Parameters
+    ----------
+    file
+        What to write; there: nft -f worker.nft.
+    admin
+        A network that may come in by SSH; may stand several times. Without one nobody may.
+    """
+    from leitstand.boot import firewall as rules
+    from leitstand.config import Settings
+
+    output, url = options.output(), Settings.load().worker.advertise_url
+    if url is None:
+        raise Problem("no-address-to-dial", Exit.USAGE)
+    try:
+        host = urlsplit(url).hostname
+        found = {
+            str(entry[4][0]) for entry in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        }
+    except OSError as error:
+        raise Problem("address-unknown", Exit.UNREACHABLE, url=url) from error
+    try:
+        text = rules.nftables([rules.way(url, sorted(found))], admin)
+    except ValueError as error:
+        raise Problem("not-a-network", Exit.USAGE, detail=str(error)) from error
+    try:
+        file.write_text(text, "utf-8")
+    except OSError as error:
+        detail = error.strerror or str(error)
+        raise Problem("folder-unusable", folder=str(file.parent), detail=detail) from error
+    output.event("done", file=str(file), url=url, addresses=sorted(found))
+    output.line(
+        output.say("cli-firewall", file=str(file), url=url, addresses=", ".join(sorted(found)))
     )
     return Exit.DONE
