@@ -20,12 +20,6 @@ def find(conn: Connection, tenant: str, instance_id: str, *, lock: bool = False)
     return next(iter(fetch(conn, Instance, query.with_for_update() if lock else query)), None)
 
 
-def by_id(conn: Connection, instance_id: str) -> Instance | None:
-    """One instance whose tenant is not known yet: a worker names only itself."""
-    query = columns(Instance, instances).where(instances.c.id == instance_id)
-    return next(iter(fetch(conn, Instance, query)), None)
-
-
 def by_token(conn: Connection, hashes: Sequence[str]) -> Instance | None:
     """The instance whose one-time token, or the request that spent it, has one of these hashes."""
     query = columns(Instance, instances).where(instances.c.token_hash.in_(hashes))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, func, select
 
 from leitstand.core.job import FUSE, Job, Task
 from leitstand.store.rows import chunks, columns, fetch
@@ -206,20 +206,12 @@ def overdue_reports(conn: Connection, before: datetime, limit: int) -> list[Job]
     return fetch(conn, Job, query)
 
 
-def any_queued(conn: Connection, instance_id: str, now: datetime) -> bool:
-    """Whether a claim by this instance could find something."""
-    return conn.execute(_queued(instance_id, now).limit(1)).first() is not None
-
-
-def queued_for(conn: Connection, instance_id: str, now: datetime, limit: int) -> list[Task]:
+def queued_for(
+    conn: Connection, instance_id: str, now: datetime, limit: int, *, lock: bool
+) -> list[Task]:
     """Queued tasks of open jobs that hold a reservation on this instance, first come first served;
-    on PostgreSQL rows that another control plane is claiming are skipped."""
-    query = _queued(instance_id, now).limit(limit).with_for_update(skip_locked=True, of=tasks)
-    return fetch(conn, Task, query)
-
-
-def _queued(instance_id: str, now: datetime) -> Select[Any]:
-    return (
+    `lock` keeps them, and skips those that another control plane is claiming (PostgreSQL)."""
+    query = (
         columns(Task, tasks)
         .join(jobs, jobs.c.id == tasks.c.job_id)
         .where(
@@ -233,7 +225,10 @@ def _queued(instance_id: str, now: datetime) -> Select[Any]:
             ),
         )
         .order_by(jobs.c.priority.desc(), tasks.c.id)
+        .limit(limit)
     )
+    query = query.with_for_update(skip_locked=True, of=tasks) if lock else query
+    return fetch(conn, Task, query)
 
 
 def segments_done(conn: Connection, task_ids: Sequence[str]) -> dict[str, set[int]]:
