@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from leitstand.analysis import choose as choosing
 from leitstand.analysis import fuse as fusing
 from leitstand.analysis.fuse import Fused, Inputs, fuse, validate
-from leitstand.core.finding import Frame, Line, Scene, Stats, decode, encode
+from leitstand.core.finding import Detection, Frame, Line, Scene, Stats, decode, encode
 from leitstand.core.problem import Problem
 from leitstand.core.report import check, headline
 from leitstand.messages import LANGUAGES, Texts
 from tests.analysis import documents
-from tests.analysis.documents import SEGMENT_US, VIDEO, Job, picture, speech, still, street
+from tests.analysis.documents import (
+    SEGMENT_US,
+    VIDEO,
+    Job,
+    picture,
+    speech,
+    still,
+    street,
+    vtest_frames,
+)
 from tests.same import differences, same_findings
 
 
@@ -142,7 +154,9 @@ def test_a_picture_is_told_by_what_is_in_it() -> None:
 def test_a_headline_names_faces_where_no_person_was_counted(
     seen: dict[str, Any], told: str
 ) -> None:
-    empty = dict.fromkeys(("tracks", "persons_mean", "place", "light", "words", "language"))
+    empty = dict.fromkeys(
+        ("tracks", "persons_mean", "persons_most", "place", "light", "words", "language")
+    )
     assert headline({"objects": {}, "faces": 0, **empty, **seen}, Texts("en")) == told
 
 
@@ -173,6 +187,83 @@ def test_silence_and_emptiness_are_findings_too(lang: str) -> None:
         "sum-no-person",
     ]
     assert validate(report) == []
+
+
+def watched(frames: Sequence[Frame], lang: str = "en") -> dict[str, Any]:
+    """The report on a video in which a detector saw this."""
+    job = Job(lang)
+    span = {"stream": "video:0", "number": 0, "from_us": 0, "to_us": SEGMENT_US}
+    job.medium("medium_v", "clip.mp4", "video", segments=[span])
+    lines: list[Line] = [*frames, Stats("video", len(frames), len(frames))]
+    job.result("medium_v", "video:0", 0, lines)
+    report = made(job).report
+    assert validate(report) == []
+    return report
+
+
+def says_none(report: dict[str, Any]) -> bool:
+    """Whether any part of the report says that no person was seen."""
+    told = headline(report["media"][0]["headline"], Texts("en"))
+    return (
+        any(entry["message"] == "sum-no-person" for entry in report["summary"])
+        or any(finding["label"] == "no-person" for finding in report["findings"])
+        or "no person" in told
+        or "nothing" in told
+    )
+
+
+_SEEN = st.lists(
+    st.builds(
+        lambda x, score, label: Detection((x, 10.0, x + 40.0, 120.0), label, score),
+        st.floats(0, 600),
+        st.floats(0.2, 1.0),
+        st.sampled_from(("person", "bus")),
+    ),
+    max_size=3,
+)
+
+
+@given(
+    st.dictionaries(st.integers(0, 250), _SEEN, min_size=1, max_size=8), st.sampled_from((0, 250))
+)
+@settings(max_examples=60, deadline=None)
+def test_none_seen_is_said_only_where_no_frame_shows_one(
+    seen: dict[int, list[Detection]], length: int
+) -> None:
+    """Short or long, followed or not: one sighting that counts, in one frame, forbids it."""
+    slots = sorted({*range(length), *seen})
+    report = watched([Frame(i * 66_667, tuple(seen.get(i, ()))) for i in slots])
+    persons = [
+        d for found in seen.values() for d in found if d.label == "person" and d.score >= 0.35
+    ]
+    assert says_none(report) == (not persons)
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_persons_in_a_video_too_short_to_follow_anybody_are_told_by_frame(
+    lang: str, count: int
+) -> None:
+    report = watched(vtest_frames()[:count], lang)
+    (found,) = (f for f in report["findings"] if f["label"] == "person-count")
+    values = found["values"]
+    assert values["peopled"] == values["frames"] == count
+    assert values["high"] >= values["low"] >= 2
+    assert found["basis"] == ["single frames"]
+    assert of_kind(report, "track") == []
+    told = headline(report["media"][0]["headline"], Texts(lang))
+    first = sentences(report)[0]
+    assert str(values["high"]) in first and str(values["high"]) in told
+    assert first.startswith("Up to " if lang == "en" else "Bis zu ")
+
+
+def test_a_person_who_flashes_by_in_a_long_video_is_told() -> None:
+    person = Detection((10.0, 10.0, 60.0, 160.0), "person", 0.9)
+    frames = [Frame(i * 66_667, (person,) if i in (200, 201) else ()) for i in range(400)]
+    assert sentences(watched(frames))[0] == (
+        "One person at a time is seen in 2 of 400 frames looked at; "
+        "nobody could be followed from frame to frame."
+    )
 
 
 def test_a_failed_medium_has_a_reason_and_the_rest_goes_on() -> None:

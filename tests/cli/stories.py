@@ -39,7 +39,7 @@ def ended(state: str, **over: Any) -> Callable[[Plane], None]:
         plane.report = {"gaps": [], "media": [
             {"id": medium["id"], "state": medium["state"], "headline": {
                 "objects": {"person": 2, "bus": 1}, "faces": 0, "tracks": None,
-                "persons_mean": None, "place": None, "light": None, "words": None,
+                "persons_mean": None, "persons_most": None, "place": None, "light": None, "words": None,
                 "language": None,
             }} for medium in job["media"]
         ]}  # fmt: skip

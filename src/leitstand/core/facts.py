@@ -112,12 +112,17 @@ class Hole:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """Persons per frame over all frames a detector saw, and a curve of (time, mean) for drawing."""
+    """Persons per frame over all frames a detector saw, and a curve of (time, mean) for drawing.
+
+    By tracks; where nobody could be followed, by what the detector saw in each frame on its own.
+    """
 
     low: int
     high: int
     mean: float
     frames: int
+    peopled: int
+    """Frames with at least one person."""
     curve: tuple[tuple[int, float], ...]
 
 

@@ -159,6 +159,7 @@ def headline_of(facts: MediumFacts) -> dict[str, Any]:
         "faces": sum(track.label == "face" for track in facts.tracks) + len(facts.faces),
         "tracks": len(people) if facts.count is not None else None,
         "persons_mean": round(facts.count.mean, 2) if facts.count is not None else None,
+        "persons_most": facts.count.high if facts.count is not None else None,
         "place": prevailing(facts.scenes, "place"),
         "light": prevailing(facts.scenes, "light"),
         "words": sum(len(s.words) or len(s.text.split()) for s in facts.speech)
@@ -171,12 +172,14 @@ def headline_of(facts: MediumFacts) -> dict[str, Any]:
 def headline(facts: Mapping[str, Any], texts: Say) -> str:
     """One line about a medium from `headline_of`: `23 tracks, 6.6 persons on average; no speech`."""
     parts = []
-    if facts["tracks"] is not None:
+    if facts["tracks"] == 0 and facts["persons_most"]:
+        parts.append(texts.say("head-unfollowed", high=facts["persons_most"]))
+    elif facts["tracks"] is not None:
         mean = texts.number(facts["persons_mean"], 1)
         parts.append(texts.say("head-tracks", tracks=facts["tracks"], mean=mean))
     elif facts["objects"]:
         parts.append(", ".join(named(texts, facts["objects"])))
-    if facts["faces"] and not facts["tracks"] and not facts["objects"].get("person"):
+    if facts["faces"] and not facts["persons_most"] and not facts["objects"].get("person"):
         parts.append(texts.say("head-faces", faces=facts["faces"]))
     if facts["place"] or facts["light"]:
         surroundings = {"place": facts["place"] or "none", "light": facts["light"] or "none"}

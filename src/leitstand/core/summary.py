@@ -103,8 +103,18 @@ class Summary:
         people = [track for track in facts.tracks if track.label == "person"]
         fullest = max(range(len(found.shots)), key=lambda at: len(facts.shots[at].boxes), default=0)
         evidence = [found.count, *found.shots[fullest : fullest + 1]]
-        if not people:
+        if count.high == 0:
             self.tell(facts.medium, "sum-no-person", evidence)
+            return
+        if not people:
+            self.tell(
+                facts.medium,
+                "sum-persons-unfollowed",
+                evidence,
+                high=count.high,
+                peopled=count.peopled,
+                frames=count.frames,
+            )
             return
         self.tell(
             facts.medium,

@@ -13,6 +13,13 @@ sum-persons = { $form ->
         }
        *[range] Zu jeder Zeit sind { $low } bis { $high } Personen im Bild, im Mittel { $mean }.
     }
+sum-persons-unfollowed = { $high ->
+        [one] Eine Person zugleich ist
+       *[other] Bis zu { $high } Personen zugleich sind
+    } in { $frames ->
+        [one] dem einzigen betrachteten Einzelbild
+       *[other] { $peopled } von { $frames } betrachteten Einzelbildern
+    } zu sehen; von Einzelbild zu Einzelbild ließ sich niemand verfolgen.
 sum-no-person = Keine Person wurde gesehen.
 sum-track = { $move ->
         [left-right] Eine Person (Spur { $number }) geht zwischen { $start } und { $end } von links nach rechts
@@ -101,6 +108,10 @@ head-tracks = { $tracks ->
         [0] keine Person
         [one] eine Spur, im Mittel { $mean } Personen
        *[other] { $tracks } Spuren, im Mittel { $mean } Personen
+    }
+head-unfollowed = { $high ->
+        [one] eine Person, nicht verfolgt
+       *[other] bis zu { $high } Personen, nicht verfolgt
     }
 head-faces = { $faces ->
         [one] ein Gesicht

@@ -13,6 +13,13 @@ sum-persons = { $form ->
         }
        *[range] { $low } to { $high } persons are in the picture at any time, { $mean } on average.
     }
+sum-persons-unfollowed = { $high ->
+        [one] One person at a time is seen
+       *[other] Up to { $high } persons at a time are seen
+    } in { $frames ->
+        [one] the only frame looked at
+       *[other] { $peopled } of { $frames } frames looked at
+    }; nobody could be followed from frame to frame.
 sum-no-person = No person was seen.
 sum-track = { $move ->
         [left-right] One person (track { $number }) goes from left to right between { $start } and { $end }
@@ -101,6 +108,10 @@ head-tracks = { $tracks ->
         [0] no person
         [one] one track, { $mean } persons on average
        *[other] { $tracks } tracks, { $mean } persons on average
+    }
+head-unfollowed = { $high ->
+        [one] one person, not followed
+       *[other] up to { $high } persons, not followed
     }
 head-faces = { $faces ->
         [one] one face
