@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -44,6 +45,7 @@ _PLAIN_SIGNS = str.maketrans(
         "\u202f": " ",
     }
 )
+_ID = re.compile(r"[A-Za-z0-9_-]+")
 Part = str | tuple[str, str]
 """Text, or text with its style."""
 _MARKS = {"✓": "green", "!": "yellow", "×": "red", "–": "dim"}
@@ -333,7 +335,12 @@ def short(id: str | None, among: Sequence[str] = ()) -> str:
 
 
 def full(given: str) -> str:
-    """What the API takes for an id as people type it: `j-71c0` is the ending `71C0`."""
+    """What the API takes for an id as people type it: `j-71c0` is the ending `71C0`.
+
+    Raises Problem("bad-id") for what can be none, so that it never becomes part of an address.
+    """
+    if not _ID.fullmatch(given):
+        raise Problem("bad-id", Exit.USAGE, given=given)
     initial, dash, ending = given.partition("-")
     if dash and len(initial) == 1 and ending.isalnum():
         return ending.upper()

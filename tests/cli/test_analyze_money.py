@@ -51,10 +51,10 @@ def test_nobody_there_to_answer_is_usage(run: Command, plane: Plane) -> None:
 def test_yes_answers_and_max_cost_is_passed_on(run: Command, plane: Plane) -> None:
     Path("a.jpg").write_bytes(b"IMG")
     plane.decision, plane.story = paid(), good_story()
-    done = run("analyze", "a.jpg", "--yes", "--max-cost", "4,50", "--by", "2026-11-24T14:00+01:00")
+    done = run("analyze", "a.jpg", "--yes", "--max-cost", "4,50", "--by", "2126-11-24T14:00+01:00")
     assert done.exit == 0
     assert plane.bodies["plan"]["max_cost_eur"] == "4.50"
-    assert plane.bodies["plan"]["by"] == "2026-11-24T13:00:00+00:00"
+    assert plane.bodies["plan"]["by"] == "2126-11-24T13:00:00+00:00"
 
 
 def test_no_offer_is_no_capacity(run: Command, plane: Plane) -> None:
@@ -97,9 +97,16 @@ def test_a_refusal_by_the_control_plane_keeps_its_exit_code(run: Command, plane:
         (["--profile", "peple"], "(did you mean people?)"),
         (["--max-cost", "4,5x"], 'error: --max-cost "4,5x" is not an amount'),
         (["--by", "soon"], 'error: --by "soon" is not a time'),
+        (
+            ["--by", "2020-01-01T06:00"],
+            '--by "2020-01-01T06:00" is in the past\n  do   --by 18:00, or:',
+        ),
+        (["--by", "in 0h"], 'error: --by "in 0h" is in the past'),
         (["--class", "5"], 'error: --class "5" is no data class'),
         (["--class", "x"], 'error: --class "x" is not one of its values'),
         (["--lang", "fr"], 'error: --lang "fr" is not one of its values'),
+        (["--case", ""], "error: --case has no name"),
+        (["--case", " "], "error: --case has no name"),
         (["--frobnicate"], 'error: no option "--frobnicate"'),
         (["--plan", "d-5540"], "error: --plan starts a decision that has its files"),
     ],

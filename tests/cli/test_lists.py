@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from leitstand.client import Client
 from leitstand.core.problem import Exit
 from tests.cli.conftest import Command
 from tests.cli.plane import CASE, INSTANCE, JOB, Plane, job
@@ -99,6 +100,15 @@ def test_lists_follow_all_pages(run: Command) -> None:
     assert len(run("media", "--limit", "3").lines()) == 3
 
 
+@pytest.mark.parametrize("given", ["0", "-1"])
+@pytest.mark.parametrize("command", ["jobs", "media", "instances", "audit show"])
+def test_a_limit_below_one_is_said(run: Command, plane: Plane, command: str, given: str) -> None:
+    done = run(*command.split(), "--limit", given)
+    assert done.exit == 2
+    assert f'error: --limit "{given}" is too few\n  do   --limit 1 or more' in done.err
+    assert plane.asked == []
+
+
 def test_a_name_that_is_erased_with_its_medium_is_said_to_be(run: Command, plane: Plane) -> None:
     for listed in (*plane.lists["jobs"], *plane.lists["media"]):
         listed["name"] = None
@@ -148,6 +158,32 @@ def test_an_id_may_be_whole_or_its_ending(run: Command, given: str) -> None:
     done = run("jobs", "show", given, terminal=True)
     assert done.exit == 0
     assert done.lines()[0].startswith("Bahnhof.mp4 (j-71c0): running. 7 of 14 segments")
+
+
+@pytest.mark.parametrize("given", ["", "a/b", "../../x", "a\nb", "j-71c0?x=1", "%2e", "j 1"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("jobs", "show"), ("jobs", "hold"), ("jobs", "resume"), ("jobs", "cancel"),
+        ("jobs", "report"), ("media", "show"), ("media", "erase"), ("media", "download"),
+        ("media", "export-identity"), ("instances", "show"), ("instances", "drain"),
+        ("explain",), ("events", "--subject"), ("analyze", "--plan"),
+    ],
+)  # fmt: skip
+def test_what_can_be_no_id_is_said_and_reaches_no_route(
+    run: Command, plane: Plane, command: tuple[str, ...], given: str
+) -> None:
+    done = run(*command, given)
+    assert done.exit == 2
+    assert "is no id\n  why  " in done.err and "\n  do   " in done.err
+    assert set(plane.asked) <= {"GET /health"}
+
+
+def test_every_part_of_an_address_is_encoded(plane: Plane) -> None:
+    name = "a b?c#d%2F\n\x7fé"
+    plane.jobs = {name: {"id": name}}
+    with Client.over_socket(plane.socket) as client:
+        assert client.get(f"/jobs/{name}") == {"id": name}
 
 
 def test_an_unknown_id_says_so(run: Command, plane: Plane) -> None:

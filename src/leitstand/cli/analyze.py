@@ -49,9 +49,11 @@ class Asked:
         max_cost: str | None,
         by: str | None,
     ) -> Asked:
-        """Raises Problem: bad-class, unknown-profile, bad-amount, bad-time."""
+        """Raises Problem: unknown-profile, case-unnamed, bad-class, bad-amount, bad-time, time-past."""
         now = datetime.now().astimezone()
         known_profile(profile)
+        if not case.strip():
+            raise Problem("case-unnamed", Exit.USAGE)
         return cls(
             case=case,
             data_class=None if data_class is None else values.data_class("--class", data_class),

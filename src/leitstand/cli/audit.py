@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from leitstand.cli import values
 from leitstand.cli.app import group
 from leitstand.cli.options import DEFAULT, Options, session
 from leitstand.cli.plans import clock, moment
@@ -40,6 +41,7 @@ def show(
     limit
         At most so many.
     """
+    values.count("--limit", limit)
     with session(options) as here:
         output = here.output
         answer = here.client.get("/ledger/entries", after=before, limit=limit)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from leitstand.cli import values
 from leitstand.cli.app import group
 from leitstand.cli.options import DEFAULT, Options, session
 from leitstand.cli.plans import clock, euros, machine, where
@@ -36,6 +37,7 @@ def list_instances(
     limit
         At most so many, newest first.
     """
+    values.count("--limit", limit)
     with session(options) as here:
         output = here.output
         items = list(here.client.pages("/instances", limit))

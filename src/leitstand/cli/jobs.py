@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from leitstand.cli import reports
+from leitstand.cli import reports, values
 from leitstand.cli.app import group
 from leitstand.cli.options import DEFAULT, Options, Session, session
 from leitstand.cli.plans import clock, euros
@@ -44,6 +44,7 @@ def list_jobs(
     limit
         At most so many, newest first.
     """
+    values.count("--limit", limit)
     with session(options) as here:
         items = list(here.client.pages("/jobs", limit))
         here.output.listing("jobs", items)

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from leitstand.cli import reports
+from leitstand.cli import reports, values
 from leitstand.cli.app import group
 from leitstand.cli.jobs import kind, medium_state, named
 from leitstand.cli.options import DEFAULT, Options, session
@@ -40,6 +40,7 @@ def list_media(
     limit
         At most so many.
     """
+    values.count("--limit", limit)
     with session(options) as here:
         items = list(here.client.pages("/media", limit))
         here.output.listing("media", items)
