@@ -193,16 +193,17 @@ class Output:
             "params": dict(problem.params),
         }
 
-    def ask(self, question: str) -> str:
-        """An answer in lower case. Raises Problem("not-asked") where nobody can give one."""
+    def ask(self, question: str, bound: str | None = None) -> str:
+        """An answer in lower case. Raises Problem("not-asked") where nobody can give one: `--yes`
+        would, together with `bound`, the option that limits what a yes may cost."""
         if not self.interactive:
-            raise Problem("not-asked", Exit.USAGE)
+            raise Problem("not-asked", Exit.USAGE, bound=bound)
         self._clear()
         self._err.write(self._encodable(question + " ", self._err))
         self._err.flush()
         answer = self._in.readline()
         if not answer:
-            raise Problem("not-asked", Exit.USAGE)
+            raise Problem("not-asked", Exit.USAGE, bound=bound)
         return answer.strip().lower()
 
     # --- objects ---------------------------------------------------------------------------------

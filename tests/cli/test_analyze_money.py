@@ -46,6 +46,10 @@ def test_nobody_there_to_answer_is_usage(run: Command, plane: Plane) -> None:
     done = run("analyze", "a.jpg")
     assert done.exit == 2
     assert "error: a question needs an answer" in done.err
+    assert "  do   add --yes, and --max-cost to bound what it may cost\n" in done.err
+    planned = run("analyze", "--plan", "d-5540")
+    assert planned.exit == 2
+    assert planned.err.endswith("  do   add --yes\n")
 
 
 def test_yes_answers_and_max_cost_is_passed_on(run: Command, plane: Plane) -> None:

@@ -284,6 +284,9 @@ def test_erasing_asks_and_a_no_erases_nothing(run: Command, plane: Plane) -> Non
     refused = run("media", "erase", "m-0001", terminal=True, typed="n\n")
     assert refused.exit == 2
     assert "Erase a.jpg (m-0001) for good? [y/N]" in refused.err
+    unasked = run("media", "erase", "m-0001")
+    assert unasked.exit == 2
+    assert unasked.err.endswith("  do   add --yes\n")
     assert not any(asked.startswith("DELETE") for asked in plane.asked)
     erased = run("media", "erase", "m-0001", "--yes")
     assert erased.exit == 0

@@ -304,7 +304,7 @@ class Analysis:
 
     def _agree(self, decision: Mapping[str, Any]) -> None:
         """One question where money flows; none where it does not. Raises Problem("declined")."""
-        agree(self._output, decision, self._wish.case, self._local, self._yes)
+        agree(self._output, decision, self._wish.case, self._local, self._yes, "--max-cost")
 
     def _give_up(self, uploads: Uploads, error: BaseException) -> int:
         """Take back what was sent; the exit code of Ctrl-C. Raises any other `error` again."""
@@ -316,8 +316,16 @@ class Analysis:
         return Exit.INTERRUPTED
 
 
-def agree(output: Output, decision: Mapping[str, Any], case: str, here: bool, yes: bool) -> None:
-    """Show what was chosen; where money flows, ask. Raises Problem: declined, not-asked."""
+def agree(
+    output: Output,
+    decision: Mapping[str, Any],
+    case: str,
+    here: bool,
+    yes: bool,
+    bound: str | None = None,
+) -> None:
+    """Show what was chosen; where money flows, ask. `bound` is the option that could still limit
+    the cost. Raises Problem: declined, not-asked."""
     offer = plans.offer_of(decision["chosen"])
     text = plans.sentence(output, decision, here and offer.get("tier") == "L")
     output.step("✓", output.say("cli-head-step-plan"), text)
@@ -333,7 +341,7 @@ def agree(output: Output, decision: Mapping[str, Any], case: str, here: bool, ye
     while not yes:
         from leitstand.cli.wanted import is_yes
 
-        answer = output.ask(output.say("cli-rent-ask"))
+        answer = output.ask(output.say("cli-rent-ask"), bound)
         if answer == "?":
             plans.why_not(output, decision)
         elif is_yes(output, answer):

@@ -115,7 +115,10 @@ problem-bad-class = { $option } „{ $given }“ ist keine Schutzklasse
     .do = 0 künstlich, 1 ohne Personen, 2 Personen, 3 biometrisch, Minderjährige, intim oder geschützt
 problem-not-asked = eine Frage braucht eine Antwort, und niemand ist da, der sie gibt
     .why = die Eingabe ist kein Terminal, und --yes fehlt
-    .do = --yes angeben, und --max-cost als Grenze der Kosten
+    .do = --yes angeben{ $bound ->
+        [none] {""}
+       *[other] , und { $bound } als Grenze der Kosten
+    }
 problem-declined = nichts wurde gemietet oder vorgemerkt
     .do = leitstand plan zeigt, was es sonst gibt
 problem-graphics-library-missing = OpenCV lässt sich nicht laden, also lässt sich kein Bild auswerten

@@ -116,7 +116,10 @@ problem-bad-class = { $option } "{ $given }" is no data class
     .do = 0 synthetic, 1 no persons, 2 persons, 3 biometric, minors, intimate or privileged
 problem-not-asked = a question needs an answer, and nobody is here to give it
     .why = the input is not a terminal and --yes was not given
-    .do = add --yes, and --max-cost to bound what it may cost
+    .do = add --yes{ $bound ->
+        [none] {""}
+       *[other] , and { $bound } to bound what it may cost
+    }
 problem-declined = nothing was rented or reserved
     .do = leitstand plan shows what else there is
 problem-graphics-library-missing = OpenCV cannot be loaded, so no picture can be analysed
