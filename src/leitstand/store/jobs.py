@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from leitstand.core.job import FUSE, Job, Task
+from leitstand.store import ledger
 from leitstand.store.rows import chunks, columns, fetch
 from leitstand.store.tables import cases, decisions, jobs, keys, reservations, results, tasks
 
@@ -190,6 +191,19 @@ def tallies(conn: Connection, tenant: str, job_ids: Sequence[str]) -> dict[str, 
             )
         )
     return found
+
+
+def got_on_at(conn: Connection, job: Job) -> datetime:
+    """When a job's last result was committed, or a person last resumed it; else when it began.
+    Between these it may move to and fro without an end."""
+    query = (
+        select(func.max(results.c.created_at))
+        .join(tasks, tasks.c.id == results.c.task_id)
+        .where(tasks.c.job_id == job.id)
+    )
+    committed = conn.execute(query).scalar_one()
+    resumed = ledger.last_at(conn, job.id, "job.resume")
+    return max(at for at in (committed, resumed, job.created_at) if at is not None)
 
 
 def overdue_reports(conn: Connection, before: datetime, limit: int) -> list[Job]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -136,6 +137,12 @@ def of_subject(conn: Connection, subject_id: str) -> list[Entry]:
     """Entries about one subject, oldest first."""
     query = columns(Entry, entries).where(entries.c.subject_id == subject_id)
     return fetch(conn, Entry, query.order_by(entries.c.id))
+
+
+def last_at(conn: Connection, subject_id: str, kind: str) -> datetime | None:
+    """When an entry of this type about a subject was last written; None where there is none."""
+    found = reversed(of_subject(conn, subject_id))
+    return next((e.created_at for e in found if json.loads(e.leaf)["type"] == kind), None)
 
 
 def digest(conn: Connection, noun: str, row_id: str) -> str | None:
