@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from leitstand import app
+from leitstand import app, private
 from leitstand.clockwork import place_of
 from leitstand.config import Settings, StoreSettings
 from leitstand.core.problem import Problem
@@ -39,6 +40,21 @@ def test_a_failed_write_leaves_no_installation_without_a_name(
             installation(tmp_path / "installation")
     assert list(tmp_path.iterdir()) == []
     assert len(installation(tmp_path / "installation")) == 8
+
+
+@pytest.mark.parametrize("answer", [errno.EPERM, errno.EOPNOTSUPP])
+def test_a_key_is_whole_and_kept_on_a_file_system_without_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: int
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(answer, os.strerror(answer))
+
+    monkeypatch.setattr(os, "link", refuse)
+    key = tmp_path / "key"
+    private.write_new(key, b"first")
+    private.write_new(key, b"second")
+    assert (key.read_bytes(), key.stat().st_mode & 0o777) == (b"first", 0o600)
+    assert list(tmp_path.iterdir()) == [key]
 
 
 def test_a_database_whose_ledger_another_installation_signed_is_refused(
