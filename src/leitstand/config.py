@@ -267,16 +267,9 @@ class Settings(BaseSettings):
     @classmethod
     def load(cls, folders: Folders | None = None) -> Self:
         """File and environment of this user. Raises Problem with exit 2 that names the place:
-        unknown-setting, bad-setting, unknown-variable, bad-variable, unreadable-path."""
-        path = (folders or Folders.find()).settings_file
-        try:
-            text = path.read_text("utf-8")
-        except FileNotFoundError:
-            text = ""
-        except (OSError, UnicodeDecodeError) as error:
-            raise Problem(
-                "unreadable-path", Exit.USAGE, path=str(path), detail=str(error)
-            ) from error
+        unknown-setting, bad-setting, unknown-variable, bad-variable, and those of `Folders.settings_text`."""
+        place = folders or Folders.find()
+        path, text = place.settings_file, place.settings_text()
         try:
             written = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:

@@ -197,8 +197,24 @@ def test_without_a_home_the_socket_lies_in_a_private_runtime_folder(tmp_path: Pa
     assert fallback.name in ("leitstand", f"leitstand-{os.getuid()}")
 
 
-def test_a_folder_that_cannot_be_made_is_a_problem(tmp_path: Path) -> None:
+def test_a_file_in_place_of_the_home_is_called_none(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(Problem) as caught:
-        Folders.find({"LEITSTAND_HOME": str(tmp_path / "file")}).create()
-    assert caught.value.code == "folder-unusable"
+    found = Folders.find({"LEITSTAND_HOME": str(tmp_path / "file")})
+    for use in (found.create, lambda: Settings.load(found)):
+        with pytest.raises(Problem) as caught:
+            use()
+        assert (caught.value.code, caught.value.exit) == ("no-folder", Exit.USAGE)
+        assert caught.value.params == {"path": str(tmp_path / "file")}
+
+
+def test_a_folder_in_place_of_the_settings_is_called_one(folders: Folders) -> None:
+    folders.settings_file.mkdir()
+    problem = _problem(folders)
+    assert (problem.code, problem.exit) == ("settings-folder", Exit.USAGE)
+
+
+def test_settings_in_another_encoding_name_the_line_and_the_encoding(folders: Folders) -> None:
+    folders.settings_file.write_bytes("[server]\n# Häfen\n".encode("latin-1"))
+    problem = _problem(folders)
+    assert (problem.code, problem.exit) == ("settings-encoding", Exit.USAGE)
+    assert problem.params == {"file": str(folders.settings_file), "line": 2}
