@@ -308,6 +308,15 @@ def test_a_job_says_within_what_it_was_planned(api: httpx.Client, rig: Rig) -> N
     assert (job["data_class"], job["provider"], job["max_cost_eur"]) == (1, "rented", "2.5")
 
 
+def test_a_decision_says_which_job_it_started(api: httpx.Client, rig: Rig) -> None:
+    case = api.post("/cases", json={"name": "K-1"}).json()["id"]
+    plan = api.post("/plans", json={"case": case, "media": [rig.medium(case)]}).json()
+    assert api.get(f"/decisions/{plan['id']}").json()["job"] is None
+    job = api.post("/jobs", json={"decision": plan["id"]}).json()
+    found = api.get(f"/decisions/{plan['id']}").json()["job"]
+    assert found == {"id": job["id"], "state": job["state"]}
+
+
 def test_repeating_a_write_does_it_once(api: httpx.Client, rig: Rig) -> None:
     case = api.post("/cases", json={"name": "K-1"}).json()["id"]
     assert api.post("/cases", json={"name": "K-1"}).json()["id"] == case

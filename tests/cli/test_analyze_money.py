@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Command
-from tests.cli.plane import Plane
+from tests.cli.plane import JOB, Plane
 from tests.cli.stories import good_story, paid
 
 pytestmark = pytest.mark.usefixtures("pretend")
@@ -136,6 +136,29 @@ def test_a_plan_starts_nothing_and_can_be_started(run: Command, plane: Plane) ->
     plane.story = good_story()
     assert run("analyze", "--plan", "d-5540", "--yes").exit == 0
     assert plane.bodies["job"]["decision"].endswith("5540")
+
+
+@pytest.mark.parametrize(
+    ("state", "remedy"),
+    [
+        ("running", "leitstand jobs show j-71c0"),
+        ("held", "leitstand jobs resume j-71c0"),
+        ("done", "leitstand jobs report j-71c0 writes its report"),
+        ("cancelled", "make a new one: leitstand plan PATH..."),
+    ],
+)
+def test_a_plan_that_was_started_is_not_told_again_as_if_new(
+    run: Command, plane: Plane, state: str, remedy: str
+) -> None:
+    plane.decision["job"] = {"id": JOB, "state": state}
+    done = run("analyze", "--plan", "d-5540")
+    assert done.exit == 2
+    assert done.err.splitlines() == [
+        "error: d-5540 was started already, as j-71c0",
+        f"  why  a plan starts one job; j-71c0 is {state}",
+        f"  do   {remedy}",
+    ]
+    assert "POST /jobs" not in plane.asked
 
 
 def test_plan_as_json_is_one_decision(run: Command, plane: Plane) -> None:

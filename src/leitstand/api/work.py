@@ -81,12 +81,18 @@ def make_plan(body: PlanBody, parts: Parts) -> dict[str, Any]:
 
 @router.get("/decisions/{decision}")
 def show_decision(decision: str, parts: Parts) -> dict[str, Any]:
-    """A decision as it was made."""
+    """A decision as it was made, and the job that it started."""
     decision_id = parts.resolve("decisions", decision)
-    found = parts.read(lambda tx: jobs.decision(tx.conn, tx.tenant, decision_id))
+    found, job = parts.read(
+        lambda tx: (
+            jobs.decision(tx.conn, tx.tenant, decision_id),
+            jobs.by_decision(tx.conn, tx.tenant, decision_id),
+        )
+    )
     if found is None:
         raise Problem("unknown-decision", Exit.USAGE, decision=decision)
-    return document(found) | {"inputs": found.inputs, "reasons": found.reasons}
+    started = {"id": job.id, "state": job.state} if job is not None else None
+    return document(found) | {"inputs": found.inputs, "reasons": found.reasons, "job": started}
 
 
 @router.post("/offers")

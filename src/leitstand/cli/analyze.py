@@ -353,6 +353,9 @@ def agree(
 def _start_plan(decision_id: str, out: str | None, yes: bool, options: Options) -> int:
     with session(options) as here:
         decision = here.client.get(f"/decisions/{decision_id}")
+        if job := decision.get("job"):
+            started = {"plan": plans.id_of(decision), "job": short(job["id"])}
+            raise Problem("plan-started", Exit.USAGE, **started, state=str(job["state"]))
         plans.check(decision)
         local = bool(here.client.get("/health").get("embedded"))
         agree(

@@ -400,6 +400,22 @@ problem-no-paths = keine Datei wurde genannt
     .do = leitstand analyze bus.jpg clip.mp4
 problem-plan-or-paths = --plan beginnt eine Entscheidung, die Dateien, Fall, Klasse und Grenzen hat; mehr kommt nicht dazu
     .do = die Pfade und anderen Optionen weglassen, oder --plan weglassen
+problem-plan-started = { $plan } wurde schon begonnen, als { $job }
+    .why = ein Plan beginnt einen Auftrag; { $job } ist { $state ->
+        [waiting] wartend
+        [running] laufend
+        [held] angehalten
+        [done] fertig
+        [failed] gescheitert
+       *[cancelled] abgebrochen
+    }
+    .do = { $state ->
+        [done] leitstand jobs report { $job } schreibt die Auswertung
+        [held] leitstand jobs resume { $job }
+        [failed] einen neuen machen: leitstand plan PATH...
+        [cancelled] einen neuen machen: leitstand plan PATH...
+       *[other] leitstand jobs show { $job }
+    }
 problem-empty-folder = in { $path } ist nichts zum Auswerten
     .why = jede Datei darin beginnt mit einem Punkt
     .do = Dateien übergeben oder einen Ordner, der welche enthält
@@ -409,6 +425,9 @@ problem-not-a-file = { $name } ist keine gewöhnliche Datei
 problem-unwritable-path = { $path } lässt sich nicht schreiben
     .why = { $detail }
     .do = mit --out einen anderen Ordner nennen oder die Rechte prüfen
+problem-report-unwritten = die Auswertung von { $job } ist nicht geschrieben: { $path } lässt sich nicht schreiben
+    .why = { $detail }; verloren ist nichts, Leitstand hat sie noch
+    .do = leitstand jobs report { $job } --out DIR
 problem-folder-unusable = { $folder } ist nicht zu gebrauchen
     .why = { $detail }
     .do = Besitzer und Rechte prüfen oder LEITSTAND_HOME auf einen anderen Ordner setzen

@@ -401,6 +401,15 @@ problem-no-paths = no file was named
     .do = leitstand analyze bus.jpg clip.mp4
 problem-plan-or-paths = --plan starts a decision that has its files, case, class and bounds; no more can be given
     .do = leave out the paths and the other options, or leave out --plan
+problem-plan-started = { $plan } was started already, as { $job }
+    .why = a plan starts one job; { $job } is { $state }
+    .do = { $state ->
+        [done] leitstand jobs report { $job } writes its report
+        [held] leitstand jobs resume { $job }
+        [failed] make a new one: leitstand plan PATH...
+        [cancelled] make a new one: leitstand plan PATH...
+       *[other] leitstand jobs show { $job }
+    }
 problem-empty-folder = nothing to analyse in { $path }
     .why = it holds no file that does not begin with a dot
     .do = pass files, or a folder that holds some
@@ -410,6 +419,9 @@ problem-not-a-file = { $name } is no regular file
 problem-unwritable-path = { $path } cannot be written
     .why = { $detail }
     .do = name another folder with --out, or check its permissions
+problem-report-unwritten = the report of { $job } is not written: { $path } cannot be written
+    .why = { $detail }; nothing is lost, Leitstand still has it
+    .do = leitstand jobs report { $job } --out DIR
 problem-folder-unusable = { $folder } cannot be used
     .why = { $detail }
     .do = check its owner and permissions, or set LEITSTAND_HOME to another folder
