@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from leitstand.cli import reports
 from tests.cli.conftest import Command
 from tests.cli.plane import BREAK, JOB, Plane
 from tests.cli.stories import ended, good_story, instance
@@ -69,6 +71,80 @@ def test_report_lies_whole_and_private_where_it_was_asked_for(run: Command, plan
     assert run("analyze", "a.jpg", "--out", "x/y").exit == 0
     assert {path.name for path in Path("x/y").iterdir()} == {"report.json", "report.html"}
     assert Path("x/y/report.html").stat().st_mode & 0o777 == 0o600
+
+
+def no_room(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """The disk is full when a file of this name is written, and then takes no change at all."""
+    write, unlink = reports._write, Path.unlink
+    full: list[OSError] = []
+
+    def refuse(part: Path, data: bytes) -> None:
+        if part.name == name:
+            full.append(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+            raise full[0]
+        write(part, data)
+
+    def removed(path: Path, missing_ok: bool = False) -> None:
+        unlink(path, missing_ok)
+        if full:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(reports, "_write", refuse)
+    monkeypatch.setattr(Path, "unlink", removed)
+
+
+@pytest.mark.parametrize("name", [".report.json.part", ".report.html.part"])
+def test_a_report_that_cannot_be_written_is_named_with_how_to_get_it(
+    run: Command, plane: Plane, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    Path("a.jpg").write_bytes(b"IMG")
+    plane.story = good_story()
+    no_room(monkeypatch, name)
+    done = run("analyze", "a.jpg", "--out", "x")
+    assert done.exit == 1
+    assert "error: the report of j-71c0 is not written: x/report." in done.err
+    assert "  why  No space left on device; nothing is lost" in done.err
+    assert done.err.endswith("  do   leitstand jobs report j-71c0 --out DIR\n")
+    assert "✓ a.jpg" in done.out and "1 of 1 media" in done.out
+    assert "Report" not in done.out
+    assert list(Path("x").iterdir()) == []
+
+
+def test_a_report_that_cannot_be_written_still_ends_json_lines(
+    run: Command, plane: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("a.jpg").write_bytes(b"IMG")
+    plane.story = good_story()
+    no_room(monkeypatch, ".report.html.part")
+    done = run("analyze", "a.jpg", "--json")
+    last = json.loads(done.lines()[-1])
+    assert (done.exit, last["event"], last["job"], last["report"]) == (1, "done", JOB, None)
+    assert json.loads(done.err)["error"]["code"] == "report-unwritten"
+
+
+def test_a_name_that_was_erased_before_it_was_seen_is_said_to_be(
+    run: Command, plane: Plane
+) -> None:
+    Path("a.jpg").write_bytes(b"IMG1")
+    Path("b.jpg").write_bytes(b"IMG2")
+
+    def erased(found: Plane) -> None:
+        for medium in found.job()["media"]:
+            medium["name"] = None
+
+    def fails(found: Plane) -> None:
+        ended("done")(found)
+        found.job()["media"][1] |= {
+            "state": "failed", "reason": {"code": "medium-unreadable", "params": {}},
+        }  # fmt: skip
+
+    plane.after["start"] = [erased]
+    plane.story = [fails, ("job", {"state": "done", "reason": None})]
+    done = run("analyze", "a.jpg", "b.jpg")
+    assert "✓ (erased)" in done.out
+    assert "1 failed ((erased))" in done.out
+    assert "error: nothing of (erased) could be decoded" in done.err
+    assert "None" not in done.out + done.err
 
 
 def test_an_unwritable_out_is_said_before_anything_is_sent(run: Command, plane: Plane) -> None:

@@ -113,6 +113,7 @@ def test_a_name_that_is_erased_with_its_medium_is_said_to_be(run: Command, plane
     for listed in (*plane.lists["jobs"], *plane.lists["media"]):
         listed["name"] = None
     assert "(erased)" in run("jobs", terminal=True).out
+    assert run("jobs", "show", "j-71c0").lines()[0].startswith("(erased) (j-71c0): running.")
     assert "(gelöscht)" in run("media", "--limit", "3", "--lang", "de", terminal=True).out
     assert json.loads(run("jobs", "--json").out)["items"][0]["name"] is None
 

@@ -159,7 +159,7 @@ def _show(here: Session, job: Mapping[str, Any]) -> None:
     output = here.output
     counted = job.get("segments") or {}
     done, total = int(counted.get("done") or 0), int(counted.get("total") or 0)
-    name = plain(str(job.get("name") or short(job["id"])))
+    name = plain(named(output, job))
     output.line(
         output.say(
             "cli-job-is",
@@ -310,7 +310,8 @@ def report(job: str, /, *, out: str | None = None, options: Options = DEFAULT) -
             raise Problem(
                 "no-report", Exit.FAILED, job=short(found["id"]), state=str(found["state"])
             )
-        path = reports.fetch(here.client, found["id"], reports.folder_of(out, found["id"]))
+        folder = reports.folder_of(out, found["id"])
+        path = reports.keep(reports.fetch(here.client, found["id"]), folder) / "report.html"
         here.output.document("fetched", {"job": found["id"], "report": str(path)})
         here.output.commands((here.output.say("cli-report"), str(path)))
     return Exit.DONE

@@ -150,7 +150,7 @@ def erase(medium: str, /, *, yes: bool = False, options: Options = DEFAULT) -> i
         if not yes:
             from leitstand.cli.wanted import is_yes
 
-            shown = plain(str(found.get("name") or name))
+            shown = plain(named(output, found))
             if not is_yes(output, output.ask(output.say("cli-erase-ask", medium=name, name=shown))):
                 raise Problem("not-erased", Exit.USAGE, medium=name)
         done = here.client.delete(f"/media/{found['id']}")
