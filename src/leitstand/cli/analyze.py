@@ -354,8 +354,13 @@ def _start_plan(decision_id: str, out: str | None, yes: bool, options: Options) 
     with session(options) as here:
         decision = here.client.get(f"/decisions/{decision_id}")
         if job := decision.get("job"):
-            started = {"plan": plans.id_of(decision), "job": short(job["id"])}
-            raise Problem("plan-started", Exit.USAGE, **started, state=str(job["state"]))
+            raise Problem(
+                "plan-started",
+                Exit.USAGE,
+                plan=plans.id_of(decision),
+                job=short(job["id"]),
+                state=str(job["state"]),
+            )
         plans.check(decision)
         local = bool(here.client.get("/health").get("embedded"))
         agree(

@@ -108,8 +108,10 @@ def _kept(output: Output, report: reports.Report, job: str, out: str | None) -> 
     try:
         return reports.keep(report, reports.folder_of(out, job))
     except Problem as problem:
-        told = {**problem.params, "job": short(job)}
-        output.problem(Problem("report-unwritten", Exit.FAILED, **told))
+        where, detail = problem.params["path"], problem.params["detail"]
+        output.problem(
+            Problem("report-unwritten", Exit.FAILED, job=short(job), path=where, detail=detail)
+        )
         return None
 
 
