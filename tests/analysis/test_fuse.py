@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from leitstand.analysis import choose as choosing
 from leitstand.analysis import fuse as fusing
 from leitstand.analysis.fuse import Fused, Inputs, fuse, validate
-from leitstand.core.finding import Detection, Frame, Line, Scene, Stats, decode, encode
+from leitstand.core.finding import Detection, Frame, Gap, Line, Scene, Stats, decode, encode
 from leitstand.core.problem import Problem
 from leitstand.core.report import check, headline
 from leitstand.messages import LANGUAGES, Texts
@@ -264,6 +264,61 @@ def test_a_person_who_flashes_by_in_a_long_video_is_told() -> None:
         "One person at a time is seen in 2 of 400 frames looked at; "
         "nobody could be followed from frame to frame."
     )
+
+
+PICTURE = {"stream": "image:0", "number": 0, "from_us": 0, "to_us": 1}
+CUT = {"stream": "image:0", "from_us": 0, "to_us": 1, "reason": "truncated"}
+
+
+def pictured(lang: str, **image: Any) -> dict[str, Any]:
+    """The report on one picture whose file says this about itself."""
+    job = Job(lang)
+    gaps = [CUT] if "readable" in image else []
+    job.medium(
+        "medium_p", "p.jpg", "image", segments=[PICTURE], gaps=gaps, technical={"image": image}
+    )
+    job.result("medium_p", "image:0", 0, [Frame(0), *(Gap(0, 1, "truncated") for _ in gaps)])
+    report = made(job).report
+    assert validate(report) == []
+    return report
+
+
+@pytest.mark.parametrize(
+    ("lang", "readable", "told"),
+    [
+        ("en", 0.619, "at least 61 % of it could be read"),
+        ("en", None, "how much of it could be read is not known"),
+        ("en", 1.0, "how much of it could be read is not known"),
+        ("de", 0.619, "mindestens 61 % davon waren lesbar"),
+        ("de", None, "wie viel davon lesbar war, ist nicht bekannt"),
+    ],
+)
+def test_a_picture_cut_short_is_told_by_how_much_there_is_of_it(
+    lang: str, readable: float | None, told: str
+) -> None:
+    report = pictured(lang, readable=readable)
+    (gap,) = report["gaps"]
+    assert (gap["from_s"], gap["to_s"], gap["reason"]) == (0, 0, "truncated")
+    assert told in gap["sentence"].replace("\u00a0", " ")
+    (line,) = (u for u in report["not_known"] if u["message"] == "unknown-gap-image")
+    assert gap["sentence"] in line["sentence"]
+    assert "0:00" not in line["sentence"]
+
+
+@pytest.mark.parametrize(
+    ("lang", "told"),
+    [
+        ("en", "1 of 7 pictures in the file was looked at, the first."),
+        ("de", "1 von 7 Bildern der Datei wurde betrachtet, das erste."),
+    ],
+)
+def test_of_several_pictures_in_a_file_it_is_said_that_one_was_looked_at(
+    lang: str, told: str
+) -> None:
+    several, single = pictured(lang, frames=7), pictured(lang)
+    (line,) = (u for u in several["not_known"] if u["message"] == "unknown-further-pictures")
+    assert line["sentence"].startswith(told)
+    assert "unknown-further-pictures" not in {u["message"] for u in single["not_known"]}
 
 
 def test_a_failed_medium_has_a_reason_and_the_rest_goes_on() -> None:

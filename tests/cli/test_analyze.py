@@ -248,6 +248,29 @@ def test_gaps_are_done_and_say_so(run: Command, plane: Plane) -> None:
     assert done.exit == 1
 
 
+@pytest.mark.parametrize(
+    ("image", "told"),
+    [({"readable": 0.62}, ": at least 62 % of the picture is there\n"), ({}, "\n")],
+)
+def test_a_picture_cut_short_is_told_without_times(
+    run: Command, plane: Plane, image: dict[str, float], told: str
+) -> None:
+    Path("a.jpg").write_bytes(b"IMG")
+
+    def in_part(found: Plane) -> None:
+        ended("done")(found)
+        medium = found.report["media"][0]
+        medium |= {"state": "partial", "kind": "image", "technical": {"image": image}}
+        gap = {"media": medium["id"], "stream": "image:0", "from_s": 0.0, "to_s": 0.0}
+        found.report["gaps"] = [{**gap, "reason": "truncated", "sentence": ""}]
+
+    plane.story = [in_part, ("job", {"state": "done", "reason": None})]
+    done = run("analyze", "a.jpg")
+    assert f"error: a.jpg was read in part{told}" in done.err.replace("\u00a0", " ")
+    assert "0:00" not in done.err
+    assert done.exit == 1
+
+
 def test_a_failed_job_says_why_and_what_to_do(run: Command, plane: Plane) -> None:
     Path("a.jpg").write_bytes(b"IMG")
     reason = {"code": "no-instance-stays", "params": {"launches": 8}}

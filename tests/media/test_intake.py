@@ -248,6 +248,30 @@ def test_a_picture_that_ends_in_the_middle_is_taken_with_a_gap(zygote: Zygote) -
     assert len(taken.segments) == 1
 
 
+@pytest.mark.parametrize(
+    ("format", "options", "known"),
+    [
+        ("JPEG", {"quality": 90}, True),
+        ("JPEG", {"quality": 90, "progressive": True}, False),
+        ("PNG", {}, True),
+        ("TIFF", {}, True),
+        ("BMP", {}, False),
+    ],
+)
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.9])
+def test_of_a_picture_that_ends_in_the_middle_no_more_is_called_readable_than_was_read(
+    zygote: Zygote, format: str, options: dict[str, Any], known: bool, share: float
+) -> None:
+    noise = np.random.default_rng(5).integers(0, 255, (480, 320, 3), np.uint8)
+    sink = io.BytesIO()
+    Image.fromarray(noise).save(sink, format, **options)
+    body = sink.getvalue()
+    taken = looked_at(zygote, body[: int(len(body) * share)])
+    assert [gap["reason"] for gap in taken.facts.gaps] == ["truncated"]
+    readable = taken.facts.technical["image"].get("readable")
+    assert readable is None if not known else share - 0.15 < readable <= share + 0.01
+
+
 def test_damage_in_the_middle_loses_only_what_is_damaged(zygote: Zygote) -> None:
     body = bytearray(clip(VIDEOS["mpeg2-transport-stream"]))
     body[100_000:110_000] = os.urandom(10_000)

@@ -18,7 +18,7 @@ from leitstand.cli.follow import (
 )
 from leitstand.cli.options import Session
 from leitstand.core.problem import Exit, Problem
-from leitstand.core.report import headline
+from leitstand.core.report import headline, readable_share
 from leitstand.output import Output, cut, pad, short
 
 NAMES_MAX = 5
@@ -120,6 +120,9 @@ def _in_part(session: Session, medium: Mapping[str, Any], document: Mapping[str,
     texts = session.output.texts
     gaps = [gap for gap in document["gaps"] if gap["media"] == medium["id"]]
     name = str(medium.get("name"))
+    seen = next(found for found in document["media"] if found["id"] == medium["id"])
+    if seen.get("kind") == "image":
+        return Problem("picture-in-part", name=name, share=readable_share(seen["technical"], texts))
     if {gap["reason"] for gap in gaps} == {"truncated"}:
         read, whole = min(gap["from_s"] for gap in gaps), max(gap["to_s"] for gap in gaps)
         return Problem(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from math import floor
 from typing import Any, Protocol
 
 from leitstand.core.evidence import Evidence, seconds
@@ -197,19 +198,41 @@ def _gaps(medium: MediumInput, facts: MediumFacts, texts: Words) -> list[dict[st
         {
             "media": medium.id,
             "stream": hole.stream or None,
-            "from_s": seconds(hole.from_us),
-            "to_s": seconds(hole.to_us),
+            "from_s": 0.0 if medium.kind == "image" else seconds(hole.from_us),
+            "to_s": 0.0 if medium.kind == "image" else seconds(hole.to_us),
             "reason": hole.reason,
-            "sentence": gap_words(texts, hole.reason),
+            "sentence": _gap_words(texts, medium, hole.reason),
         }
         for hole in facts.holes
     ]
+
+
+def _gap_words(texts: Say, medium: MediumInput, reason: str) -> str:
+    """Why a stretch is missing; of a picture, how much there is instead of when."""
+    if medium.kind == "image" and reason == "truncated":
+        return texts.say("gap-image-truncated", share=readable_share(medium.technical, texts))
+    return gap_words(texts, reason)
+
+
+def readable_share(technical: Mapping[str, Any], texts: Say) -> str:
+    """How much of a picture that is cut short is there at least, `none` where that is unknown."""
+    image = technical.get("image")
+    share = image.get("readable") if isinstance(image, Mapping) else None
+    known = isinstance(share, int | float) and 0 < share < 1
+    return texts.percent(floor(100 * share) / 100) if known else "none"
 
 
 def gap_words(texts: Say, reason: str) -> str:
     """Why a stretch is missing, in words; an unknown code is named."""
     id = f"gap-{reason}"
     return texts.say(id) if texts.knows(id) else texts.say("gap-other", code=reason)
+
+
+def _pictures_in(medium: MediumInput) -> int:
+    """How many pictures an image file holds: an animation or a file of pages has several."""
+    image = medium.technical.get("image")
+    frames = image.get("frames") if medium.kind == "image" and isinstance(image, Mapping) else None
+    return frames if isinstance(frames, int) else 1
 
 
 class _NotKnown:
@@ -229,16 +252,19 @@ class _NotKnown:
         clock = self._texts.clock
         name = "none" if self._single else medium.name
         if medium.state == "failed":
-            reason = medium.reason
-            params = {"name": medium.name, **reason.params} if reason else {}
-            what, _, _ = self._texts.problem(reason.code if reason else "unnamed", params)
-            probe, _, _ = self._texts.problem(
-                reason.code if reason else "unnamed", {**params, "name": _PROBE}
-            )
+            failure = medium.reason
+            params = {"name": medium.name, **failure.params} if failure else {}
+            code = failure.code if failure else "unnamed"
+            what, _, _ = self._texts.problem(code, params)
+            probe, _, _ = self._texts.problem(code, {**params, "name": _PROBE})
             named = "yes" if _PROBE in probe else "no"
             self.add("unknown-failed", medium.id, name=medium.name, what=what, named=named)
             return
         for hole in facts.holes:
+            reason = _gap_words(self._texts, medium, hole.reason)
+            if medium.kind == "image":
+                self.add("unknown-gap-image", medium.id, name=name, reason=reason)
+                continue
             self.add(
                 "unknown-gap",
                 medium.id,
@@ -246,8 +272,11 @@ class _NotKnown:
                 start=clock(hole.from_us / 1e6),
                 end=clock(hole.to_us / 1e6),
                 stream=pipeline_of(hole.stream) if hole.stream else "none",
-                reason=gap_words(self._texts, hole.reason),
+                reason=reason,
             )
+        pictures = _pictures_in(medium)
+        if pictures > 1:
+            self.add("unknown-further-pictures", medium.id, name=name, count=pictures)
         streams = {stream for stream, _ in medium.segments}
         for pipeline in sorted({pipeline_of(stream) for stream in streams} - set(facts.looked)):
             self.add("unknown-stream", medium.id, name=name, stream=pipeline)

@@ -73,6 +73,12 @@ problem-no-room-for-file = { $name } wurde nicht gespeichert: in { $where } ist 
 problem-ends-in-the-middle = { $name } endet mittendrin: { $read } von { $whole } gelesen
     .why = die Datei ist kürzer, als in ihr steht
     .do = neu kopieren; der Bericht über das Gelesene bleibt, die Lücke ist darin markiert
+problem-picture-in-part = { $name } wurde nur teilweise gelesen{ $share ->
+        [none] {""}
+       *[other] : mindestens { $share } des Bildes sind da
+    }
+    .why = die Datei ist abgeschnitten oder beschädigt
+    .do = neu kopieren; der Bericht über das Gelesene bleibt, die Lücke ist darin markiert
 problem-read-in-part = { $name } wurde nur teilweise gelesen: { $gaps ->
         [one] eine Lücke
        *[other] { $gaps } Lücken

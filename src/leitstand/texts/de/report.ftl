@@ -156,6 +156,14 @@ unknown-gap = { $name ->
         [audio] können Worte
        *[other] kann eine Person
     } fehlen.
+unknown-gap-image = { $name ->
+        [none] Das Bild
+       *[other] { $name }
+    }: { $reason }; eine Person kann darin fehlen.
+unknown-further-pictures = { $name ->
+        [none] {""}
+       *[other] { $name }:{" "}
+    }1 von { $count } Bildern der Datei wurde betrachtet, das erste. Was die anderen zeigen, ist nicht bekannt.
 unknown-stream = { $stream ->
         [audio] Der Ton{ $name ->
             [none] {""}
@@ -189,6 +197,10 @@ unknown-never = Niemand wurde identifiziert; Stimmung, Alter und Absicht wurden 
 
 gap-unreadable = nicht lesbar
 gap-truncated = nicht lesbar, die Datei endet zu früh
+gap-image-truncated = abgeschnitten oder beschädigt, { $share ->
+        [none] wie viel davon lesbar war, ist nicht bekannt
+       *[other] mindestens { $share } davon waren lesbar
+    }
 gap-no-frames = ohne ein dekodierbares Bild
 gap-no-sound = ohne dekodierbaren Ton
 gap-cannot-be-cut = nicht ausgewertet, weil nicht in Abschnitte zu schneiden

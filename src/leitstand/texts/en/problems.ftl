@@ -74,6 +74,12 @@ problem-no-room-for-file = { $name } was not stored: no space is left in { $wher
 problem-ends-in-the-middle = { $name } ends in the middle: { $read } of { $whole } read
     .why = the file is shorter than it says
     .do = copy it again; the report of what was read is kept, with the gap marked
+problem-picture-in-part = { $name } was read in part{ $share ->
+        [none] {""}
+       *[other] : at least { $share } of the picture is there
+    }
+    .why = the file is cut short or damaged
+    .do = copy it again; the report of what was read is kept, with the gap marked
 problem-read-in-part = { $name } was read in part: { $gaps ->
         [one] one gap
        *[other] { $gaps } gaps

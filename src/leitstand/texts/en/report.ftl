@@ -156,6 +156,14 @@ unknown-gap = { $name ->
         [audio] words
        *[other] a person
     } may be missing there.
+unknown-gap-image = { $name ->
+        [none] The picture
+       *[other] { $name }
+    } { $reason }; a person may be missing there.
+unknown-further-pictures = { $name ->
+        [none] {""}
+       *[other] { $name }:{" "}
+    }1 of { $count } pictures in the file was looked at, the first. What the others show is not known.
 unknown-stream = { $stream ->
         [audio] The sound{ $name ->
             [none] {""}
@@ -189,6 +197,10 @@ unknown-never = Nobody was identified, and nothing about mood, age or intent was
 
 gap-unreadable = could not be read
 gap-truncated = could not be read: the file ends too early
+gap-image-truncated = is cut short or damaged: { $share ->
+        [none] how much of it could be read is not known
+       *[other] at least { $share } of it could be read
+    }
 gap-no-frames = holds no picture that can be decoded
 gap-no-sound = holds no sound that can be decoded
 gap-cannot-be-cut = was not analysed: it cannot be cut into segments
