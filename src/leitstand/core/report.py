@@ -218,8 +218,9 @@ def readable_share(technical: Mapping[str, Any], texts: Say) -> str:
     """How much of a picture that is cut short is there at least, `none` where that is unknown."""
     image = technical.get("image")
     share = image.get("readable") if isinstance(image, Mapping) else None
-    known = isinstance(share, int | float) and 0 < share < 1
-    return texts.percent(floor(100 * share) / 100) if known else "none"
+    if not isinstance(share, int | float) or not 0 < share < 1:
+        return "none"
+    return texts.percent(floor(100 * share) / 100)
 
 
 def gap_words(texts: Say, reason: str) -> str:
