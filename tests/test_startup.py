@@ -6,6 +6,9 @@ import contextlib
 import errno
 import logging
 import os
+import resource
+import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -70,6 +73,61 @@ def test_a_database_whose_ledger_another_installation_signed_is_refused(
     with pytest.raises(Problem) as refused:
         app.serve(settings, second, embedded=False)
     assert refused.value.code == "database-elsewhere"
+
+
+@pytest.mark.parametrize("fault", [errno.ENETUNREACH, errno.ETIMEDOUT])
+def test_a_computer_that_cannot_reach_itself_is_told_so_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: int
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(fault, os.strerror(fault))
+
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    monkeypatch.setattr(app, "log_as_json", lambda _: None)
+    folders = Folders.find({"LEITSTAND_HOME": str(tmp_path)})
+    with pytest.raises(Problem) as refused:
+        app.serve(Settings(), folders, embedded=True)
+    assert refused.value.code == "no-loopback"
+    assert refused.value.params == {"address": "127.0.0.1", "detail": os.strerror(fault)}
+
+
+_LIMITED = """
+import resource, sys
+from leitstand.core.problem import Problem
+from leitstand.startup import enough_descriptors
+resource.setrlimit(resource.RLIMIT_NOFILE, tuple(map(int, sys.argv[1:])))
+try:
+    enough_descriptors()
+except Problem as problem:
+    print(problem.code, *problem.params.values())
+else:
+    print(*resource.getrlimit(resource.RLIMIT_NOFILE))
+"""
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "then"),
+    [(24, 24, "few-descriptors 24 128"), (24, 512, "512 512"), (24, 1200, "1024 1200")],
+)
+def test_too_few_open_files_are_raised_where_they_may_be_and_refused_elsewhere(
+    soft: int, hard: int, then: str
+) -> None:
+    limited = subprocess.run(
+        [sys.executable, "-c", _LIMITED, str(soft), str(hard)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert limited.stdout.strip() == then
+
+
+def test_a_control_plane_that_may_not_open_enough_files_does_not_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (24, 24))
+    folders = Folders.find({"LEITSTAND_HOME": str(tmp_path)})
+    with pytest.raises(Problem, match="few-descriptors"):
+        app.serve(Settings(), folders, embedded=True)
 
 
 def test_a_log_without_room_loses_lines_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:

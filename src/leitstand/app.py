@@ -41,7 +41,14 @@ from leitstand.models.shelf import Shelf
 from leitstand.ports import Provider
 from leitstand.security.ca import Authority
 from leitstand.security.listener import names_of, port_of, worker_server
-from leitstand.startup import free, installation, log_as_json, sole
+from leitstand.startup import (
+    enough_descriptors,
+    free,
+    installation,
+    log_as_json,
+    reach_itself,
+    sole,
+)
 from leitstand.store import effects as effects_store
 from leitstand.store import instances, jobs, ledger, media
 from leitstand.store.engine import Database
@@ -71,8 +78,9 @@ def serve(settings: Settings, folders: Folders, *, embedded: bool) -> int:
     """Run a control plane until it is told to end or, embedded, until nobody needs it.
 
     Raises Problem `locked` when another one has this state folder, `database-elsewhere`,
-    `port-busy`, and what opening the stores raises.
+    `port-busy`, `few-descriptors`, `no-loopback`, and what opening the stores raises.
     """
+    enough_descriptors()
     folders.create()
     log_as_json(place_of)
     with sole(folders.lock):
@@ -170,6 +178,8 @@ class _Plane:
         again after a restart."""
         host, _, text = self._settings.worker.listen.rpartition(":")
         host, port = host.strip("[]"), int(text)
+        if self._settings.worker.advertise_url is None:
+            reach_itself(host)
         if port == 0:
             with contextlib.suppress(OSError, ValueError):
                 last = int((self._folders.state / "worker-port").read_text())

@@ -7,6 +7,7 @@ import fcntl
 import json
 import logging
 import os
+import resource
 import secrets
 import socket
 import string
@@ -21,6 +22,10 @@ from leitstand import private
 from leitstand.core.problem import Exit, Problem
 
 INSTALLATION_CHARACTERS = 8
+DESCRIPTORS_MIN = 128
+"""Open files of a control plane: some 30 with one client, more with every caller and worker."""
+DESCRIPTORS_WANTED = 1024
+ANSWER_SECONDS_MAX = 5.0
 
 
 def installation(path: Path) -> str:
@@ -57,6 +62,29 @@ def free(host: str, port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def reach_itself(host: str) -> None:
+    """Raises Problem `no-loopback` where this computer cannot connect to an address of its own: the
+    workers of this machine would wait for ever."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
+        with socket.create_server(address[:2], family=family) as listener:
+            socket.create_connection(listener.getsockname()[:2], ANSWER_SECONDS_MAX).close()
+    except OSError as error:
+        detail = error.strerror or str(error)
+        raise Problem("no-loopback", Exit.UNREACHABLE, address=host, detail=detail) from error
+
+
+def enough_descriptors() -> None:
+    """Raise this process's limit of open files where it is low. Raises Problem `few-descriptors`
+    where it may not be raised: what accepts no connection would wait in silence."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = DESCRIPTORS_WANTED if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS_WANTED)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    if most < DESCRIPTORS_MIN:
+        raise Problem("few-descriptors", Exit.FAILED, limit=hard, needed=DESCRIPTORS_MIN)
 
 
 class _Lossy:

@@ -155,6 +155,12 @@ problem-unreachable = der Leitstand auf { $where } antwortet nicht ({ $tries ->
        *[other] { $tries } Versuche
     }, { $detail })
     .do = leitstand doctor; was dort läuft, läuft ohne Sie weiter
+problem-no-loopback = dieser Rechner erreicht sich selbst nicht unter { $address }
+    .why = die Worker hier erreichen den Leitstand unter dieser Adresse; das System sagt: { $detail }
+    .do = ip link set lo up; in einem Container oder einer Sandbox die Loopback-Schnittstelle zulassen
+problem-few-descriptors = mehr als { $limit } Dateien dürfen nicht zugleich offen sein
+    .why = der Leitstand braucht { $needed } für Datenbank, Anrufer und Worker
+    .do = dort beginnen, wo ulimit -Hn mindestens { $needed } sagt; bei einem Dienst ist es LimitNOFILE
 problem-not-started = der Leitstand auf diesem Rechner ist nicht gestartet
     .why = { $detail }
     .do = leitstand doctor

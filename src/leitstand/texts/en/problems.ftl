@@ -156,6 +156,12 @@ problem-unreachable = the control plane at { $where } does not answer ({ $tries 
        *[other] { $tries } tries
     }, { $detail })
     .do = leitstand doctor; what runs there goes on without you
+problem-no-loopback = this computer cannot connect to itself at { $address }
+    .why = workers here reach the control plane by that address; the system says: { $detail }
+    .do = ip link set lo up; in a container or sandbox, allow its loopback interface
+problem-few-descriptors = no more than { $limit } files may be open at once
+    .why = the control plane needs { $needed } for its database, its callers and its workers
+    .do = begin where ulimit -Hn says { $needed } or more; a service has LimitNOFILE for it
 problem-not-started = the control plane on this computer did not start
     .why = { $detail }
     .do = leitstand doctor
