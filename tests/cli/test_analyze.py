@@ -296,6 +296,19 @@ def test_a_job_that_is_held_because_it_cannot_go_on_says_why_and_how_to_go_on(
     assert "leitstand jobs resume" in done.out
 
 
+@pytest.mark.parametrize("state", ["held", "cancelled"])
+def test_an_analysis_that_is_held_or_cancelled_from_elsewhere_was_interrupted(
+    run: Command, plane: Plane, state: str
+) -> None:
+    Path("a.jpg").write_bytes(b"IMG")
+    plane.story = [ended(state), ("job", {"state": state, "reason": None})]
+    done = run("analyze", "a.jpg", "--json")
+    assert done.exit == 130
+    last = json.loads(done.lines()[-1])
+    assert (last["event"], last["state"]) == ("done", state)
+    assert done.err == ""
+
+
 def test_a_lost_instance_is_told_once(run: Command, plane: Plane) -> None:
     Path("clip.avi").write_bytes(b"VID")
     story = good_story(3)

@@ -167,7 +167,7 @@ def _held(session: Session, ending: Ending) -> int:
         (output.say("cli-drop-it"), f"leitstand jobs cancel {name}"),
     )
     output.event("done", job=job["id"], state="held", report=None, segments=segments, reason=reason)
-    return Exit.INTERRUPTED if ending.presses else Exit.FAILED
+    return Exit.INTERRUPTED if reason is None or ending.presses else Exit.FAILED
 
 
 def _cancelled(session: Session, ending: Ending) -> int:
@@ -181,7 +181,7 @@ def _cancelled(session: Session, ending: Ending) -> int:
         _released(session, ending)
         output.line(output.say("cli-cancelled", job=short(job["id"])))
     output.event("done", job=job["id"], state="cancelled", report=None, left=sorted(left))
-    return Exit.INTERRUPTED if ending.presses else Exit.FAILED
+    return Exit.INTERRUPTED
 
 
 def _failed(session: Session, ending: Ending) -> int:
