@@ -357,11 +357,35 @@ def test_what_the_job_document_counts(api: httpx.Client, rig: Rig) -> None:
     assert [m["state"] for m in shown["media"]] == ["running", "waiting"]
     worker.finish(lease, "failed", reason={"code": "decode-failed", "params": {}}, blame="item")
     shown = api.get(f"/jobs/{job.id}").json()
-    assert shown["segments"] == {"done": 1, "total": 6, "redone": 1, "gap": 2}
+    assert shown["segments"] == {"done": 1, "total": 6, "redone": 0, "gap": 2}
     assert shown["media"][0]["state"] == "failed"
     assert shown["media"][0]["reason"]["code"] == "decode-failed"
     listed = api.get("/jobs").json()["items"][0]
     assert listed["segments"] == shown["segments"]
+
+
+def test_what_was_broken_off_is_counted_as_redone_and_what_was_held_is_not(
+    api: httpx.Client, rig: Rig
+) -> None:
+    def redone() -> int:
+        return int(api.get(f"/jobs/{job.id}").json()["segments"]["redone"])
+
+    job = rig.job(segments=3)
+    worker = serve(rig)
+    lease = worker.claim()[0]
+    worker.result(lease, 0)
+    rig.run(HoldJob(job.id))
+    worker.finish(lease, "held")
+    rig.step(8)
+    rig.run(ResumeJob(job.id))
+    rig.step(4)
+    worker = serve(rig)
+    lease = worker.claim()[0]
+    assert (lease["segments"][0]["number"], redone()) == (1, 0)
+    worker.finish(lease, "failed", reason={"code": "decoder-gone", "params": {}}, blame="host")
+    assert redone() == 0
+    rig.later(seconds=limits.RETRY_AFTER.total_seconds())
+    assert (worker.claim()[0]["segments"][0]["number"], redone()) == (1, 1)
 
 
 def test_who_waits_says_where_in_the_queue_and_an_instance_for_whom_it_lives(
