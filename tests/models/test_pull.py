@@ -206,6 +206,7 @@ def test_verify_tells_whole_missing_and_changed_models_apart(tmp_path: Path) -> 
     found = {verdict.name: verdict.state for verdict in verify(sources, cache, catalogue=models)}
     assert found == {"one": "ok", "two": "wrong", "three": "missing"}
     assert not cache.has(digest(LABELS))
+    assert [path.read_bytes() for path in cache.changed(digest(LABELS))] == [b"changed"]
 
 
 def test_only_the_named_regular_member_of_an_archive_is_read(tmp_path: Path) -> None:

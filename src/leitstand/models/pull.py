@@ -45,7 +45,7 @@ class Pulled:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What `verify` found about one model: ok, missing or wrong (a wrong file is removed)."""
+    """What `verify` found about one model: ok, missing or wrong (a wrong file is set aside)."""
 
     name: str
     state: str

@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import threading
+from collections.abc import Mapping
 from urllib.parse import quote
 
+import structlog
+
 from leitstand.core.model import ModelFile, ModelVersion, digest_of
-from leitstand.core.problem import Problem
+from leitstand.core.problem import Param, Problem
 from leitstand.models.cache import ModelCache
 from leitstand.worker.blame import Failure
 from leitstand.worker.link import Link, Refused
@@ -16,6 +19,7 @@ from leitstand.worker.live import LiveAttempt
 
 CACHED_NAMED_MAX = 1_000
 """Digests a claim names at most; they help placement and nothing depends on them."""
+_log = structlog.get_logger("worker.models")
 
 
 class ModelFiles:
@@ -26,8 +30,8 @@ class ModelFiles:
         self._link = link
         self._lock = threading.Lock()
         self._downloads: dict[str, threading.Lock] = {}
-        self._changed: set[str] = set()
-        """Files whose copy here was another one, and was removed."""
+        self._changed: dict[str, Mapping[str, Param]] = {}
+        """Files whose copy here was another one and was set aside: both digests and its name."""
 
     def cached(self) -> list[str]:
         """Digests of the files in the cache."""
@@ -52,15 +56,18 @@ class ModelFiles:
             if self._cache.has(file.sha256):
                 try:
                     return self._cache.read(file.sha256)
-                except Problem:
-                    self._cache.remove(file.sha256)
-                    self._changed.add(file.sha256)
+                except Problem as problem:
+                    if problem.code == "model-changed":
+                        self._changed[file.sha256] = problem.params
+                        _log.warning("model file changed", file=file.name, **problem.params)
             try:
                 return self._download(version, file, live)
             except Failure as failure:
-                if file.sha256 in self._changed and failure.code == "model-unavailable":
-                    raise _wrong(version) from failure  # the only copy there was
-                raise
+                changed = self._changed.get(file.sha256)
+                if changed is None or failure.code != "model-unavailable":
+                    raise
+                names = {"model": version.name, "file": file.name}  # the only copy there was
+                raise Failure("model-changed", "model", **names, **changed) from failure
 
     def _download(self, version: ModelVersion, file: ModelFile, live: LiveAttempt) -> bytes:
         whole = bytearray()

@@ -175,7 +175,8 @@ cli-pull-done = { $fetched ->
 }, { $present } waren hier.
 cli-verify-ok = Prüfsumme stimmt
 cli-verify-missing = fehlt: { $files }
-cli-verify-wrong = falsche Prüfsumme, entfernt: { $files }
+cli-verify-wrong = falsche Prüfsumme, beiseitegelegt: { $files }
+cli-verify-changed = { $file } von { $model } wurde geändert; die geänderte Datei liegt als { $path }
 cli-verified = { $good } geprüft, { $bad } nicht in Ordnung.
 cli-here = hier
 cli-absent = –

@@ -176,7 +176,8 @@ cli-pull-done = { $fetched ->
 }, { $present } were here.
 cli-verify-ok = digest matches
 cli-verify-missing = missing: { $files }
-cli-verify-wrong = wrong digest, removed: { $files }
+cli-verify-wrong = wrong digest, set aside: { $files }
+cli-verify-changed = { $file } of { $model } was changed; the changed file is kept as { $path }
 cli-verified = { $good } verified, { $bad } not.
 cli-here = here
 cli-absent = –
