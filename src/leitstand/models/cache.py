@@ -20,6 +20,16 @@ _SHOWN = 12
 """Characters of a digest in the name of a file that was set aside."""
 
 
+class Changed(Exception):
+    """A file did not have the content of its name and was set aside as `kept`, under the folder."""
+
+    def __init__(self, expected: str, actual: str, kept: str) -> None:
+        super().__init__(expected, actual, kept)
+        self.expected = expected
+        self.actual = actual
+        self.kept = kept
+
+
 class ModelCache:
     """Model files by SHA-256 under a folder, which is made at the first write."""
 
@@ -39,9 +49,8 @@ class ModelCache:
     def read(self, sha256: str) -> bytes:
         """The bytes whose SHA-256 this is.
 
-        Raises Problem("model-missing") if it is not here. A file with other content is set aside
-        and reported as Problem("model-changed") with both digests and its new name, so that the
-        next pull fetches it anew.
+        Raises Problem("model-missing") if it is not here, and Changed if its content is another
+        one: then it is set aside, so that the next pull fetches it anew.
         """
         try:
             data = self.path(sha256).read_bytes()
@@ -49,8 +58,7 @@ class ModelCache:
             raise Problem("model-missing", sha256=sha256) from None
         actual = hashlib.sha256(data).hexdigest()
         if actual != sha256:
-            kept = self._set_aside(sha256, actual)
-            raise Problem("model-changed", expected=sha256, actual=actual, kept=kept)
+            raise Changed(sha256, actual, self._set_aside(sha256, actual))
         return data
 
     def add(self, data: bytes) -> str:
@@ -61,10 +69,9 @@ class ModelCache:
         if target.is_file():
             try:
                 self.read(sha256)
-            except Problem:
-                pass  # changed, so set aside; or gone since
-            else:
                 return sha256
+            except (Problem, Changed):
+                pass  # gone since, or set aside
         self._content.mkdir(parents=True, exist_ok=True)
         self._incoming.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(prefix=f"{os.getpid()}-", dir=self._incoming)

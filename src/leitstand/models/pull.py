@@ -16,7 +16,7 @@ from pathlib import Path
 
 from leitstand.core.problem import Problem
 from leitstand.models import convert, fetch, unpack
-from leitstand.models.cache import ModelCache
+from leitstand.models.cache import Changed, ModelCache
 from leitstand.models.catalogue import Catalogue, Entry, Source
 
 
@@ -91,8 +91,10 @@ def verify(
         for file in entry.version.files:
             try:
                 cache.read(file.sha256)
-            except Problem as problem:
-                (missing if problem.code == "model-missing" else wrong).append(file.name)
+            except Changed:
+                wrong.append(file.name)
+            except Problem:
+                missing.append(file.name)
         if wrong:
             yield Verdict(entry.name, "wrong", tuple(wrong))
         elif missing:

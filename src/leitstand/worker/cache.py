@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import threading
-from collections.abc import Mapping
 from urllib.parse import quote
 
 import structlog
 
 from leitstand.core.model import ModelFile, ModelVersion, digest_of
-from leitstand.core.problem import Param, Problem
-from leitstand.models.cache import ModelCache
+from leitstand.core.problem import Problem
+from leitstand.models.cache import Changed, ModelCache
 from leitstand.worker.blame import Failure
 from leitstand.worker.link import Link, Refused
 from leitstand.worker.live import LiveAttempt
@@ -30,8 +29,8 @@ class ModelFiles:
         self._link = link
         self._lock = threading.Lock()
         self._downloads: dict[str, threading.Lock] = {}
-        self._changed: dict[str, Mapping[str, Param]] = {}
-        """Files whose copy here was another one and was set aside: both digests and its name."""
+        self._changed: dict[str, Changed] = {}
+        """Files whose copy here was another one and was set aside."""
 
     def cached(self) -> list[str]:
         """Digests of the files in the cache."""
@@ -56,18 +55,26 @@ class ModelFiles:
             if self._cache.has(file.sha256):
                 try:
                     return self._cache.read(file.sha256)
-                except Problem as problem:
-                    if problem.code == "model-changed":
-                        self._changed[file.sha256] = problem.params
-                        _log.warning("model file changed", file=file.name, **problem.params)
+                except Problem:
+                    pass  # gone since
+                except Changed as changed:
+                    self._changed[file.sha256] = changed
+                    _log.warning("model file changed", file=file.name, kept=changed.kept)
             try:
                 return self._download(version, file, live)
             except Failure as failure:
-                changed = self._changed.get(file.sha256)
-                if changed is None or failure.code != "model-unavailable":
+                was = self._changed.get(file.sha256)
+                if was is None or failure.code != "model-unavailable":
                     raise
-                names = {"model": version.name, "file": file.name}  # the only copy there was
-                raise Failure("model-changed", "model", **names, **changed) from failure
+                raise Failure(  # the only copy there was
+                    "model-changed",
+                    "model",
+                    model=version.name,
+                    file=file.name,
+                    expected=was.expected,
+                    actual=was.actual,
+                    kept=was.kept,
+                ) from failure
 
     def _download(self, version: ModelVersion, file: ModelFile, live: LiveAttempt) -> bytes:
         whole = bytearray()
