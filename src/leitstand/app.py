@@ -10,6 +10,7 @@ import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from leitstand.control.stopper import Stopper
 from leitstand.control.upkeep import Upkeep
 from leitstand.core import limits
 from leitstand.core.access import Actor
+from leitstand.core.cost import spelled
 from leitstand.core.job import FUSE
 from leitstand.core.problem import Exit, Problem
 from leitstand.core.retention import Retention
@@ -366,5 +368,5 @@ def _key_folder(settings: Settings, folders: Folders) -> Path:
     return Path(named).expanduser() if named else folders.keys
 
 
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)
+def _text(amount: Decimal | None) -> str | None:
+    return None if amount is None else spelled(amount)

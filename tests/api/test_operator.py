@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -305,7 +306,36 @@ def test_a_job_says_within_what_it_was_planned(api: httpx.Client, rig: Rig) -> N
     body = {"case": case, "media": [rig.medium(case)], "provider": "rented", "max_cost_eur": "2.5"}
     plan = api.post("/plans", json=body).json()
     job = api.post("/jobs", json={"decision": plan["id"]}).json()
-    assert (job["data_class"], job["provider"], job["max_cost_eur"]) == (1, "rented", "2.5")
+    assert (job["data_class"], job["provider"], job["max_cost_eur"]) == (1, "rented", "2.500000")
+
+
+def amounts(document: Any, name: str = "") -> Iterator[str]:
+    """Every amount of money in a document."""
+    if isinstance(document, dict):
+        for key, value in document.items():
+            yield from amounts(value, key)
+    elif isinstance(document, list):
+        for value in document:
+            yield from amounts(value, name)
+    elif document is not None and name.endswith(("_eur", "_eur_per_hour")):
+        yield document
+
+
+def test_money_has_one_spelling_everywhere(api: httpx.Client, rig: Rig) -> None:
+    case = api.post("/cases", json={"name": "K-1"}).json()["id"]
+    body = {"case": case, "media": [rig.medium(case)], "max_cost_eur": "2.5"}
+    plan = api.post("/plans", json=body).json()
+    job = api.post("/jobs", json={"decision": plan["id"]}).json()
+    documents = [
+        plan,
+        job,
+        api.get(f"/decisions/{plan['id']}").json(),
+        *(api.get(path).json() for path in ("/jobs", "/instances", "/costs")),
+        api.post("/offers", json={}).json(),
+    ]
+    found = [list(amounts(document)) for document in documents]
+    assert all(found)
+    assert [a for one in found for a in one if not re.fullmatch(r"\d+\.\d{6}", a)] == []
 
 
 def test_a_decision_says_which_job_it_started(api: httpx.Client, rig: Rig) -> None:

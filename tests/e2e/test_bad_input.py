@@ -67,7 +67,7 @@ def assert_all_ended(here: Installation) -> None:
         for job in client.get("/jobs")["items"]:
             whole = client.get(f"/jobs/{job['id']}")
             assert {i["state"] for i in whole["instances"]} <= {"terminated"}
-            assert whole["reserved_eur"] == "0"
+            assert whole["reserved_eur"] == "0.000000"
             assert {m["medium_state"] for m in whole["media"]} <= {"erased"}
         assert {m["state"] for m in client.pages("/media")} <= {"erased", "failed"}
         assert client.get("/ledger/verify")["verified"] is True

@@ -9,6 +9,7 @@ from typing import Any
 
 from leitstand.control.cases import title_of
 from leitstand.control.transaction import Tx
+from leitstand.core.cost import spelled
 from leitstand.core.instance import Instance
 from leitstand.core.job import FUSE, Attempt, Job, Task
 from leitstand.core.medium import Case, Medium, left_out
@@ -98,7 +99,7 @@ def instance_document(instance: Instance, tx: Tx | None = None) -> dict[str, Any
     """An instance."""
     cost, works_for = None, None
     if tx is not None:
-        cost = str(money.spent_on(tx.conn, tx.tenant, instance.id))
+        cost = spelled(money.spent_on(tx.conn, tx.tenant, instance.id))
         works_for = instances.jobs_of(tx.conn, tx.tenant, instance.id)
     return {
         "id": instance.id,
@@ -118,7 +119,7 @@ def instance_document(instance: Instance, tx: Tx | None = None) -> dict[str, Any
         "until": moment(instance.end_by),
         "created_at": moment(instance.created_at),
         "ready_at": moment(instance.ready_at),
-        "price_eur_per_hour": str(instance.price),
+        "price_eur_per_hour": spelled(instance.price),
         "cost_eur": cost,
     }
 
@@ -158,7 +159,7 @@ def job_document(tx: Tx, job: Job, *, whole: bool = False) -> dict[str, Any]:
         "data_class": case.data_class,
         "profile": job.profile,
         "provider": None if decision is None else decision.inputs["provider"],
-        "max_cost_eur": None if job.budget_cap is None else str(job.budget_cap),
+        "max_cost_eur": None if job.budget_cap is None else spelled(job.budget_cap),
         "state": job.state,
         "reason": job.reason,
         "segments": {
@@ -172,9 +173,9 @@ def job_document(tx: Tx, job: Job, *, whole: bool = False) -> dict[str, Any]:
         else None,
         "finish_at": None if chosen is None else chosen["finish_at"],
         "due_at": moment(job.deadline_at),
-        "cost_eur": str(money.spent(tx.conn, tx.tenant, job.id)),
+        "cost_eur": spelled(money.spent(tx.conn, tx.tenant, job.id)),
         "expected_eur": None if chosen is None else chosen["expected_eur"],
-        "reserved_eur": str(money.held(tx.conn, tx.tenant, job.id)),
+        "reserved_eur": spelled(money.held(tx.conn, tx.tenant, job.id)),
         "created_at": moment(job.created_at),
         "ended_at": moment(job.ended_at),
         "decision": job.decision_id,

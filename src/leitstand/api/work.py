@@ -23,6 +23,7 @@ from leitstand.control.instances import one as instance_by_id
 from leitstand.control.jobs import CancelJob, HoldJob, ReadReport, ResumeJob, StartJob
 from leitstand.control.plan import Wish
 from leitstand.core import limits
+from leitstand.core.cost import spelled
 from leitstand.core.job import Job
 from leitstand.core.placement import Requirements, first_fault
 from leitstand.core.problem import Exit, Problem
@@ -227,9 +228,9 @@ def costs(parts: Parts) -> dict[str, Any]:
         sums = money.totals(tx.conn, tx.tenant, None, month)
         return {
             "schema": "leitstand.costs/1",
-            "month_eur": str(sums.month_spent),
-            "total_eur": str(sums.spent),
-            "reserved_eur": str(sums.held),
+            "month_eur": spelled(sums.month_spent),
+            "total_eur": spelled(sums.spent),
+            "reserved_eur": spelled(sums.held),
             "budgets": dict(parts.planner.rules.budgets),
         }
 

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from leitstand.control.commands import Command
 from leitstand.control.transaction import Tx
+from leitstand.core.cost import spelled
 from leitstand.core.placement import Offer, Placement, Ranked, Rejection
 from leitstand.store import jobs, tables
 from leitstand.store.rows import add
@@ -70,7 +71,7 @@ def plain(value: Any) -> dict[str, Any]:
     out = {}
     for key, item in asdict(value).items():
         if isinstance(item, Decimal):
-            item = str(item)
+            item = spelled(item)
         elif isinstance(item, datetime):
             item = item.isoformat()
         elif isinstance(item, tuple):
@@ -87,16 +88,16 @@ def verdict(placement: Placement, left_eur: Decimal | None) -> dict[str, Any]:
         "chosen": None if chosen is None else _ranked(chosen),
         "end_by": None if chosen is None else chosen.end_by.isoformat(),
         "ranked": [_ranked(ranked) for ranked in placement.ranked[:20]],
-        "budget_left_eur": None if left_eur is None else str(left_eur),
+        "budget_left_eur": None if left_eur is None else spelled(left_eur),
     }
 
 
 def _ranked(ranked: Ranked) -> dict[str, Any]:
     return {
         "offer": plain(ranked.offer),
-        "price_eur_per_hour": str(ranked.offer.price_eur_per_hour),
-        "expected_eur": str(ranked.expected_eur),
-        "worst_eur": str(ranked.worst_eur),
+        "price_eur_per_hour": spelled(ranked.offer.price_eur_per_hour),
+        "expected_eur": spelled(ranked.expected_eur),
+        "worst_eur": spelled(ranked.worst_eur),
         "finish_at": ranked.finish_at.isoformat(),
     }
 
@@ -114,7 +115,7 @@ def reasons(placement: Placement, silent: Mapping[str, str]) -> dict[str, Any]:
                 "rule": rule,
                 "count": len(fallen),
                 "example": {"provider": offer.provider, "gpu": offer.gpu, "region": offer.region},
-                "price_eur_per_hour": str(offer.price_eur_per_hour),
+                "price_eur_per_hour": spelled(offer.price_eur_per_hour),
                 "has": why.has,
                 "needs": why.needs,
                 "short_by": why.short_by,

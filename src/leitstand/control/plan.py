@@ -15,7 +15,7 @@ from leitstand.control.decision import RecordDecision, plain, reasons, verdict
 from leitstand.control.transaction import Tx
 from leitstand.core import gate
 from leitstand.core.access import Actor
-from leitstand.core.cost import Budget, left_in
+from leitstand.core.cost import Budget, left_in, spelled
 from leitstand.core.job import FUSE
 from leitstand.core.medium import Case, Medium, takeable
 from leitstand.core.model import ModelVersion
@@ -269,7 +269,7 @@ class Planner:
             "profile": wish.profile,
             "lang": wish.lang,
             "provider": wish.provider,
-            "budget_cap_eur": None if wish.max_cost_eur is None else str(wish.max_cost_eur),
+            "budget_cap_eur": None if wish.max_cost_eur is None else spelled(wish.max_cost_eur),
             "due_at": None if wish.due_at is None else wish.due_at.isoformat(),
             "budgets": dict(self.rules.budgets),
             "tier_min": self.rules.tier_min(work.case.data_class),
