@@ -34,6 +34,7 @@ from pydantic_settings import (
     EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
 )
 
 from leitstand.core import limits
@@ -42,7 +43,7 @@ from leitstand.folders import Folders
 
 __all__ = ["Folders", "Settings"]
 
-_OTHER_VARIABLES = frozenset({"LEITSTAND_HOME", "LEITSTAND_DEBUG"})
+_PREFIX = "LEITSTAND_"
 
 
 # --- the shapes of single values -----------------------------------------------------------------
@@ -281,8 +282,7 @@ class Settings(BaseSettings):
                 line=int(line[1]) if line else len(text.splitlines()),
                 detail=str(error),
             ) from error
-        _check_variables(os.environ, cls)
-        env = EnvSettingsSource(cls, env_prefix="LEITSTAND_", env_nested_delimiter="__")()
+        env = _variables(os.environ, cls)
         try:
             return cls(**_merge(written, env))
         except ValidationError as error:
@@ -293,13 +293,27 @@ class Settings(BaseSettings):
         return self.providers.get(name, ProviderSettings())
 
 
-def _check_variables(environ: Mapping[str, str], settings: type[BaseSettings]) -> None:
-    for name in environ:
-        section, nested, _ = name.partition("__")
-        if not (name.startswith("LEITSTAND_") and nested) or name in _OTHER_VARIABLES:
-            continue
-        if section.removeprefix("LEITSTAND_").lower() not in settings.model_fields:
-            raise Problem("unknown-variable", Exit.USAGE, given=name)
+def _variables(environ: Mapping[str, str], settings: type[BaseSettings]) -> Mapping[str, Any]:
+    """What the environment sets, read one variable at a time, so that a bad one is named."""
+    source = EnvSettingsSource(settings, env_prefix=_PREFIX, env_nested_delimiter="__")
+    found: dict[str, Any] = {}
+    for name in sorted(name for name in environ if name.upper().startswith(_PREFIX)):
+        _check_variable(name, settings)
+        source.env_vars = {name.lower(): environ[name]}
+        try:
+            found = _merge(found, source())
+        except SettingsError as error:
+            detail = 'must be JSON, such as ["EU-RO-1"]'
+            raise Problem("bad-variable", Exit.USAGE, name=name, detail=detail) from error
+    return found
+
+
+def _check_variable(name: str, settings: type[BaseSettings]) -> None:
+    """Raises Problem `unknown-variable` for one that looks like a setting and is none."""
+    section, nested, _ = name.upper().removeprefix(_PREFIX).partition("__")
+    known = {field.upper() for field in settings.model_fields}
+    if section not in known if nested else section.partition("_")[0] in known - {section}:
+        raise Problem("unknown-variable", Exit.USAGE, given=name)
 
 
 def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -317,7 +331,7 @@ def _problem(error: ValidationError, env: Mapping[str, Any], path: Path, text: s
     detail = first["msg"].removeprefix("Value error, ")
     unknown = first["type"] == "extra_forbidden"
     if _present(env, keys):
-        name = "LEITSTAND_" + "__".join(keys).upper()
+        name = _PREFIX + "__".join(keys).upper()
         if unknown:
             return Problem("unknown-variable", Exit.USAGE, given=name)
         return Problem("bad-variable", Exit.USAGE, name=name, detail=detail)

@@ -97,6 +97,40 @@ def test_an_unknown_variable_is_named(folders: Folders, monkeypatch: pytest.Monk
     assert _problem(folders).params["name"] == "LEITSTAND_WORKER__SLOTS"
 
 
+@pytest.mark.parametrize("name", ["LEITSTAND_BUDGETS_JOB_EUR", "leitstand_worker_slots"])
+def test_a_variable_with_one_underline_after_a_section_is_not_ignored(
+    folders: Folders, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "1")
+    problem = _problem(folders)
+    assert (problem.code, problem.params) == ("unknown-variable", {"given": name})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("LEITSTAND_BUDGETS", "foo"), ("LEITSTAND_PROVIDERS__LOCAL__REGIONS", "eu")],
+)
+def test_a_variable_that_is_no_json_where_it_must_be_is_named(
+    folders: Folders, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv("LEITSTAND_BUDGETS__JOB_EUR", "1")
+    monkeypatch.setenv(name, value)
+    problem = _problem(folders)
+    assert (problem.code, problem.params["name"]) == ("bad-variable", name)
+
+
+def test_variables_of_one_section_are_taken_together(
+    folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEITSTAND_BUDGETS", '{"job_eur": 1, "total_eur": 4}')
+    monkeypatch.setenv("LEITSTAND_BUDGETS__JOB_EUR", "2")
+    monkeypatch.setenv("LEITSTAND_PROVIDERS__LOCAL__REGIONS", '["eu"]')
+    monkeypatch.setenv("LEITSTAND_ELSEWHERE", "not ours")
+    settings = Settings.load(folders)
+    assert settings.budgets.model_dump() == {"total_eur": 4, "month_eur": None, "job_eur": 2}
+    assert settings.provider("local").regions == ("eu",)
+
+
 @pytest.mark.parametrize(
     "text",
     [
