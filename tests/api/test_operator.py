@@ -124,6 +124,35 @@ def test_a_whole_with_another_digest_is_no_object(api: httpx.Client, rig: Rig) -
     assert not [name for name in rig.blobs.held if name.startswith("object_")]
 
 
+@pytest.mark.parametrize("call", ["part", "complete"])
+@pytest.mark.parametrize("erased", [False, True])
+def test_nothing_stays_of_an_upload_that_an_erasure_overtakes(
+    api: httpx.Client, rig: Rig, monkeypatch: pytest.MonkeyPatch, call: str, erased: bool
+) -> None:
+    upload = Upload(api, 100)
+    made = upload.announce().json()["id"]
+    if call == "complete":
+        upload.put(made, 0)
+    put = rig.blobs.put
+
+    def erase_and_put(name: str, body: Any) -> None:
+        whole = b"".join(body)
+        api.delete(f"/media/{upload.medium}").raise_for_status()
+        if erased:
+            rig.step()
+        put(name, [whole])
+
+    monkeypatch.setattr(rig.blobs, "put", erase_and_put)
+    answer = upload.put(made, 0) if call == "part" else api.post(f"/uploads/{made}/complete")
+    if erased:
+        problem(answer, "unknown-upload", 404)
+    else:
+        problem(answer, "medium-not-receiving", 400)
+    rig.step()
+    assert api.get(f"/media/{upload.medium}").json()["state"] == "erased"
+    assert rig.blobs.held == {}
+
+
 def test_a_part_that_is_too_large_is_refused_before_it_is_whole(api: httpx.Client) -> None:
     upload = Upload(api, 100)
     made = upload.announce().json()["id"]

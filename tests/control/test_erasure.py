@@ -12,7 +12,15 @@ from sqlalchemy import Connection
 from leitstand.api.documents import medium_document
 from leitstand.control.cases import OpenCase
 from leitstand.control.jobs import ReadReport, RetainReports
-from leitstand.control.media import EraseMedia, OpenMedium, RetainMedia, one
+from leitstand.control.media import (
+    CompleteUpload,
+    EraseMedia,
+    NotePart,
+    OpenMedium,
+    OpenUpload,
+    RetainMedia,
+    one,
+)
 from leitstand.core.access import SYSTEM
 from leitstand.core.problem import Problem
 from leitstand.store import media, tables
@@ -75,6 +83,21 @@ def test_the_receipt_waits_until_the_wrapped_key_has_left_the_files(rig: Rig, fo
     rig.effects.step(rig.time)
     assert {row.state for row in _media(rig)} == {"erased"}
     assert held_in(folder, secret) == {}
+
+
+def test_a_medium_that_is_being_erased_takes_no_part_and_no_object(rig: Rig) -> None:
+    case = rig.run(OpenCase("K-1"))
+    medium = rig.run(OpenMedium(case.id, "a", 5)).id
+    upload = rig.run(OpenUpload(medium, 5, "1" * 64, ("0" * 64,)))
+    rig.run(NotePart(upload.id, 0))
+    rig.run(EraseMedia((medium,)))
+    late = rig.door.ids.new("object", rig.time)
+    for command in (NotePart(upload.id, 0), CompleteUpload(upload.id, late)):
+        with pytest.raises(Problem, match="medium-not-receiving"):
+            rig.run(command)
+    rig.step()
+    assert {row.state for row in _media(rig)} == {"erased"}
+    assert rig.read(lambda conn: conn.execute(tables.objects.select()).all()) == []
 
 
 @pytest.mark.parametrize("outcome", ["done", "failed", "held", "lost"])

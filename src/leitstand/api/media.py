@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Header, Request
 from fastapi.responses import Response
@@ -17,6 +17,7 @@ from leitstand.api.bytes import bounded, check_digest, ranged
 from leitstand.api.documents import case_document, medium_document
 from leitstand.api.parts import OperatorParts, bounded_limit, page, parts_of
 from leitstand.control.cases import OpenCase
+from leitstand.control.commands import Command
 from leitstand.control.media import (
     CompleteUpload,
     EraseMedia,
@@ -37,6 +38,7 @@ from leitstand.store.media import Upload, part_name
 
 router = APIRouter(prefix="/api/v1")
 Parts = Annotated[OperatorParts, Depends(parts_of)]
+R = TypeVar("R")
 _SHA256 = re.compile(r"^[0-9a-f]{64}$")
 
 
@@ -204,8 +206,9 @@ async def put_part(
         if not 0 <= number < len(found.part_sha256) or found.part_sha256[number] != digest.hex():
             raise Problem("digest-differs", Exit.USAGE)
         if found.object_id is None:
-            parts.blobs.put(part_name(upload, number), [body])
-            parts.run(NotePart(upload, number))
+            name = part_name(upload, number)
+            parts.blobs.put(name, [body])
+            _named(parts, NotePart(upload, number), name)
 
     await run_in_threadpool(store)
     return Response(status_code=204)
@@ -225,7 +228,7 @@ def complete_upload(upload: str, parts: Parts) -> dict[str, Any]:
     if whole.hexdigest() != found.sha256:
         parts.blobs.delete([object_id])
         raise Problem("digest-differs", Exit.USAGE)
-    kept = parts.run(CompleteUpload(upload, object_id))
+    kept = _named(parts, CompleteUpload(upload, object_id), object_id)
     surplus = found.part_names()
     if kept != object_id:
         surplus.append(object_id)
@@ -242,6 +245,17 @@ def get_object(
     if size is None or not object_id.startswith("object_"):
         raise Problem("unknown-object", Exit.USAGE, object=object_id)
     return ranged(range, size, lambda start, end: parts.blobs.get(object_id, start, end))
+
+
+def _named(parts: OperatorParts, command: Command[R], blob: str) -> R:
+    """Run what makes a row name a blob that was just stored. Where that is refused, as for a medium
+    that is being erased, no row ever will, and the blob goes again."""
+    try:
+        return parts.run(command)
+    except Problem as problem:
+        if problem.exit is Exit.USAGE:
+            parts.blobs.delete([blob])
+        raise
 
 
 def _joined(parts: OperatorParts, upload: Upload, whole: Any) -> Iterator[bytes]:
