@@ -239,6 +239,35 @@ def test_none_seen_is_said_only_where_no_frame_shows_one(
     assert says_none(report) == (not persons)
 
 
+@pytest.mark.parametrize(
+    ("lang", "told", "short"),
+    [
+        (
+            "en",
+            "A voice seems to speak for 2.5 s in all; no word of it was recognised.",
+            "a voice, no words",
+        ),
+        (
+            "de",
+            "Eine Stimme scheint insgesamt 2,5 s lang zu sprechen; kein Wort davon wurde erkannt.",
+            "eine Stimme, keine Worte",
+        ),
+    ],
+)
+def test_no_speech_is_said_only_where_no_voice_was_heard(lang: str, told: str, short: str) -> None:
+    job = Job(lang)
+    span = {"stream": "audio:0", "number": 0, "from_us": 0, "to_us": SEGMENT_US}
+    job.medium("medium_a", "mumble.wav", "audio", segments=[span])
+    job.result("medium_a", "audio:0", 0, [Stats("audio", 480_000, 40_000)])
+    report = made(job).report
+    assert validate(report) == []
+    assert sentences(report) == [told]
+    assert headline(report["media"][0]["headline"], Texts(lang)) == short
+    (found,) = report["findings"]
+    assert (found["label"], found["values"]["voiced_s"]) == ("no-words", 2.5)
+    assert found["model"]["name"] == "voice-model"
+
+
 @pytest.mark.parametrize("lang", LANGUAGES)
 @pytest.mark.parametrize("count", [1, 2, 4])
 def test_persons_in_a_video_too_short_to_follow_anybody_are_told_by_frame(

@@ -40,7 +40,7 @@ def ended(state: str, **over: Any) -> Callable[[Plane], None]:
             {"id": medium["id"], "state": medium["state"], "headline": {
                 "objects": {"person": 2, "bus": 1}, "faces": 0, "tracks": None,
                 "persons_mean": None, "persons_most": None, "place": None, "light": None, "words": None,
-                "language": None,
+                "voiced_s": 0.0, "language": None,
             }} for medium in job["media"]
         ]}  # fmt: skip
 

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
 
+from leitstand.analysis.audio import RATE
 from leitstand.analysis.look import OBJECT_SCORE_MIN, PERSON, people
 from leitstand.analysis.speech import join
 from leitstand.analysis.track import FACE, Follower, Key, step_of
@@ -68,6 +69,7 @@ class MediumFold:
     scenes: list[Scene] = field(default_factory=list)
     masks: list[Mask] = field(default_factory=list)
     speech: dict[str, list[tuple[int, Speech]]] = field(default_factory=dict)
+    voiced: int = 0
     holes: list[Hole] = field(default_factory=list)
     taken: list[_Taken] = field(default_factory=list)
     looked: dict[str, list[Span]] = field(default_factory=dict)
@@ -110,6 +112,8 @@ class MediumFold:
         span = self.segments.get((result.stream, result.segment))
         if span is not None:
             self.looked.setdefault(result.pipeline, []).append(span)
+        if stats is not None and result.pipeline == "audio":
+            self.voiced += stats.detected
         if stats is not None and stats.pose_per_second is not None:
             seconds = (span[1] - span[0]) / 1e6 if span else 1.0
             self.poses.append((stats.pose_per_second, max(seconds, 1e-6)))
@@ -193,6 +197,7 @@ class MediumFold:
             speech=tuple(
                 line for stream in sorted(self.speech) for line in join(self.speech[stream])
             ),
+            voiced_s=round(self.voiced / RATE, 3),
             shots=tuple(self._shots(linked)),
             holes=merge((*self.holes, *self._missing())),
             looked={name: _spans(spans) for name, spans in sorted(self.looked.items())},

@@ -208,11 +208,12 @@ class Evidence:
         found.heard = self.add(
             facts.medium,
             "event",
-            "speech" if spoken else "no-speech",
+            "speech" if spoken else "no-words" if facts.voiced_s else "no-speech",
             self.models.get("speech" if spoken else "voice"),
             interval=self._whole(facts, "audio"),
             values={
                 "times": len(spoken),
+                "voiced_s": facts.voiced_s,
                 "seconds": round(sum(languages.values()), 3),
                 "words": sum(words_in(speech) for speech in facts.speech),
                 "languages": sorted(languages, key=lambda code: (-languages[code], code)),

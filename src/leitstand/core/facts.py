@@ -142,6 +142,8 @@ class MediumFacts:
     scenes: tuple[Scene, ...] = ()
     masks: tuple[Mask, ...] = ()
     speech: tuple[Speech, ...] = ()
+    voiced_s: float = 0.0
+    """Seconds in which the voice model hears somebody speak, whether words were made of it or not."""
     shots: tuple[Shot, ...] = ()
     holes: tuple[Hole, ...] = ()
     looked: Mapping[str, tuple[Span, ...]] = field(default_factory=dict)

@@ -166,6 +166,7 @@ def headline_of(facts: MediumFacts) -> dict[str, Any]:
         "words": sum(len(s.words) or len(s.text.split()) for s in facts.speech)
         if "audio" in facts.looked
         else None,
+        "voiced_s": facts.voiced_s,
         "language": max(languages, key=lambda code: (languages[code], code), default=None),
     }
 
@@ -189,7 +190,7 @@ def headline(facts: Mapping[str, Any], texts: Say) -> str:
         language = texts.language(facts["language"])
         parts.append(texts.say("head-words", words=facts["words"], language=language))
     elif facts["words"] is not None:
-        parts.append(texts.say("head-no-speech"))
+        parts.append(texts.say("head-no-words" if facts["voiced_s"] else "head-no-speech"))
     return "; ".join(parts) or texts.say("head-nothing")
 
 

@@ -155,7 +155,9 @@ class Summary:
         if found.heard is None:
             return
         if not facts.speech:
-            self.tell(facts.medium, "sum-no-speech", [found.heard])
+            message = "sum-no-words" if facts.voiced_s else "sum-no-speech"
+            length = self.texts.duration(facts.voiced_s)
+            self.tell(facts.medium, message, [found.heard], length=length)
             return
         lengths: Counter[str] = Counter()
         for speech in facts.speech:

@@ -100,6 +100,7 @@ sum-speech = Gesprochen wird { $times ->
         [one] ein Wort
        *[other] { $words } Wörter
     }).
+sum-no-words = Eine Stimme scheint insgesamt { $length } lang zu sprechen; kein Wort davon wurde erkannt.
 sum-no-speech = Es war keine Sprache zu hören.
 
 ## Eine Zeile zu einer Datei
@@ -136,6 +137,7 @@ head-words = { $words ->
         [one] ein Wort
        *[other] { $words } Wörter
     }, { $language }
+head-no-words = eine Stimme, keine Worte
 head-no-speech = keine Sprache
 head-nothing = nichts erkannt
 
@@ -355,6 +357,7 @@ report-kind-of-speech-total = Sprache: { $times ->
         [one] einmal
        *[other] { $times }-mal
     }
+report-kind-of-no-words = eine Stimme ohne erkannte Worte
 report-kind-of-no-speech = keine Sprache
 report-kind-of-nothing-recognised = nichts erkannt
 report-kind-of-file-time = Zeit in der Datei: { $text }

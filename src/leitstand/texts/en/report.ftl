@@ -100,6 +100,7 @@ sum-speech = Speech is heard { $times ->
         [one] one word
        *[other] { $words } words
     }).
+sum-no-words = A voice seems to speak for { $length } in all; no word of it was recognised.
 sum-no-speech = No speech was heard.
 
 ## One line about a medium
@@ -136,6 +137,7 @@ head-words = { $words ->
         [one] one word
        *[other] { $words } words
     }, { $language }
+head-no-words = a voice, no words
 head-no-speech = no speech
 head-nothing = nothing recognised
 
@@ -355,6 +357,7 @@ report-kind-of-speech-total = speech: { $times ->
         [one] once
        *[other] { $times } times
     }
+report-kind-of-no-words = a voice without words that were recognised
 report-kind-of-no-speech = no speech
 report-kind-of-nothing-recognised = nothing recognised
 report-kind-of-file-time = time in the file: { $text }
