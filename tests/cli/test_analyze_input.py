@@ -113,11 +113,14 @@ def test_an_empty_file_in_a_folder_is_left_out_unless_its_name_is_that_of_a_medi
     done = run("analyze", "f")
     assert done.exit == 0
     assert "! 2 files were left out" in done.err and "notes.txt" not in done.err
-    Path("f/film.MKV").touch()
+    names = ("film.MKV", "a.aiff", "a.jpeg", "a.m2ts", "a.eac3", "a.heic")
+    for name in names:
+        Path("f", name).touch()
     plane.events = []
     lost = run("analyze", "f")
     assert lost.exit == 1
-    assert "error: film.MKV has nothing to analyse: it is empty (0 bytes)" in lost.err
+    for name in names:
+        assert f"error: {name} has nothing to analyse: it is empty (0 bytes)" in lost.err
     named = run("analyze", "f/notes.txt")
     assert named.exit == 2
 

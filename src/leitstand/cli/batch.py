@@ -25,8 +25,8 @@ _LIBRARIES = ("av", "magika", "numpy", "PIL", "cv2")
 _NOT_MEANT = frozenset({"not-media", "archive"})
 """What a file found in a folder, not typed, is simply left out for."""
 _MEDIA_NAMES = re.compile(
-    r"\.(3gp|aac|aiff?|avif?|bmp|flac|flv|gif|hei[cf]|jpe?g|m2ts|m4[av]|mk[av]|mov|mp[34]|mpe?g|mts|mxf"
-    r"|og[agv]|opus|png|tiff?|ts|wav|web[mp]|wm[av])$",
+    r"\.(3gp|aac|aif[cf]?|amr|asf|au|avif?|bmp|caf|e?ac3|flac|flv|gif|hei[cf]|ivf|jpe?g|m2ts|m2v|m4[av]"
+    r"|mk[av]|mov|mp[34]|mpe?g|mts|mxf|og[agv]|opus|png|tiff?|ts|tta|vob|w64|wav|web[mp]|wm[av]|wv)$",
     re.IGNORECASE,
 )
 """How names of media end. An empty file has nothing else to tell what it was meant to be."""
