@@ -365,7 +365,7 @@ def _provider_settings(settings: Settings, folders: Folders, name: str) -> Mappi
 
 def _key_folder(settings: Settings, folders: Folders) -> Path:
     named = settings.keys.root.removeprefix("file:")
-    return Path(named).expanduser() if named else folders.keys
+    return Path(named) if named else folders.keys
 
 
 def _text(amount: Decimal | None) -> str | None:

@@ -13,16 +13,13 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -37,78 +34,17 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from leitstand import shapes
 from leitstand.core import limits
 from leitstand.core.problem import Exit, Problem
 from leitstand.folders import Folders
+from leitstand.shapes import Duration, Euros, Listen, Origin
 
 __all__ = ["Folders", "Settings"]
 
 _PREFIX = "LEITSTAND_"
 
 
-# --- the shapes of single values -----------------------------------------------------------------
-
-_DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(s|min|h|d)\s*$")
-_LOOPBACK = re.compile(r"localhost|::1|127(\.\d{1,3}){3}")
-_UNIT_SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
-
-
-def _duration(value: object) -> object:
-    if isinstance(value, str) and (found := _DURATION.match(value)):
-        return timedelta(seconds=float(found[1]) * _UNIT_SECONDS[found[2]])
-    if isinstance(value, timedelta):
-        return value
-    raise ValueError('must be a duration such as "24 h", "7 d" or "90 s"')
-
-
-def _listen(value: str) -> str:
-    host, colon, port = value.rpartition(":")
-    if not (colon and host and port.isdigit() and int(port) <= 65535):
-        raise ValueError('must be "host:port"; port 0 takes a free one')
-    return value
-
-
-def _origin(value: str) -> str:
-    """An origin without a path and without a secret, as addresses are printed and logged; plain http
-    only for loopback."""
-    try:
-        parts = urlsplit(value)
-    except ValueError as error:
-        raise ValueError("must be an address such as https://leitstand.example") from error
-    if "@" in parts.netloc:
-        raise ValueError("must hold no name or password; addresses are printed and logged")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("must be an address such as https://leitstand.example")
-    if parts.path.strip("/") or parts.query or parts.fragment:
-        raise ValueError("must be an origin without a path")
-    if parts.scheme == "http" and not _LOOPBACK.fullmatch(parts.hostname):
-        raise ValueError("must be https; plain http is accepted for loopback only")
-    return value.rstrip("/")
-
-
-def _every_address(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_unspecified
-    except ValueError:
-        return False
-
-
-def _secure(value: str) -> str:
-    if not value.startswith("https:"):
-        raise ValueError("must be https: the workers' listener speaks nothing else")
-    return value
-
-
-def _root(value: str) -> str:
-    if not value.startswith("file:"):
-        raise ValueError('must be "file:" or "file:<folder>"')
-    return value
-
-
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
-Listen = Annotated[str, AfterValidator(_listen)]
-Origin = Annotated[str, AfterValidator(_origin)]
-Euros = Annotated[Decimal, Field(ge=0, max_digits=15, decimal_places=6)]
 Tier = Literal["L", "A", "B", "C", "D"]
 DataClass = Literal["0", "1", "2", "3"]
 
@@ -117,6 +53,13 @@ _TIERS: dict[DataClass, Tier] = {"0": "D", "1": "C", "2": "B", "3": "A"}
 
 def _all_tiers(value: dict[DataClass, Tier]) -> dict[DataClass, Tier]:
     return {**_TIERS, **value}
+
+
+def _every_address(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return False
 
 
 # --- sections ------------------------------------------------------------------------------------
@@ -137,9 +80,7 @@ class WorkerSettings(_Section):
     at once on one instance."""
 
     listen: Listen = "127.0.0.1:0"
-    advertise_url: Annotated[Origin, AfterValidator(_secure)] | None = Field(
-        default=None, validate_default=True
-    )
+    advertise_url: shapes.DialledOrigin | None = Field(default=None, validate_default=True)
     slots: Annotated[int, Field(ge=1, le=limits.SLOTS_MAX)] = 1
 
     @field_validator("advertise_url")
@@ -156,21 +97,21 @@ class WorkerSettings(_Section):
 
 
 class StoreSettings(_Section):
-    """`url`: `sqlite:///path` or `postgresql://…`; None: `state/leitstand.db`."""
+    """`url`: `sqlite:////path` or `postgresql://…`; None: `state/leitstand.db`."""
 
-    url: str | None = None
+    url: shapes.StoreUrl | None = None
 
 
 class BlobSettings(_Section):
     """`url`: a folder or an address that obstore knows; None: `data/blobs`."""
 
-    url: str | None = None
+    url: shapes.BlobsUrl | None = None
 
 
 class KeySettings(_Section):
     """`root`: where the epoch keys lie; `file:` is `data/keys`."""
 
-    root: Annotated[str, AfterValidator(_root)] = "file:"
+    root: shapes.KeyRoot = "file:"
 
 
 class ProviderSettings(_Section):

@@ -140,6 +140,12 @@ def test_variables_of_one_section_are_taken_together(
         "[server]\nurl = 'https://leitstand.example/v1'\n",
         "[server]\nurl = 'http://127.evil.example'\n",
         "[server]\nurl = 'https://['\n",
+        "[server]\nurl = 'https://h.example:abc'\n",
+        "[server]\nurl = 'https://h.example:99999'\n",
+        "[store]\nurl = 'sqlite:///leitstand.db'\n",
+        "[blobs]\nurl = 'blobs'\n",
+        "[blobs]\nurl = '~nobody-of-this-name/blobs'\n",
+        "[keys]\nroot = 'file:keys'\n",
         "[retention]\nmedia = 'soon'\n",
         "[keys]\nroot = 'memory:'\n",
         "[worker]\nslots = 0\n",
@@ -151,6 +157,37 @@ def test_a_wrong_value_names_its_line(folders: Folders, text: str) -> None:
     problem = _problem(folders)
     assert problem.code == "bad-setting"
     assert problem.params["line"] == 2
+
+
+def test_a_tilde_is_the_home_folder_in_every_path(
+    folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/home/anna")
+    monkeypatch.setenv("LEITSTAND_STORE__URL", "sqlite:///~/plane.db")
+    monkeypatch.setenv("LEITSTAND_KEYS__ROOT", "file:~/keys")
+    for url in ("~/our blobs", "file:~/our%20blobs", "file:///home/anna/our%20blobs"):
+        monkeypatch.setenv("LEITSTAND_BLOBS__URL", url)
+        settings = Settings.load(folders)
+        assert settings.blobs.url == "/home/anna/our blobs"
+    assert settings.store.url == "sqlite:////home/anna/plane.db"
+    assert settings.keys.root == "file:/home/anna/keys"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("BLOBS__URL", "s3://bucket/~prefix"),
+        ("BLOBS__URL", "memory:///"),
+        ("STORE__URL", "postgresql:///leitstand"),
+        ("KEYS__ROOT", "file:"),
+    ],
+)
+def test_what_is_no_path_is_left_as_written(
+    folders: Folders, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(f"LEITSTAND_{name}", value)
+    section, key = name.lower().split("__")
+    assert getattr(getattr(Settings.load(folders), section), key) == value
 
 
 def test_every_address_may_be_listened_on_where_workers_are_told_one(

@@ -210,7 +210,7 @@ problem-cancel-not-kept = das Ende von { $job } ließ sich nicht festhalten
     }
     .do = Platz schaffen; dann wird er abgebrochen, und leitstand jobs cancel { $job } stellt es sicher
 problem-store-url = store.url ist keine Datenbankadresse
-    .do = sqlite:///Pfad oder postgresql://user@host/name verwenden
+    .do = sqlite:////Pfad oder postgresql://user@host/name verwenden
 problem-token-refused = das Einmal-Token ist nicht gültig
     .why = es wurde benutzt, ist zu alt oder gehört niemandem
 problem-unauthorized = der Anbieter weist unseren Schlüssel ab

@@ -210,7 +210,7 @@ problem-cancel-not-kept = the end of { $job } could not be written down
     }
     .do = make room; it is then cancelled, and leitstand jobs cancel { $job } makes sure of it
 problem-store-url = store.url is no database address
-    .do = use sqlite:///path or postgresql://user@host/name
+    .do = use sqlite:////path or postgresql://user@host/name
 problem-token-refused = the one-time token is not valid
     .why = it was used, is too old, or belongs to nobody
 problem-unauthorized = the provider refuses our key
