@@ -18,7 +18,7 @@ from leitstand.control.instances import DrainInstance
 from leitstand.control.jobs import CancelJob, HoldJob, ResumeJob
 from leitstand.core import limits
 from leitstand.core.problem import Problem
-from leitstand.store import events, media
+from leitstand.store import events, media, tables
 from leitstand.store.engine import Database
 from tests.api.served import digest_header, operators, problem
 from tests.control.rig import TENANT, Rig, serve
@@ -598,6 +598,17 @@ def test_a_drained_instance_is_replaced_while_its_job_goes_on(api: httpx.Client,
 
 
 # --- the description -----------------------------------------------------------------------------
+
+
+def test_an_entry_that_cannot_be_read_hides_no_other(api: httpx.Client, rig: Rig) -> None:
+    api.post("/cases", json={"name": "K-1"})
+    rig.sequencer.step(rig.time)
+    spoil = tables.entries.update().where(tables.entries.c.position == 1).values(leaf=b"x")
+    rig.database.write(lambda conn: conn.execute(spoil))
+    items = api.get("/ledger/entries").json()["items"]
+    assert {item["position"]: item.get("type") for item in items}[1] is None
+    assert {item.get("type") for item in items} > {None}
+    assert not api.get("/ledger/verify").json()["verified"]
 
 
 def test_the_api_describes_itself_completely(api: httpx.Client) -> None:

@@ -244,6 +244,13 @@ def test_audit_verify_fails_on_a_changed_entry(run: Command, plane: Plane) -> No
     assert f"× {fault}" in done.out
 
 
+def test_audit_show_says_which_entry_cannot_be_read(run: Command, plane: Plane) -> None:
+    plane.lists["ledger/entries"] = [
+        {"items": [{"position": 7, "leaf_hash": "00"}], "next": None},
+    ]
+    assert "cannot be read" in run("audit", "show", terminal=True).out
+
+
 def test_audit_show_is_in_the_order_of_entries(run: Command, plane: Plane) -> None:
     entry = {"v": 1, "at": 1_790_000_000_000_000, "type": "job.start", "actor": "operator:0",
              "subject": JOB, "before": "planned", "after": "waiting"}  # fmt: skip

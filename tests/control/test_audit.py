@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,14 @@ from leitstand.core.problem import Problem
 from leitstand.store import ledger, tables
 from leitstand.store.engine import Database
 from tests.control.rig import Rig, Verifier, Worker, serve
+
+LEAF = dict.fromkeys(("at", "type", "actor", "subject"), "x") | {
+    "case": None,
+    "version": 1,
+    "before": None,
+    "after": "open",
+    "row": None,
+}
 
 
 def to_the_end(rig: Rig, worker: Worker) -> None:
@@ -55,6 +64,11 @@ def audit(rig: Rig) -> Verdict:
         ("UPDATE cases SET data_class = 0", "changed without an entry"),
         ("UPDATE jobs SET budget_cap = 1", "changed without an entry"),
         ("UPDATE instances SET last_seen_at = 1", None),
+        ("UPDATE entries SET leaf = replace(leaf, 'a', 'b') WHERE position = 3", "was changed"),
+        ("UPDATE entries SET leaf = 5 WHERE position = 3", "entry 3 was changed"),
+        ("UPDATE heads SET note = X'00'", "signature"),
+        ("UPDATE decisions SET verdict = X'ff'", "changed without an entry"),
+        ("UPDATE keys SET destroyed_at = 'x' WHERE kind = 'case'", "changed without an entry"),
     ],
 )
 def test_p4_a_change_behind_the_ledgers_back_is_found(
@@ -67,6 +81,36 @@ def test_p4_a_change_behind_the_ledgers_back_is_found(
     assert (fault is None) is (faults == [])
     if fault is not None:
         assert any(fault in found for found in faults), faults
+
+
+@pytest.mark.parametrize(
+    "leaf",
+    [b"x", b"\xff", b"[]", b"{}", b"[" * 100_000]
+    + [
+        json.dumps(LEAF | change).encode()
+        for change in ({"subject": []}, {"version": "1"}, {"row": 1})
+    ],
+)
+@pytest.mark.parametrize("numbered", [False, True])
+@pytest.mark.parametrize("hashed", [False, True])
+def test_p4_an_entry_that_cannot_be_read_is_named(
+    rig: Rig, leaf: bytes, numbered: bool, hashed: bool
+) -> None:
+    rig.run(OpenCase("K-1"))
+    if numbered:
+        rig.sequencer.step(rig.time)
+
+    def replace(conn: Connection) -> str:
+        entry = tables.entries.c
+        found = conn.execute(tables.entries.select().order_by(entry.id)).first()
+        assert found is not None
+        values = {"leaf": leaf} | ({"leaf_hash": leaf_hash(leaf)} if hashed else {})
+        conn.execute(tables.entries.update().where(entry.id == found.id).values(values))
+        return str(found.position if numbered else found.id)
+
+    name = rig.database.write(replace)
+    wrong = "cannot be read" if hashed else "was changed after it was written"
+    assert f"entry {name} {wrong}" in audit(rig).faults
 
 
 def test_p4_a_whole_ledger_written_anew_without_the_signing_key_is_found(rig: Rig) -> None:

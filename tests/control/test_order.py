@@ -22,7 +22,7 @@ from leitstand.ports import UnknownOutcome
 from leitstand.store import effects, instances, locks
 from leitstand.store.engine import Database
 from leitstand.store.ledger import Entry
-from tests.control.rig import START, Rig, serve
+from tests.control.rig import Rig, serve
 
 LAG = timedelta(seconds=10)
 LOCK_TIMEOUT = "55P03"
@@ -100,7 +100,7 @@ def test_a_launch_is_given_up_on_two_lags_after_its_call_ended_not_after_its_ste
 
 def entry(number: int, subject: str, version: int, before: str | None, after: str) -> Entry:
     leaf = json.dumps({"version": version, "before": before, "after": after}).encode()
-    return Entry(f"entry_{number}", START, subject, leaf, leaf_hash(leaf), None, None)
+    return Entry(f"entry_{number}", subject, leaf, leaf_hash(leaf), None)
 
 
 def test_entries_about_one_subject_stand_by_version_and_what_only_happened_behind_the_change() -> (

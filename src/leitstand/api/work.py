@@ -25,6 +25,7 @@ from leitstand.control.plan import Wish
 from leitstand.core import limits
 from leitstand.core.cost import spelled
 from leitstand.core.job import Job
+from leitstand.core.ledger import read_leaf
 from leitstand.core.placement import Requirements, first_fault
 from leitstand.core.problem import Exit, Problem
 from leitstand.store import instances, jobs, ledger, money
@@ -255,11 +256,12 @@ def ledger_head(parts: Parts) -> dict[str, Any]:
 def ledger_entries(
     parts: Parts, after: int | None = None, limit: int = limits.PAGE_DEFAULT
 ) -> dict[str, Any]:
-    """Entries, newest first; `after` is a position."""
+    """Entries, newest first; `after` is a position. Of one that cannot be read, only what was kept
+    beside it."""
     most = bounded_limit(limit)
     found = parts.read(lambda tx: ledger.page(tx.conn, after, most + 1))
     items = [
-        {"position": entry.position, "leaf_hash": entry.leaf_hash.hex()} | json.loads(entry.leaf)
+        _leaf(entry) | {"position": entry.position, "leaf_hash": entry.leaf_hash.hex()}
         for entry in found[:most]
     ]
     following = items[-1]["position"] if len(found) > most else None
@@ -271,6 +273,13 @@ def ledger_verify(parts: Parts) -> dict[str, Any]:
     """Recompute the tree, check every head and that rows and entries agree."""
     verdict = parts.read(lambda tx: verify(tx.conn, parts.verifier))
     return {"schema": "leitstand.verdict/1", "verified": not verdict.faults} | asdict(verdict)
+
+
+def _leaf(entry: ledger.Entry) -> dict[str, Any]:
+    try:
+        return read_leaf(entry.leaf)
+    except ValueError:
+        return {}
 
 
 def _shown(parts: OperatorParts, command: Command[Job]) -> dict[str, Any]:

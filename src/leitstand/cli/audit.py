@@ -53,7 +53,12 @@ def show(
                 Column("entry", lambda e: str(_number(e)), _number, right=True),
                 Column("time", lambda e: clock(output, _at(e)), _at),
                 Column("actor", _text("actor"), _text("actor"), name=True, drop=2),
-                Column("act", _text("type"), _text("type"), name=True),
+                Column(
+                    "act",
+                    lambda e: str(e.get("type") or output.say("cli-entry-unreadable")),
+                    _text("type"),
+                    name=True,
+                ),
                 Column("subject", lambda e: short(e.get("subject")), _text("subject")),
                 Column("change", _change, _change, name=True, drop=1),
             ],

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection
 
-from leitstand.core.ledger import Tree, leaf_hash
+from leitstand.core.ledger import Tree, leaf_hash, read_leaf
 from leitstand.ports import HeadVerifier
 from leitstand.store import ledger
 
@@ -40,15 +39,13 @@ def verify(conn: Connection, verifier: HeadVerifier) -> Verdict:
         if entry.position != tree.size:
             verdict.faults.append(f"entry {tree.size} is missing")
             break
-        tree.append(leaf_hash(entry.leaf))
-        if leaf_hash(entry.leaf) != entry.leaf_hash:
-            verdict.faults.append(f"entry {entry.position} was changed after it was written")
-        else:
-            _follow(json.loads(entry.leaf), entry.position, last, verdict)
+        tree.append(_hash(entry))
+        if (leaf := _read(entry, entry.position, verdict)) is not None:
+            _follow(leaf, entry.position, last, verdict)
         head = heads.pop(tree.size, None)
         if head is not None and _holds(head, tree, verifier, verdict):
             signed = tree.size
-    for size in sorted(heads):
+    for size in heads:
         verdict.faults.append(f"head {size} is beyond the entries that exist")
     if signed != tree.size:
         # A batch gets its positions and its head in one transaction, so no entry ever stands
@@ -60,13 +57,31 @@ def verify(conn: Connection, verifier: HeadVerifier) -> Verdict:
     return verdict
 
 
-def _holds(head: ledger.Head, tree: Tree, verifier: HeadVerifier, verdict: Verdict) -> bool:
+def _hash(entry: ledger.Entry) -> bytes:
+    """The hash of a leaf as it lies there: a database that takes any type may hold text."""
+    leaf = entry.leaf if isinstance(entry.leaf, bytes) else str(entry.leaf).encode()
+    return leaf_hash(leaf)
+
+
+def _read(entry: ledger.Entry, name: object, verdict: Verdict) -> dict[str, Any] | None:
+    """What an entry says, where it is what was written; where not, that is a fault."""
+    if _hash(entry) != entry.leaf_hash:
+        verdict.faults.append(f"entry {name} was changed after it was written")
+        return None
+    try:
+        return read_leaf(entry.leaf)
+    except ValueError:
+        verdict.faults.append(f"entry {name} cannot be read")
+        return None
+
+
+def _holds(head: ledger.Signed, tree: Tree, verifier: HeadVerifier, verdict: Verdict) -> bool:
     """Whether a head was signed over exactly these entries. The tree grows from leaf to leaf, so
     heads that hold are consistent with one another."""
     verdict.heads += 1
     try:
         size, root = verifier.verify(head.note)
-    except ValueError:
+    except (TypeError, ValueError):
         verdict.faults.append(f"the signature of head {head.size} does not hold")
         return False
     if size != tree.size or root != tree.root() or head.root != root.hex():
@@ -87,10 +102,8 @@ def _follow(leaf: dict[str, Any], position: int, last: dict[str, Seen], verdict:
 def _compare(conn: Connection, last: dict[str, Seen], verdict: Verdict) -> None:
     """Rows and entries one to one; changes that wait for their position are read as well."""
     for entry in ledger.unsequenced(conn, None):
-        leaf = json.loads(entry.leaf)
-        if leaf_hash(entry.leaf) != entry.leaf_hash:
-            verdict.faults.append(f"entry {entry.id} was changed after it was written")
-        if leaf["version"] >= last.get(leaf["subject"], _UNBORN)[1]:
+        leaf = _read(entry, entry.id, verdict)
+        if leaf is not None and leaf["version"] >= last.get(leaf["subject"], _UNBORN)[1]:
             last[leaf["subject"]] = _seen(leaf)
     states = ledger.states(conn)
     for row_id in sorted(set(last) - set(states)):

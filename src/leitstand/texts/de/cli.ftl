@@ -337,6 +337,7 @@ cli-count-task = { $count ->
     [one] 1 Aufgabe
    *[other] { $count } Aufgaben
 }
+cli-entry-unreadable = nicht lesbar
 cli-verified-in = Geprüft in { $time }.
 cli-ledger-broken = Einträge von dort an sind nicht bewiesen. Das Protokoll aus einer Sicherung zurückholen.
 

@@ -338,6 +338,7 @@ cli-count-task = { $count ->
     [one] 1 task
    *[other] { $count } tasks
 }
+cli-entry-unreadable = cannot be read
 cli-verified-in = Verified in { $time }.
 cli-ledger-broken = Entries from there on are not proven. Restore the ledger from a backup.
 
