@@ -17,7 +17,7 @@ import structlog
 
 from leitstand import app, private
 from leitstand.clockwork import place_of
-from leitstand.config import Settings, StoreSettings
+from leitstand.config import Settings, StoreSettings, WorkerSettings
 from leitstand.core.problem import Problem
 from leitstand.folders import Folders
 from leitstand.startup import installation, log_as_json
@@ -89,6 +89,40 @@ def test_a_computer_that_cannot_reach_itself_is_told_so_at_the_start(
         app.serve(Settings(), folders, embedded=True)
     assert refused.value.code == "no-loopback"
     assert refused.value.params == {"address": "127.0.0.1", "detail": os.strerror(fault)}
+
+
+@pytest.mark.parametrize(
+    ("listen", "advertised", "detail"),
+    [
+        ("192.0.2.1:0", None, os.strerror(errno.EADDRNOTAVAIL)),
+        ("192.0.2.1:8443", "https://plane.example:8443", os.strerror(errno.EADDRNOTAVAIL)),
+        ("..:0", "https://plane.example:8443", "idna"),
+    ],
+)
+def test_an_address_that_is_none_of_this_computer_is_not_called_taken(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    listen: str,
+    advertised: str | None,
+    detail: str,
+) -> None:
+    monkeypatch.setattr(app, "log_as_json", lambda _: None)
+    settings = Settings(worker=WorkerSettings(listen=listen, advertise_url=advertised))
+    with pytest.raises(Problem, match="cannot-listen") as refused:
+        app.serve(settings, Folders.find({"LEITSTAND_HOME": str(tmp_path)}), embedded=False)
+    assert refused.value.params["address"] == listen
+    assert detail in str(refused.value.params["detail"])
+
+
+def test_a_port_at_which_a_program_listens_is_called_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "log_as_json", lambda _: None)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        listen = f"127.0.0.1:{other.getsockname()[1]}"
+        settings = Settings(worker=WorkerSettings(listen=listen))
+        with pytest.raises(Problem, match="port-busy"):
+            app.serve(settings, Folders.find({"LEITSTAND_HOME": str(tmp_path)}), embedded=False)
 
 
 _LIMITED = """

@@ -80,7 +80,8 @@ def serve(settings: Settings, folders: Folders, *, embedded: bool) -> int:
     """Run a control plane until it is told to end or, embedded, until nobody needs it.
 
     Raises Problem `locked` when another one has this state folder, `database-elsewhere`,
-    `port-busy`, `few-descriptors`, `no-loopback`, and what opening the stores raises.
+    `port-busy`, `cannot-listen`, `few-descriptors`, `no-loopback`, and what opening the stores
+    raises.
     """
     enough_descriptors()
     folders.create()
@@ -180,6 +181,8 @@ class _Plane:
         again after a restart."""
         host, _, text = self._settings.worker.listen.rpartition(":")
         host, port = host.strip("[]"), int(text)
+        if not free(host, port):
+            raise Problem("port-busy", Exit.FAILED, address=self._settings.worker.listen)
         if self._settings.worker.advertise_url is None:
             reach_itself(host)
         if port == 0:
@@ -187,9 +190,6 @@ class _Plane:
                 last = int((self._folders.state / "worker-port").read_text())
                 if free(host, last):
                     return host, last
-            return host, 0
-        if not free(host, port):
-            raise Problem("port-busy", Exit.FAILED, address=self._settings.worker.listen)
         return host, port
 
     def _operator_config(self) -> uvicorn.Config:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import logging
@@ -54,13 +55,19 @@ def sole(lock: Path) -> Iterator[None]:
 
 
 def free(host: str, port: int) -> bool:
-    """Whether an address can be listened on."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
+    """Whether an address can be listened on; False where a program listens already. Raises Problem
+    `cannot-listen` with any other reason of the system: another port would change nothing."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except (OSError, UnicodeError) as error:
+        if getattr(error, "errno", None) == errno.EADDRINUSE:
             return False
+        detail = getattr(error, "strerror", None) or str(error)
+        shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        raise Problem("cannot-listen", Exit.FAILED, address=shown, detail=detail) from error
     return True
 
 
