@@ -22,6 +22,7 @@ from leitstand.core.problem import Problem
 from leitstand.folders import Folders
 from leitstand.startup import installation, log_as_json
 from leitstand.store.engine import Database
+from leitstand.vault.blobs import open_blobs
 from tests.control.rig import Rig
 
 
@@ -29,6 +30,17 @@ def test_an_installation_keeps_its_name(tmp_path: Path) -> None:
     name = installation(tmp_path / "installation")
     assert len(name) == 8
     assert installation(tmp_path / "installation") == name
+
+
+@pytest.mark.parametrize(
+    ("blobs", "here"), [(None, True), ("s3://bucket", False), ("memory:///", False)]
+)
+def test_only_a_folder_and_a_file_are_kept_here(
+    tmp_path: Path, database_url: str, blobs: str | None, here: bool
+) -> None:
+    with Database.open(database_url, relaxed=True) as database:
+        expected = here and database.dialect == "sqlite"
+        assert app.kept_here(open_blobs(blobs or str(tmp_path)), database) is expected
 
 
 def test_a_failed_write_leaves_no_installation_without_a_name(

@@ -54,7 +54,7 @@ from leitstand.startup import (
 from leitstand.store import effects as effects_store
 from leitstand.store import instances, jobs, ledger, media
 from leitstand.store.engine import Database
-from leitstand.vault.blobs import open_blobs
+from leitstand.vault.blobs import FolderBlobs, StoredBlobs, open_blobs
 from leitstand.vault.note import HeadVerifier, NoteError, Signer
 from leitstand.vault.strongbox import Strongbox
 
@@ -228,6 +228,7 @@ class _Plane:
             installation=self._stores.installation,
             segments_per_task=self._settings.placement.segments_per_task,
             embedded=self._embedded,
+            kept_here=kept_here(self._blobs, self._stores.database),
             version=__version__,
             actor=Actor("operator", str(os.getuid())),
         )
@@ -305,6 +306,12 @@ async def _started(servers: list[uvicorn.Server], running: list[asyncio.Task[Non
                 task.result()
                 raise Problem("not-started", Exit.FAILED, detail="a listener ended at once")
         await asyncio.sleep(0.01)
+
+
+def kept_here(blobs: StoredBlobs, database: Database) -> bool:
+    """Whether all that is kept lies in files of this computer. A server is elsewhere, even one that
+    answers here: nobody knows where it keeps what it is given."""
+    return isinstance(blobs, FolderBlobs) and database.dialect == "sqlite"
 
 
 def _rules(settings: Settings) -> PlanRules:

@@ -611,6 +611,11 @@ def test_an_entry_that_cannot_be_read_hides_no_other(api: httpx.Client, rig: Rig
     assert not api.get("/ledger/verify").json()["verified"]
 
 
+def test_who_answers_says_where_things_are_kept(api: httpx.Client) -> None:
+    health = api.get("/health").json()
+    assert (health["embedded"], health["kept_here"]) == (True, False)
+
+
 def test_the_api_describes_itself_completely(api: httpx.Client) -> None:
     document = api.get("/openapi.json").json()
     assert document["openapi"].startswith("3.1")

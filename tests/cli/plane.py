@@ -40,7 +40,7 @@ class Plane:
 
     def __init__(self, socket: Path) -> None:
         self.socket = socket
-        self.embedded = True
+        self.embedded = self.kept_here = True
         self.cases: list[dict[str, Any]] = []
         self.media: dict[str, dict[str, Any]] = {}
         self.identities: dict[str, Identity] = {}
@@ -232,7 +232,8 @@ class Plane:
 
         @app.get(f"{v1}/health")
         async def health() -> Any:
-            return {"version": "0.1.0", "protocol": 1, "embedded": self.embedded}
+            where = {"embedded": self.embedded, "kept_here": self.kept_here}
+            return {"version": "0.1.0", "protocol": 1, **where}
 
         @app.post(f"{v1}/plans")
         async def plan(request: Request) -> Any:

@@ -13,7 +13,7 @@ import pytest
 
 from leitstand.cli import reports
 from tests.cli.conftest import Command
-from tests.cli.plane import BREAK, JOB, Plane
+from tests.cli.plane import BREAK, JOB, Plane, decision
 from tests.cli.stories import ended, good_story, instance
 
 pytestmark = pytest.mark.usefixtures("pretend")
@@ -39,6 +39,27 @@ def test_golden_transcript_of_an_analysis_on_this_computer(run: Command, plane: 
         "Report  leitstand-out/j-71c0/report.html      Next  leitstand audit verify",
     ] or pytest.fail(done.out + done.err)
     assert done.exit == 0
+
+
+HERE = decision()["chosen"]
+ELSEWHERE = {
+    "the control plane": ({"embedded": False}, {}),
+    "the blobs": ({"kept_here": False}, {}),
+    "the machine": ({}, {"chosen": HERE | {"offer": HERE["offer"] | {"tier": "A"}}}),
+    "the machine, for money": ({}, {"chosen": HERE | {"worst_eur": "0.10"}}),
+}
+
+
+@pytest.mark.parametrize(("place", "plan"), ELSEWHERE.values(), ids=ELSEWHERE.keys())
+def test_where_anything_is_elsewhere_nobody_says_that_nothing_leaves(
+    run: Command, plane: Plane, place: dict[str, bool], plan: dict[str, Any]
+) -> None:
+    Path("a.jpg").write_bytes(b"IMG")
+    vars(plane).update(place)
+    plane.decision = decision(**plan)
+    done = run("plan", "a.jpg")
+    assert "Nothing leaves" not in done.out
+    assert re.match(r"Case inbox, 1 image\. Encrypted here, \d+ B stored\.", masked(done.out))
 
 
 def test_german_transcript(run: Command, plane: Plane) -> None:

@@ -62,8 +62,13 @@ class CancelBody(BaseModel):
 
 @router.get("/health")
 def health(parts: Parts) -> dict[str, Any]:
-    """That somebody answers, and who."""
-    return {"version": parts.version, "protocol": 1, "embedded": parts.embedded}
+    """That somebody answers, and who; whether database and blobs lie on its own disk."""
+    return {
+        "version": parts.version,
+        "protocol": 1,
+        "embedded": parts.embedded,
+        "kept_here": parts.kept_here,
+    }
 
 
 @router.post("/plans")

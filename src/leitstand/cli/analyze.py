@@ -202,7 +202,9 @@ class Analysis:
         self._take = take
         self._out = out
         self._yes = yes
-        self._local = bool(self._client.get("/health").get("embedded"))
+        health = self._client.get("/health")
+        self._local = bool(health.get("embedded"))
+        self._kept_here = self._local and bool(health.get("kept_here"))
         self._decided: str | None = None
 
     def run(self, paths: tuple[str, ...]) -> int:
@@ -294,7 +296,7 @@ class Analysis:
     def _head(self, media: list[Sent], decision: Mapping[str, Any], uploads: Uploads) -> None:
         output = self._output
         what = batch.described(output, media)
-        if self._local and not plans.flows(decision):
+        if self._kept_here and plans.stays(decision):
             output.line(output.say("cli-batch-here", case=self._wish.case, what=what))
         else:
             stored = output.texts.size(sum(medium.stored_bytes for medium in media))
