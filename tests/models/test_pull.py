@@ -151,7 +151,7 @@ def test_another_content_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(Problem) as raised:
         pull(["one"], cache, catalogue=models)
     assert raised.value.code == "model-digest-wrong"
-    assert raised.value.params["model"] == "a.bin"
+    assert raised.value.params["model"] == "one"
     assert files_in(cache.folder) == []
 
 
@@ -225,14 +225,40 @@ def test_only_the_named_regular_member_of_an_archive_is_read(tmp_path: Path) -> 
     assert not (tmp_path / "escaped").exists()
 
 
-@pytest.mark.parametrize("damage", [b"", b"PK\x03\x04nonsense", b"\x1f\x8bnonsense"])
-def test_a_damaged_archive_is_named(tmp_path: Path, damage: bytes) -> None:
+def _zip(method: int, at: int, *, central: int, value: int) -> bytes:
+    """An archive in which one byte of the local header, or of what follows it, is another, and the
+    same one of the central header says the same."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", method) as archive:
+        archive.writestr("a.bin", WEIGHTS)
+    data = bytearray(packed.getvalue())
+    data[at] = value
+    if central:
+        data[data.rfind(b"PK\x01\x02") + central] = value
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"",
+        b"PK\x03\x04nonsense",
+        b"\x1f\x8bnonsense",
+        _zip(zipfile.ZIP_DEFLATED, 35, central=0, value=0xFF),
+        _zip(zipfile.ZIP_LZMA, 44, central=0, value=0xFF),
+        _zip(zipfile.ZIP_DEFLATED, 6, central=8, value=1),
+        _zip(zipfile.ZIP_DEFLATED, 8, central=10, value=99),
+    ],
+    ids=["empty", "zip", "gzip", "deflate", "lzma", "encrypted", "unknown-method"],
+)
+def test_an_archive_that_cannot_be_read_is_named(tmp_path: Path, damage: bytes) -> None:
     path = tmp_path / "broken.whl"
     path.write_bytes(damage)
     models = catalogue(tmp_path, {"one": [(f"file:{path}!a.bin", WEIGHTS)]})
     with pytest.raises(Problem) as raised:
         pull(["one"], ModelCache(tmp_path / "cache"), catalogue=models)
     assert raised.value.code == "model-archive-broken"
+    assert raised.value.params["member"] == "a.bin"
 
 
 def test_a_member_longer_than_declared_is_not_read_to_its_end(tmp_path: Path) -> None:
@@ -300,6 +326,7 @@ def test_another_conversion_library_is_not_taken_for_a_damaged_download(
     with pytest.raises(Problem) as raised:
         pull(["one"], ModelCache(tmp_path / "cache"), catalogue=models)
     assert raised.value.code == "model-conversion-differs"
+    assert raised.value.params["model"] == "one"
     assert "onnx " in str(raised.value.params["libraries"])
 
 
@@ -311,6 +338,11 @@ class _Server(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.ranges.append(self.headers["Range"])
+        if self.path == "/round":
+            self.send_response(302)
+            self.send_header("Location", "/round")
+            self.end_headers()
+            return
         if self.path == "/missing":
             self.send_error(404)
             return
@@ -364,6 +396,13 @@ def test_a_missing_download_is_asked_for_once(server: str, tmp_path: Path) -> No
     assert raised.value.code == "model-source-failed"
     assert raised.value.params["detail"] == "status 404"
     assert len(_Server.ranges) == 1
+
+
+def test_a_download_that_leads_back_to_itself_is_named(server: str, tmp_path: Path) -> None:
+    with pytest.raises(Problem) as raised:
+        _fetched(f"{server}/round", 1000, tmp_path)
+    assert raised.value.code == "model-source-failed"
+    assert raised.value.params["detail"] == "TooManyRedirects"
 
 
 class _Hub(BaseHTTPRequestHandler):
