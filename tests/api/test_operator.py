@@ -278,6 +278,21 @@ def test_pages_show_everything_once_newest_first(api: httpx.Client) -> None:
     assert len(api.get("/media?limit=0").json()["items"]) == 1
 
 
+def test_a_page_without_what_is_gone_is_full_of_what_lives(api: httpx.Client, rig: Rig) -> None:
+    job = rig.job()
+    older = serve(rig)
+    rig.run(CancelJob(job.id))
+    rig.step(20)
+    rig.job()
+    newer = serve(rig)
+    for instance, state in ((older, "ready"), (newer, "terminated")):
+        row = tables.instances.update().where(tables.instances.c.id == instance.id)
+        rig.database.write(lambda conn, row=row, state=state: conn.execute(row.values(state=state)))
+    every, living = (api.get(f"/instances?limit=1{also}").json() for also in ("", "&gone=false"))
+    assert ([item["id"] for item in every["items"]], every["next"]) == ([newer.id], newer.id)
+    assert ([item["id"] for item in living["items"]], living["next"]) == ([older.id], None)
+
+
 @pytest.mark.parametrize(
     ("path", "body", "code"),
     [

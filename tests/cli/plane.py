@@ -338,8 +338,12 @@ class Plane:
             return next(i for i in self.lists["instances"] if i["id"].endswith(id))
 
         @app.get(v1 + "/{noun}")
-        async def page(noun: str, after: str | None = None, limit: int = 50) -> Any:
+        async def page(
+            noun: str, after: str | None = None, limit: int = 50, gone: bool = True
+        ) -> Any:
             items = self.lists.get(noun, [])
+            if not gone:
+                items = [item for item in items if item["state"] != "terminated"]
             first = 0 if after is None else int(after)
             shown = items[first : first + limit]
             more = first + limit < len(items)

@@ -125,6 +125,13 @@ def test_instances_that_are_gone_show_only_with_all(run: Command) -> None:
     assert "4 cores, no GPU" in done.out
 
 
+def test_the_newest_that_live_are_shown_however_many_are_gone_since(
+    run: Command, plane: Plane
+) -> None:
+    plane.lists["instances"].reverse()
+    assert [line.split("\t")[0] for line in run("instances", "--limit", "1").lines()] == [INSTANCE]
+
+
 def test_an_instance_says_which_job_it_lives_for(run: Command) -> None:
     assert f"works for j-{JOB[-4:].lower()}" in run("instances", terminal=True).out
 

@@ -192,13 +192,16 @@ def get_report(job: str, name: str, parts: Parts) -> Response:
 
 @router.get("/instances")
 def list_instances(
-    parts: Parts, after: str | None = None, limit: int = limits.PAGE_DEFAULT
+    parts: Parts,
+    after: str | None = None,
+    limit: int = limits.PAGE_DEFAULT,
+    gone: bool = True,
 ) -> dict[str, Any]:
-    """Instances, newest first."""
+    """Instances, newest first; `gone=false` leaves out those that have ended."""
     most = bounded_limit(limit)
     return parts.read(
         lambda tx: page(
-            instances.page(tx.conn, tx.tenant, after, most + 1),
+            instances.page(tx.conn, tx.tenant, after, most + 1, gone=gone),
             most,
             lambda instance: instance_document(instance, tx),
             "leitstand.instances/1",

@@ -17,7 +17,6 @@ from leitstand.output import Output, full, short
 
 app = group("instances", "List instances; show or drain one.", "leitstand instances --all")
 
-_GONE = "terminated"
 _STYLES = {"terminating": "yellow", "paused": "yellow"}
 
 
@@ -40,9 +39,7 @@ def list_instances(
     values.count("--limit", limit)
     with session(options) as here:
         output = here.output
-        items = list(here.client.pages("/instances", limit))
-        if not all_:
-            items = [item for item in items if item["state"] != _GONE]
+        items = list(here.client.pages("/instances", limit, gone=None if all_ else "false"))
         output.listing("instances", items)
         show_table(output, items)
         if output.terminal and not items:

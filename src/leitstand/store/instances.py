@@ -32,9 +32,13 @@ def alive(conn: Connection) -> list[Instance]:
     return fetch(conn, Instance, query.order_by(instances.c.id))
 
 
-def page(conn: Connection, tenant: str, after: str | None, limit: int) -> list[Instance]:
-    """Newest first, older than `after`."""
+def page(
+    conn: Connection, tenant: str, after: str | None, limit: int, *, gone: bool = True
+) -> list[Instance]:
+    """Newest first, older than `after`; without those that are `gone` where it says so."""
     query = columns(Instance, instances).where(instances.c.tenant_id == tenant)
+    if not gone:
+        query = query.where(instances.c.state != "terminated")
     if after is not None:
         query = query.where(instances.c.id < after)
     return fetch(conn, Instance, query.order_by(instances.c.id.desc()).limit(limit))
