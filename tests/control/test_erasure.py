@@ -167,7 +167,7 @@ def test_i11_what_is_under_legal_hold_outlives_its_term_and_holds_up_nothing_els
     hold(rig, job.case_id, on=False)
     rig.step(2)
     assert [row.state for row in _media(rig)] == ["erased", "erased"]
-    with pytest.raises(Problem, match="key-destroyed"):
+    with pytest.raises(Problem, match="report-erased"):
         rig.run(ReadReport(job.id))
 
 
