@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 from cyclopts import Parameter
@@ -188,6 +188,7 @@ def _show(here: Session, job: Mapping[str, Any]) -> None:
             ],
             media,
         )
+        show_reasons(output, media)
     instances = [one for one in job.get("instances") or () if isinstance(one, Mapping)]
     if instances:
         from leitstand.cli.instances import show_table
@@ -208,13 +209,18 @@ def kind(output: Output, medium: Mapping[str, Any]) -> str:
 
 
 def medium_state(output: Output, medium: Mapping[str, Any]) -> str:
-    """The state of a medium in words, with the reason where it failed."""
+    """The state of a medium in words."""
     word = str(medium.get("state") or "unknown")
-    shown = output.say(f"cli-medium-{word}") if output.texts.knows(f"cli-medium-{word}") else word
-    reason = medium.get("reason") or {}
-    if reason.get("code"):
-        return f"{shown}: {reason['code']}"
-    return shown
+    return output.say(f"cli-medium-{word}") if output.texts.knows(f"cli-medium-{word}") else word
+
+
+def show_reasons(output: Output, media: Iterable[Mapping[str, Any]]) -> None:
+    """One line for each medium that failed: why."""
+    for medium in media:
+        reason = medium.get("reason") or {}
+        if reason.get("code"):
+            params = {**(reason.get("params") or {}), "name": plain(named(output, medium))}
+            output.line(output.texts.problem(str(reason["code"]), params).what)
 
 
 def _hint(output: Output, job: Mapping[str, Any]) -> None:

@@ -12,7 +12,7 @@ from cyclopts import Parameter
 
 from leitstand.cli import reports, values
 from leitstand.cli.app import group
-from leitstand.cli.jobs import kind, medium_state, named
+from leitstand.cli.jobs import kind, medium_state, named, show_reasons
 from leitstand.cli.options import DEFAULT, Options, session
 from leitstand.cli.plans import clock
 from leitstand.cli.tables import Column, table
@@ -45,8 +45,10 @@ def list_media(
         items = list(here.client.pages("/media", limit))
         here.output.listing("media", items)
         _table(here.output, items)
-        if not items and here.output.terminal:
-            here.output.line(here.output.say("cli-no-media"))
+        if here.output.terminal:
+            show_reasons(here.output, items)
+            if not items:
+                here.output.line(here.output.say("cli-no-media"))
     return Exit.DONE
 
 
