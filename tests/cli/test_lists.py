@@ -118,6 +118,28 @@ def test_a_name_that_is_erased_with_its_medium_is_said_to_be(run: Command, plane
     assert json.loads(run("jobs", "--json").out)["items"][0]["name"] is None
 
 
+@pytest.mark.parametrize(
+    ("lang", "state", "why"),
+    [
+        ("en", "failed", "clip.mp4 has nothing to analyse: it holds no sound"),
+        ("de", "gescheitert", "clip.mp4 enthält nichts zum Auswerten: kein Ton"),
+    ],
+)
+@pytest.mark.parametrize("command", ["media", "jobs show j-71c0"])
+def test_why_a_medium_failed_is_said_in_words(
+    run: Command, plane: Plane, command: str, lang: str, state: str, why: str
+) -> None:
+    failed = {
+        "id": f"medium_{1:026d}", "name": "clip.mp4", "kind": "audio", "state": "failed",
+        "reason": {"code": "no-sound", "params": {}},
+    }  # fmt: skip
+    plane.lists["media"] = [failed]
+    plane.jobs[JOB]["media"] = [failed]
+    done = run(*command.split(), "--lang", lang, terminal=True)
+    assert state in done.out and why in done.out
+    assert "no-sound" not in done.out
+
+
 def test_instances_that_are_gone_show_only_with_all(run: Command) -> None:
     assert len(run("instances").lines()) == 1
     done = run("instances", "--all", terminal=True)
@@ -243,12 +265,21 @@ def test_audit_verify_names_what_was_checked(run: Command, plane: Plane) -> None
     ]
 
 
-def test_audit_verify_fails_on_a_changed_entry(run: Command, plane: Plane) -> None:
-    fault = "entry 31207 was changed after it was written"
+@pytest.mark.parametrize(
+    ("lang", "told"),
+    [
+        ("en", "Entry 31207 was changed after it was written."),
+        ("de", "Eintrag 31207 wurde nach dem Schreiben geändert."),
+    ],
+)
+def test_audit_verify_fails_on_a_changed_entry_and_names_it(
+    run: Command, plane: Plane, lang: str, told: str
+) -> None:
+    fault = {"code": "entry-changed", "place": "31207"}
     plane.lists["ledger/verify"] = [verdict(verified=False, faults=[fault])]
-    done = run("audit", "verify")
+    done = run("audit", "verify", "--lang", lang)
     assert done.exit == 1
-    assert f"× {fault}" in done.out
+    assert f"× {told}\n" in done.out
 
 
 def test_audit_show_says_which_entry_cannot_be_read(run: Command, plane: Plane) -> None:

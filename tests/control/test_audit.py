@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection
 
-from leitstand.control.audit import Verdict, verify
+from leitstand.control.audit import Fault, Verdict, verify
 from leitstand.control.cases import OpenCase
 from leitstand.control.jobs import HoldJob, ResumeJob
 from leitstand.core.ledger import leaf_hash
@@ -40,35 +40,35 @@ def audit(rig: Rig) -> Verdict:
 @pytest.mark.parametrize(
     ("statement", "fault"),
     [
-        ("UPDATE jobs SET state = 'failed'", "changed without an entry"),
-        ("UPDATE instances SET version = version + 1", "changed without an entry"),
-        ("UPDATE keys SET destroyed_at = 1 WHERE kind = 'case'", "changed without an entry"),
-        ("UPDATE entries SET leaf = CAST('{}' AS BLOB) WHERE position = 3", "was changed"),
-        ("DELETE FROM entries WHERE position = 3", "is missing"),
-        ("UPDATE heads SET root = 'x'", "signed over other entries"),
-        ("UPDATE heads SET note = replace(note, '—', '-')", "signature"),
-        ("DELETE FROM heads", "no signed head covers the entries from 0 on"),
-        ("DELETE FROM heads WHERE size = (SELECT max(size) FROM heads)", "no signed head covers"),
+        ("UPDATE jobs SET state = 'failed'", "row-changed"),
+        ("UPDATE instances SET version = version + 1", "row-changed"),
+        ("UPDATE keys SET destroyed_at = 1 WHERE kind = 'case'", "row-changed"),
+        ("UPDATE entries SET leaf = CAST('{}' AS BLOB) WHERE position = 3", "entry-changed 3"),
+        ("DELETE FROM entries WHERE position = 3", "entry-missing 3"),
+        ("UPDATE heads SET root = 'x'", "head-differs"),
+        ("UPDATE heads SET note = replace(note, '—', '-')", "head-signature"),
+        ("DELETE FROM heads", "head-missing 0"),
+        ("DELETE FROM heads WHERE size = (SELECT max(size) FROM heads)", "head-missing"),
         (
             "DELETE FROM entries WHERE position = (SELECT max(position) FROM entries)",
-            "is beyond the entries that exist",
+            "head-beyond",
         ),
-        ("DELETE FROM results WHERE segment = 1", "is gone without an entry"),
-        ("UPDATE charges SET amount = 1", "changed without an entry"),
-        ("UPDATE charges SET to_at = to_at + 1", "changed without an entry"),
-        ("DELETE FROM charges", "is gone without an entry"),
-        ("UPDATE results SET object_id = (SELECT min(id) FROM objects)", "changed without"),
-        ("UPDATE decisions SET verdict = '{}'", "changed without an entry"),
-        ("UPDATE instances SET price = 0", "changed without an entry"),
-        ("UPDATE instances SET end_by = end_by + 1", "changed without an entry"),
-        ("UPDATE cases SET data_class = 0", "changed without an entry"),
-        ("UPDATE jobs SET budget_cap = 1", "changed without an entry"),
+        ("DELETE FROM results WHERE segment = 1", "row-gone"),
+        ("UPDATE charges SET amount = 1", "row-changed"),
+        ("UPDATE charges SET to_at = to_at + 1", "row-changed"),
+        ("DELETE FROM charges", "row-gone"),
+        ("UPDATE results SET object_id = (SELECT min(id) FROM objects)", "row-changed"),
+        ("UPDATE decisions SET verdict = '{}'", "row-changed"),
+        ("UPDATE instances SET price = 0", "row-changed"),
+        ("UPDATE instances SET end_by = end_by + 1", "row-changed"),
+        ("UPDATE cases SET data_class = 0", "row-changed"),
+        ("UPDATE jobs SET budget_cap = 1", "row-changed"),
         ("UPDATE instances SET last_seen_at = 1", None),
-        ("UPDATE entries SET leaf = replace(leaf, 'a', 'b') WHERE position = 3", "was changed"),
-        ("UPDATE entries SET leaf = 5 WHERE position = 3", "entry 3 was changed"),
-        ("UPDATE heads SET note = X'00'", "signature"),
-        ("UPDATE decisions SET verdict = X'ff'", "changed without an entry"),
-        ("UPDATE keys SET destroyed_at = 'x' WHERE kind = 'case'", "changed without an entry"),
+        ("UPDATE entries SET leaf = replace(leaf, 'a', 'b') WHERE position = 3", "entry-changed 3"),
+        ("UPDATE entries SET leaf = 5 WHERE position = 3", "entry-changed 3"),
+        ("UPDATE heads SET note = X'00'", "head-signature"),
+        ("UPDATE decisions SET verdict = X'ff'", "row-changed"),
+        ("UPDATE keys SET destroyed_at = 'x' WHERE kind = 'case'", "row-changed"),
     ],
 )
 def test_p4_a_change_behind_the_ledgers_back_is_found(
@@ -80,7 +80,7 @@ def test_p4_a_change_behind_the_ledgers_back_is_found(
     faults = audit(rig).faults
     assert (fault is None) is (faults == [])
     if fault is not None:
-        assert any(fault in found for found in faults), faults
+        assert any(f"{found.code} {found.place}".startswith(fault) for found in faults), faults
 
 
 @pytest.mark.parametrize(
@@ -109,8 +109,7 @@ def test_p4_an_entry_that_cannot_be_read_is_named(
         return str(found.position if numbered else found.id)
 
     name = rig.database.write(replace)
-    wrong = "cannot be read" if hashed else "was changed after it was written"
-    assert f"entry {name} {wrong}" in audit(rig).faults
+    assert Fault("entry-unreadable" if hashed else "entry-changed", name) in audit(rig).faults
 
 
 def test_p4_a_whole_ledger_written_anew_without_the_signing_key_is_found(rig: Rig) -> None:
@@ -127,7 +126,7 @@ def test_p4_a_whole_ledger_written_anew_without_the_signing_key_is_found(rig: Ri
 
     rig.database.write(write_anew)
     verdict = audit(rig)
-    assert verdict.faults == ["no signed head covers the entries from 0 on"]
+    assert verdict.faults == [Fault("head-missing", "0")]
 
 
 @pytest.mark.parametrize(

@@ -102,15 +102,20 @@ def verify(*, options: Options = DEFAULT) -> int:
         output = here.output
         found = here.client.get("/ledger/verify")
         output.document("verdict", {key: found[key] for key in found if key != "schema"})
-        faults = [str(fault) for fault in found.get("faults") or ()]
+        faults = list(found.get("faults") or ())
         good = bool(found.get("verified")) and not faults
         if good:
             _good(output, found, time.monotonic() - began)
         for fault in faults:
-            output.line(("×", "red"), f" {plain(fault)}")
+            output.line(("×", "red"), f" {_fault(output, fault)}")
         if not good:
             output.line(output.say("cli-ledger-broken"))
     return Exit.DONE if good else Exit.FAILED
+
+
+def _fault(output: Output, fault: Mapping[str, Any]) -> str:
+    id, place = f"cli-fault-{fault['code']}", plain(str(fault["place"]))
+    return output.say(id, place=place) if output.texts.knows(id) else f"{fault['code']} {place}"
 
 
 def _count(output: Output, noun: str, count: int) -> str:

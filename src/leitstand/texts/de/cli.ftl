@@ -339,6 +339,16 @@ cli-count-task = { $count ->
 }
 cli-entry-unreadable = nicht lesbar
 cli-verified-in = Geprüft in { $time }.
+cli-fault-entry-missing = Eintrag { $place } fehlt.
+cli-fault-entry-changed = Eintrag { $place } wurde nach dem Schreiben geändert.
+cli-fault-entry-unreadable = Eintrag { $place } ist nicht lesbar.
+cli-fault-entry-astray = Eintrag { $place } passt nicht zu den früheren über dieselbe Sache.
+cli-fault-head-beyond = Kopf { $place } liegt hinter den vorhandenen Einträgen.
+cli-fault-head-missing = Kein signierter Kopf deckt die Einträge ab { $place }.
+cli-fault-head-signature = Die Signatur von Kopf { $place } stimmt nicht.
+cli-fault-head-differs = Kopf { $place } wurde über andere Einträge signiert.
+cli-fault-row-gone = { $place } ist ohne Eintrag verschwunden.
+cli-fault-row-changed = { $place } änderte sich ohne Eintrag.
 cli-ledger-broken = Einträge von dort an sind nicht bewiesen. Das Protokoll aus einer Sicherung zurückholen.
 
 ## Doctor

@@ -340,6 +340,16 @@ cli-count-task = { $count ->
 }
 cli-entry-unreadable = cannot be read
 cli-verified-in = Verified in { $time }.
+cli-fault-entry-missing = Entry { $place } is missing.
+cli-fault-entry-changed = Entry { $place } was changed after it was written.
+cli-fault-entry-unreadable = Entry { $place } cannot be read.
+cli-fault-entry-astray = Entry { $place } does not follow the entries about its subject.
+cli-fault-head-beyond = Head { $place } is beyond the entries that exist.
+cli-fault-head-missing = No signed head covers the entries from { $place } on.
+cli-fault-head-signature = The signature of head { $place } does not hold.
+cli-fault-head-differs = Head { $place } was signed over other entries.
+cli-fault-row-gone = { $place } is gone without an entry.
+cli-fault-row-changed = { $place } changed without an entry.
 cli-ledger-broken = Entries from there on are not proven. Restore the ledger from a backup.
 
 ## Doctor
