@@ -201,6 +201,7 @@ class Plane:
         @app.delete(v1 + "/media/{id}")
         async def erase(id: str) -> Any:
             self.media[id] |= {"state": "erased", "older_copies_open": True}
+            self.media[id].setdefault("reports", [])
             return self.media[id]
 
         @app.post(v1 + "/media/{id}/identity")

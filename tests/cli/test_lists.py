@@ -323,6 +323,28 @@ def test_encrypted_files_and_their_identity_can_be_taken_away(run: Command, plan
     assert pyrage.decrypt(file.read_bytes(), [key]) == b"IMG of something"
 
 
+@pytest.mark.parametrize(
+    ("until", "stays"),
+    [
+        ("2126-05-23T08:00:00Z", "stays until 23 May"),
+        (None, "stays for as long as its case is held"),
+    ],
+)
+def test_erasing_names_the_reports_that_stay_and_what_they_hold(
+    run: Command, plane: Plane, until: str | None, stays: str
+) -> None:
+    report = {"job": JOB, "until": until, "holds": ["name", "exif"]}
+    plane.media["medium_00000000000000000000000001"] = {
+        "id": "medium_00000000000000000000000001", "name": "a.jpg", "state": "ready",
+        "reports": [report],
+    }  # fmt: skip
+    told = run("media", "erase", "m-0001", "--yes", "--json")
+    assert json.loads(told.out)["reports"] == [report]
+    shown = run("media", "erase", "m-0001", "--yes").out
+    assert f"The report of j-71c0 {stays}" in shown
+    assert "name of the file" in shown and "EXIF" in shown and "words spoken" in shown
+
+
 def test_erasing_asks_and_a_no_erases_nothing(run: Command, plane: Plane) -> None:
     plane.media["medium_00000000000000000000000001"] = {
         "id": "medium_00000000000000000000000001", "name": "a.jpg", "state": "ready",

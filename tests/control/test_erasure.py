@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from leitstand.control.media import (
 from leitstand.core.access import SYSTEM
 from leitstand.core.problem import Problem
 from leitstand.store import media, tables
-from tests.control.rig import Rig, Worker, serve
+from tests.control.rig import TENANT, Rig, Worker, serve, to_the_end
 
 
 @pytest.fixture
@@ -139,6 +140,40 @@ def test_an_erased_medium_says_that_older_copies_still_open(rig: Rig) -> None:
     assert said() is None
     rig.run(EraseMedia((medium,)))
     assert said() is True
+
+
+def test_an_erased_medium_names_the_reports_that_still_tell_of_it(rig: Rig) -> None:
+    job = rig.job(case="K-1")
+    unread = rig.medium(job.case_id)
+    to_the_end(rig, serve(rig))
+    (medium,) = rig.read(lambda conn: media.of_job(conn, TENANT, job.id))
+    rig.run(EraseMedia((medium.id,)))
+    rig.step(2)
+
+    def stays(medium_id: str) -> Any:
+        def read(conn: Connection) -> Any:
+            tx = rig.door.look(rig.time, conn)
+            return medium_document(tx, one(tx, medium_id), whole=True)["reports"]
+
+        return rig.read(read)
+
+    (report,) = stays(medium.id)
+    assert report["job"] == job.id
+    assert {"name", "exif", "pictures", "words"} <= set(report["holds"])
+    rig.run(ReadReport(job.id))
+    assert stays(unread) == []
+    hold(rig, job.case_id, on=True)
+    assert stays(medium.id)[0]["until"] is None
+    hold(rig, job.case_id, on=False)
+    until = datetime.fromisoformat(report["until"])
+    rig.later(seconds=(until - rig.time).total_seconds() - 60)
+    rig.step()
+    assert stays(medium.id) == [report]
+    rig.later(seconds=120)
+    rig.step(2)
+    assert stays(medium.id) == []
+    with pytest.raises(Problem, match="key-destroyed"):
+        rig.run(ReadReport(job.id))
 
 
 def hold(rig: Rig, case_id: str, *, on: bool) -> None:

@@ -50,8 +50,31 @@ def _older_copies_open(medium: Medium) -> bool | None:
     return True if medium.state in ("erasing", "erased") else None
 
 
+def reports_on(tx: Tx, medium: Medium) -> list[dict[str, Any]]:
+    """The reports that can be opened and hold what was learnt of a medium, and until when: erasing
+    the medium leaves them. Without an end where the case is under legal hold."""
+    hold = tx.case(medium.case_id).legal_hold
+    kept = tx.retention.reports
+    return [
+        {
+            "job": job.id,
+            "until": None if hold or job.ended_at is None else moment(job.ended_at + kept),
+            "holds": [*_OF_EVERY_FILE, *_OF_KIND.get(medium.kind or "", ())],
+        }
+        for job in jobs.reports_on(tx.conn, tx.tenant, medium.id)
+    ]
+
+
+_OF_EVERY_FILE = ("name", "technical", "exif")
+_OF_KIND = {
+    "image": ("findings", "pictures"),
+    "video": ("findings", "pictures", "words"),
+    "audio": ("findings", "words"),
+}
+
+
 def medium_document(tx: Tx, medium: Medium, *, whole: bool = False) -> dict[str, Any]:
-    """A medium; `whole` adds technical facts, EXIF and segments."""
+    """A medium; `whole` adds technical facts, EXIF, segments, and the reports about it."""
     opened = sealed_of(tx, medium)
     document = {
         "id": medium.id,
@@ -73,6 +96,7 @@ def medium_document(tx: Tx, medium: Medium, *, whole: bool = False) -> dict[str,
             "technical": opened.get("technical"),
             "exif": opened.get("exif"),
             "gaps": opened.get("gaps"),
+            "reports": reports_on(tx, medium),
             "segments": [
                 {
                     "stream": s.stream,

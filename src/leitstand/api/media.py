@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 
 from leitstand.api.bounds import BIG_INTEGER_MAX, Big, Code, Document, Finite, Number
 from leitstand.api.bytes import bounded, check_digest, ranged
-from leitstand.api.documents import case_document, medium_document
+from leitstand.api.documents import case_document, medium_document, reports_on
 from leitstand.api.parts import OperatorParts, bounded_limit, page, parts_of
 from leitstand.control.cases import OpenCase
 from leitstand.control.commands import Command
@@ -31,6 +31,7 @@ from leitstand.control.media import (
     one,
     upload_of,
 )
+from leitstand.control.transaction import Tx
 from leitstand.core import limits
 from leitstand.core.problem import Exit, Problem
 from leitstand.store import cases, media
@@ -141,10 +142,15 @@ def show_medium(medium: str, parts: Parts) -> dict[str, Any]:
 
 @router.delete("/media/{medium}")
 def erase_medium(medium: str, parts: Parts) -> dict[str, Any]:
-    """Destroy the key now; the objects follow, then the receipt."""
+    """Destroy the key now; the objects follow, then the receipt. `reports` are those that stay."""
     medium_id = parts.resolve("media", medium)
     parts.run(EraseMedia((medium_id,)))
-    return parts.read(lambda tx: medium_document(tx, one(tx, medium_id)))
+
+    def read(tx: Tx) -> dict[str, Any]:
+        erased = one(tx, medium_id)
+        return medium_document(tx, erased) | {"reports": reports_on(tx, erased)}
+
+    return parts.read(read)
 
 
 @router.post("/media/{medium}/identity")

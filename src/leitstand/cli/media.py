@@ -136,7 +136,9 @@ def _facts(medium: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 @app.command
 def erase(medium: str, /, *, yes: bool = False, options: Options = DEFAULT) -> int:
-    """Destroy the key of a medium, so that nothing here opens it again.
+    """Destroy the key of a medium, so that nothing here opens its files again.
+
+    Reports about it stay for their term, and are named.
 
     Example: leitstand media erase m-4c1e
 
@@ -156,9 +158,12 @@ def erase(medium: str, /, *, yes: bool = False, options: Options = DEFAULT) -> i
             if not is_yes(output, output.ask(output.say("cli-erase-ask", medium=name, name=shown))):
                 raise Problem("not-erased", Exit.USAGE, medium=name)
         done = here.client.delete(f"/media/{found['id']}")
-        told = {"medium": found["id"], "older_copies_open": done.get("older_copies_open")}
-        output.document("erased", told)
+        told = {key: done.get(key) for key in ("older_copies_open", "reports")}
+        output.document("erased", {"medium": found["id"], **told})
         output.line(output.say("cli-erased", medium=name))
+        for report in done.get("reports") or ():
+            until = clock(output, report["until"]) if report["until"] else "held"
+            output.line(output.say("cli-report-stays", job=short(report["job"]), until=until))
         output.commands((output.say("cli-next"), "leitstand audit show"))
     return Exit.DONE
 

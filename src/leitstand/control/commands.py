@@ -115,7 +115,17 @@ class Door:
     def look(self, now: datetime, conn: Connection) -> Tx:
         """A view for reading sealed values on a read connection; it is never flushed."""
         reader, jumped = Actor("system", "reader"), self.clock_jumped_back()
-        return Tx(conn, now, reader, self.tenant, self.ids, self.vault, jumped, writes=False)
+        return Tx(
+            conn,
+            now,
+            reader,
+            self.tenant,
+            self.ids,
+            self.vault,
+            jumped,
+            writes=False,
+            retention=self.retention,
+        )
 
     def clock_jumped_back(self) -> bool:
         """Whether launches, leases and key releases are stopped by a jump of this clock."""

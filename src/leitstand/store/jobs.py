@@ -12,7 +12,16 @@ from sqlalchemy import Connection, func, select
 from leitstand.core.job import FUSE, Job, Task
 from leitstand.store import ledger
 from leitstand.store.rows import chunks, columns, fetch
-from leitstand.store.tables import cases, decisions, jobs, keys, reservations, results, tasks
+from leitstand.store.tables import (
+    cases,
+    decisions,
+    job_media,
+    jobs,
+    keys,
+    reservations,
+    results,
+    tasks,
+)
 
 OPEN = ("waiting", "running")
 
@@ -216,6 +225,23 @@ def overdue_reports(conn: Connection, before: datetime, limit: int) -> list[Job]
         .where(jobs.c.ended_at <= before, keys.c.destroyed_at.is_(None), ~cases.c.legal_hold)
         .order_by(jobs.c.ended_at)
         .limit(limit)
+    )
+    return fetch(conn, Job, query)
+
+
+def reports_on(conn: Connection, tenant: str, medium_id: str) -> list[Job]:
+    """Jobs whose report can still be opened and is about this medium, oldest first."""
+    query = (
+        columns(Job, jobs)
+        .join(keys, keys.c.id == jobs.c.key_id)
+        .join(job_media, job_media.c.job_id == jobs.c.id)
+        .where(
+            job_media.c.medium_id == medium_id,
+            jobs.c.tenant_id == tenant,
+            jobs.c.state == "done",
+            keys.c.destroyed_at.is_(None),
+        )
+        .order_by(jobs.c.id)
     )
     return fetch(conn, Job, query)
 

@@ -200,7 +200,11 @@ cli-state-gaps = { $state }, { $gaps ->
 }
 cli-state-proof = Zustand bekannt durch { $kind }, { $at }.
 cli-erase-ask = { $name } ({ $medium }) endgültig löschen? [j/N]
-cli-erased = { $medium } ist gelöscht: der Schlüssel ist zerstört, hier lässt es sich nicht mehr öffnen. Eine früher gemachte Kopie der Datenbank öffnet es zusammen mit einer Kopie des Schlüsselordners weiterhin, bis Sie diese löschen.
+cli-erased = { $medium } ist gelöscht: der Schlüssel ist zerstört, hier lassen sich seine Dateien nicht mehr öffnen. Eine früher gemachte Kopie der Datenbank öffnet sie zusammen mit einer Kopie des Schlüsselordners weiterhin, bis Sie diese löschen.
+cli-report-stays = Die Auswertung von { $job } bleibt { $until ->
+    [held] so lange, wie ihr Fall festgehalten wird
+   *[other] bis { $until }
+}. Sie enthält den Namen der Datei, was die Datei über sich sagt (auch EXIF), und was darin gefunden wurde: ausgeschnittene Bilder und gesprochene Worte, soweit vorhanden.
 cli-identity-secret = Wer diese Identität hat, kann das Medium lesen. Die Ausgabe steht im Protokoll.
 cli-downloaded = { $count ->
     [one] 1 verschlüsselte Datei

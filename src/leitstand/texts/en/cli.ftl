@@ -201,7 +201,11 @@ cli-state-gaps = { $state }, { $gaps ->
 }
 cli-state-proof = State known by { $kind } at { $at }.
 cli-erase-ask = Erase { $name } ({ $medium }) for good? [y/N]
-cli-erased = { $medium } is erased: its key is destroyed, and nothing here opens it again. A copy of the database made earlier still does, together with a copy of the key folder, until you delete those.
+cli-erased = { $medium } is erased: its key is destroyed, and nothing here opens its files again. A copy of the database made earlier still does, together with a copy of the key folder, until you delete those.
+cli-report-stays = The report of { $job } stays { $until ->
+    [held] for as long as its case is held
+   *[other] until { $until }
+}. It holds the name of the file, what the file says of itself (EXIF, too), and what was found in it: pictures cut out and words spoken, where there were any.
 cli-identity-secret = Whoever has this identity can read the medium. The export is in the ledger.
 cli-downloaded = { $count ->
     [one] 1 encrypted file
