@@ -19,6 +19,7 @@ from leitstand.control.media import (
     NotePart,
     OpenMedium,
     OpenUpload,
+    RefuseMedium,
     RetainMedia,
     one,
 )
@@ -99,6 +100,33 @@ def test_a_medium_that_is_being_erased_takes_no_part_and_no_object(rig: Rig) -> 
     rig.step()
     assert {row.state for row in _media(rig)} == {"erased"}
     assert rig.read(lambda conn: conn.execute(tables.objects.select()).all()) == []
+
+
+def test_after_the_term_of_a_report_its_key_is_in_no_file_of_the_database(
+    rig: Rig, folder: Path
+) -> None:
+    job = rig.job()
+    to_the_end(rig, serve(rig))
+    secret = {wrapped(rig)[job.id]}
+    assert held_in(folder, secret) != {}
+    rig.later(days=181)
+    rig.run(RetainReports(), SYSTEM)
+    rig.effects.step(rig.time)
+    assert held_in(folder, secret) == {}
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_i11_a_refused_medium_under_legal_hold_keeps_what_came_of_it(rig: Rig, held: bool) -> None:
+    case = rig.run(OpenCase("K-1"))
+    medium = rig.run(OpenMedium(case.id, "a", 5)).id
+    upload = rig.run(OpenUpload(medium, 5, "1" * 64, ("0" * 64,)))
+    part = f"{upload.id}.0"
+    rig.blobs.put(part, [b"part"])
+    hold(rig, case.id, on=held)
+    rig.run(RefuseMedium(medium, "not-media", {}))
+    rig.step(2)
+    assert [row.state for row in _media(rig)] == ["failed"]
+    assert (part in rig.blobs.held) is held
 
 
 @pytest.mark.parametrize("outcome", ["done", "failed", "held", "lost"])
