@@ -200,7 +200,7 @@ def test_an_erased_medium_names_the_reports_that_still_tell_of_it(rig: Rig) -> N
     rig.later(seconds=120)
     rig.step(2)
     assert stays(medium.id) == []
-    with pytest.raises(Problem, match="key-destroyed"):
+    with pytest.raises(Problem, match="report-erased"):
         rig.run(ReadReport(job.id))
 
 
