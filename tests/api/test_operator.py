@@ -153,6 +153,15 @@ def test_nothing_stays_of_an_upload_that_an_erasure_overtakes(
     assert rig.blobs.held == {}
 
 
+def test_an_upload_whose_parts_were_erased_is_not_completed(api: httpx.Client, rig: Rig) -> None:
+    upload = Upload(api, 100)
+    made = upload.announce().json()["id"]
+    upload.put(made, 0)
+    api.delete(f"/media/{upload.medium}").raise_for_status()
+    rig.blobs.delete(list(rig.blobs.held))
+    problem(api.post(f"/uploads/{made}/complete"), "medium-not-receiving", 400)
+
+
 def test_a_part_that_is_too_large_is_refused_before_it_is_whole(api: httpx.Client) -> None:
     upload = Upload(api, 100)
     made = upload.announce().json()["id"]

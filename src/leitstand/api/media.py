@@ -29,6 +29,7 @@ from leitstand.control.media import (
     OpenUpload,
     RefuseMedium,
     one,
+    receiving,
     upload_of,
 )
 from leitstand.control.transaction import Tx
@@ -228,6 +229,7 @@ def complete_upload(upload: str, parts: Parts) -> dict[str, Any]:
         return {"object_id": found.object_id}
     if found.missing():
         raise Problem("upload-incomplete", Exit.FAILED, missing=len(found.missing()))
+    parts.read(lambda tx: receiving(tx, found.medium_id))
     object_id = parts.door.ids.new("object", parts.clock.now())
     whole = hashlib.sha256()
     parts.blobs.put(object_id, _joined(parts, found, whole))

@@ -80,7 +80,7 @@ class OpenUpload(Command[Upload]):
     action: ClassVar[str] = "media.upload"
 
     def apply(self, tx: Tx) -> Upload:
-        medium = _receiving(tx, self.medium_id)
+        medium = receiving(tx, self.medium_id)
         known = media.upload_by_digest(tx.conn, tx.tenant, medium.id, self.sha256)
         if known is not None:
             return known
@@ -115,7 +115,7 @@ class NotePart(Command[Upload]):
 
     def apply(self, tx: Tx) -> Upload:
         upload = upload_of(tx, self.upload_id)
-        medium = _receiving(tx, upload.medium_id)
+        medium = receiving(tx, upload.medium_id)
         if self.number not in upload.parts_present:
             present = sorted({*upload.parts_present, self.number})
             term = tx.now + limits.ABANDONED_AFTER
@@ -138,7 +138,7 @@ class CompleteUpload(Command[str]):
         upload = upload_of(tx, self.upload_id)
         if upload.object_id is not None:
             return upload.object_id
-        medium = _receiving(tx, upload.medium_id)
+        medium = receiving(tx, upload.medium_id)
         row = {
             **tx.born(self.object_id, "object"),
             "key_id": medium.key_id,
@@ -346,7 +346,8 @@ def one(tx: Tx, medium_id: str) -> Medium:
     return found[0]
 
 
-def _receiving(tx: Tx, medium_id: str) -> Medium:
+def receiving(tx: Tx, medium_id: str) -> Medium:
+    """A medium that still takes parts and objects. Raises Problem `medium-not-receiving`."""
     medium = one(tx, medium_id)
     if medium.state != "receiving":
         raise Problem("medium-not-receiving", Exit.USAGE, state=medium.state)
