@@ -112,6 +112,19 @@ def test_p4_an_entry_that_cannot_be_read_is_named(
     assert Fault("entry-unreadable" if hashed else "entry-changed", name) in audit(rig).faults
 
 
+def test_p4_an_entry_that_cannot_be_read_keeps_no_other_from_its_position(rig: Rig) -> None:
+    job = rig.job()
+    rig.run(HoldJob(job.id))
+    spoil = tables.entries.update().where(tables.entries.c.subject_id == job.id)
+    rig.database.write(
+        lambda conn: conn.execute(spoil.values(leaf=b"x", leaf_hash=leaf_hash(b"x")))
+    )
+    rig.sequencer.step(rig.time)
+    verdict = audit(rig)
+    assert verdict.waiting == 0
+    assert sum(fault.code == "entry-unreadable" for fault in verdict.faults) > 1
+
+
 def test_p4_a_whole_ledger_written_anew_without_the_signing_key_is_found(rig: Rig) -> None:
     rig.job()
     to_the_end(rig, serve(rig))

@@ -3,7 +3,6 @@ an entry and feeds a stream rests on these."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -16,13 +15,13 @@ from leitstand.control import transaction
 from leitstand.control.jobs import HoldJob
 from leitstand.control.sequence import in_order
 from leitstand.core import limits
-from leitstand.core.ledger import leaf_hash
+from leitstand.core.ledger import entry_leaf, leaf_hash
 from leitstand.core.problem import Problem
 from leitstand.ports import UnknownOutcome
 from leitstand.store import effects, instances, locks
 from leitstand.store.engine import Database
 from leitstand.store.ledger import Entry
-from tests.control.rig import Rig, serve
+from tests.control.rig import START, Rig, serve
 
 LAG = timedelta(seconds=10)
 LOCK_TIMEOUT = "55P03"
@@ -99,7 +98,17 @@ def test_a_launch_is_given_up_on_two_lags_after_its_call_ended_not_after_its_ste
 
 
 def entry(number: int, subject: str, version: int, before: str | None, after: str) -> Entry:
-    leaf = json.dumps({"version": version, "before": before, "after": after}).encode()
+    leaf = entry_leaf(
+        at=START,
+        type="job.x",
+        actor="x",
+        subject=subject,
+        case=None,
+        version=version,
+        before=before,
+        after=after,
+        row=None,
+    )
     return Entry(f"entry_{number}", subject, leaf, leaf_hash(leaf), None)
 
 
