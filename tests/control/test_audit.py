@@ -10,8 +10,10 @@ from sqlalchemy import Connection
 
 from leitstand.control.audit import Fault, Verdict, verify
 from leitstand.control.cases import OpenCase
-from leitstand.control.jobs import HoldJob, ResumeJob
-from leitstand.core.ledger import leaf_hash
+from leitstand.control.jobs import HoldJob, ReadReport, ResumeJob, RetainReports
+from leitstand.control.media import MediumIdentity
+from leitstand.core.access import SYSTEM, Actor
+from leitstand.core.ledger import leaf_hash, read_leaf
 from leitstand.core.problem import Problem
 from leitstand.store import ledger, tables
 from leitstand.store.engine import Database
@@ -179,6 +181,48 @@ def test_entries_of_two_clocks_are_put_in_the_order_of_their_rows(
         verdict = audit(ahead)
         assert verdict.faults == []
         assert verdict.waiting == 0
+
+
+def acts(rig: Rig, actor: Actor) -> list[tuple[str, str, str]]:
+    """Type, subject and case of every numbered entry of this actor, in order."""
+    rig.sequencer.step(rig.time)
+    leaves = rig.read(lambda c: [read_leaf(entry.leaf) for entry in ledger.walk(c, 1_000)])
+    return [(x["type"], x["subject"], x["case"]) for x in leaves if x["actor"] == str(actor)]
+
+
+def test_p4_whatever_a_person_takes_out_is_an_entry_of_that_person(rig: Rig) -> None:
+    job = rig.job(case="K-1")
+    to_the_end(rig, serve(rig))
+    medium = rig.read(lambda conn: conn.execute(tables.media.select()).all())[0].id
+    anna = Actor("operator", "anna")
+    assert acts(rig, anna) == []
+    assert rig.run(MediumIdentity(medium), anna).startswith("AGE-SECRET-KEY-")
+    rig.run(ReadReport(job.id), anna)
+    rig.run(ReadReport(job.id), anna)
+    report = ("job.read_report", job.id, job.case_id)
+    assert acts(rig, anna) == [("medium.export_identity", medium, job.case_id), report, report]
+
+
+def test_p4_a_key_that_a_worker_gets_or_is_refused_is_an_entry_of_that_worker(rig: Rig) -> None:
+    job = rig.job(case="K-1")
+    worker = serve(rig)
+    (lease,) = worker.claim()
+    refused = worker.key(lease, lease["fence"] + 1).refused
+    assert refused is not None
+    assert worker.key(lease).refused is None
+    told = [act for act in acts(rig, worker.actor) if "_key" in act[0]]
+    assert told == [
+        (f"attempt.refuse_key_{refused}", lease["attempt"], job.case_id),
+        ("attempt.release_key", lease["attempt"], job.case_id),
+    ]
+
+
+def test_p4_a_report_that_is_erased_after_its_term_is_an_entry_of_the_system(rig: Rig) -> None:
+    job = rig.job(case="K-1")
+    to_the_end(rig, serve(rig))
+    rig.later(days=181)
+    rig.run(RetainReports(), SYSTEM)
+    assert ("job.erase_report", job.id, job.case_id) in acts(rig, SYSTEM)
 
 
 @pytest.mark.full
