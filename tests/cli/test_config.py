@@ -262,6 +262,37 @@ def test_a_long_home_gets_a_short_socket_path_of_this_user(
     assert other.socket != folders.socket
 
 
+def test_a_socket_folder_that_others_could_enter_is_closed_to_them(
+    folders: Folders, tmp_path: Path
+) -> None:
+    folders.run.chmod(0o755)
+    folders.create()
+    assert stat.S_IMODE(folders.run.stat().st_mode) == 0o700
+
+
+def test_a_socket_folder_of_somebody_else_is_refused(
+    folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    me = os.getuid()
+    monkeypatch.setattr(os, "getuid", lambda: me + 1)
+    with pytest.raises(Problem) as caught:
+        folders.create()
+    assert (caught.value.code, caught.value.params["folder"]) == (
+        "folder-unusable",
+        str(folders.run),
+    )
+
+
+def test_a_link_in_place_of_the_socket_folder_is_refused(folders: Folders, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir(mode=0o755)
+    folders.run.rmdir()
+    folders.run.symlink_to(tmp_path / "mine")
+    with pytest.raises(Problem) as caught:
+        folders.create()
+    assert caught.value.code == "folder-unusable"
+    assert stat.S_IMODE((tmp_path / "mine").stat().st_mode) == 0o755
+
+
 def test_without_a_home_the_socket_lies_in_a_private_runtime_folder(tmp_path: Path) -> None:
     assert Folders.find({"XDG_RUNTIME_DIR": str(tmp_path)}).run == tmp_path / "leitstand"
     fallback = Folders.find({"XDG_RUNTIME_DIR": str(tmp_path / "absent")}).run
