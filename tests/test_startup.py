@@ -18,11 +18,15 @@ import structlog
 from leitstand import app, private
 from leitstand.clockwork import place_of
 from leitstand.config import Settings, StoreSettings, WorkerSettings
+from leitstand.control.audit import Fault, verify
+from leitstand.control.sequence import Sequencer
 from leitstand.core.problem import Problem
 from leitstand.folders import Folders
 from leitstand.startup import installation, log_as_json
+from leitstand.store import ledger
 from leitstand.store.engine import Database
 from leitstand.vault.blobs import open_blobs
+from leitstand.vault.note import HeadVerifier, Signer
 from tests.control.rig import Rig
 
 
@@ -87,6 +91,41 @@ def test_a_database_whose_ledger_another_installation_signed_is_refused(
     assert refused.value.code == "database-elsewhere"
 
 
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        "substr(note, 1, length(note) - 10) || 'AAAAAAAA' || substr(note, -2)",
+        "replace(note, '—', '-')",
+        "X'00'",
+    ],
+)
+def test_p4_a_head_that_was_damaged_locks_nobody_out_and_is_named_by_verification(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damaged: str
+) -> None:
+    folders = Folders.find({"LEITSTAND_HOME": str(tmp_path / "home")})
+    folders.create()
+    name = f"leitstand-{installation(folders.data / 'installation')}"
+    private.folder(folders.data / "keys")
+    signer = Signer.open(folders.data / "keys" / "ledger", name)
+    with Database.open(sqlite_url, relaxed=True) as database:
+        rig = Rig(database, tmp_path / "rig")
+        rig.job()
+        Sequencer(rig.door, signer, name).step(rig.time)
+        database.write(lambda conn: conn.exec_driver_sql(f"UPDATE heads SET note = {damaged}"))
+        (head,) = rig.read(ledger.every_head)
+        verdict = rig.read(lambda conn: verify(conn, HeadVerifier(signer.verifier_key)))
+        assert Fault("head-signature", str(head.size)) in verdict.faults
+
+    def begin(_: object) -> int:
+        raise InterruptedError
+
+    monkeypatch.setattr(app, "log_as_json", lambda _: None)
+    monkeypatch.setattr(app._Plane, "run", begin)
+    settings = Settings(store=StoreSettings(url=sqlite_url))
+    with pytest.raises(InterruptedError):  # it got as far as to run
+        app.serve(settings, folders, embedded=False)
+
+
 @pytest.mark.parametrize("fault", [errno.ENETUNREACH, errno.ETIMEDOUT])
 def test_a_computer_that_cannot_reach_itself_is_told_so_at_the_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: int
@@ -139,6 +178,8 @@ def test_a_port_at_which_a_program_listens_is_called_taken(
 
 _LIMITED = """
 import resource, sys
+from leitstand.control.audit import Fault, verify
+from leitstand.control.sequence import Sequencer
 from leitstand.core.problem import Problem
 from leitstand.startup import enough_descriptors
 resource.setrlimit(resource.RLIMIT_NOFILE, tuple(map(int, sys.argv[1:])))

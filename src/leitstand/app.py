@@ -55,7 +55,7 @@ from leitstand.store import effects as effects_store
 from leitstand.store import instances, jobs, ledger, media
 from leitstand.store.engine import Database
 from leitstand.vault.blobs import FolderBlobs, StoredBlobs, open_blobs
-from leitstand.vault.note import HeadVerifier, NoteError, Signer
+from leitstand.vault.note import HeadVerifier, Signer, VerifierKey, signers
 from leitstand.vault.strongbox import Strongbox
 
 log = structlog.get_logger(__name__)
@@ -111,14 +111,17 @@ def _open(settings: Settings, folders: Folders) -> Stores:
 
 def _own(stores: Stores, folders: Folders) -> None:
     """Raises Problem `database-elsewhere` where another installation signed the ledger: this one
-    would go on in another name, and opens none of its keys."""
-    head = stores.database.read(ledger.head)
-    if head is None:
-        return
-    try:
-        HeadVerifier(stores.signer.verifier_key).verify(head.note)
-    except NoteError as error:
-        raise Problem("database-elsewhere", Exit.REFUSED, folder=str(folders.data)) from error
+    would go on in another name, and opens none of its keys. A head of ours that does not hold any
+    more is no such thing: `audit verify` names it."""
+    key = VerifierKey.parse(stores.signer.verifier_key)
+    ours, theirs = (key.name, key.key_id), False
+    for head in reversed(stores.database.read(ledger.every_head)):
+        found = signers(str(head.note))
+        if ours in found:
+            return
+        theirs = theirs or bool(found)
+    if theirs:
+        raise Problem("database-elsewhere", Exit.REFUSED, folder=str(folders.data))
 
 
 class _Plane:
