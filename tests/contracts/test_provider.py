@@ -23,6 +23,10 @@ NOBODY_LISTENS = "https://127.0.0.1:1"
 ENDED_WITHIN_SECONDS = 30
 
 
+def pid_of(seen):
+    return int(seen.provider_id.split(":")[0])
+
+
 class LocalWorld:
     """How the suite sets up this machine as a provider, and ends by force what a test left."""
 
@@ -34,15 +38,17 @@ class LocalWorld:
         return local.connect(self.settings | settings)
 
     def wait_gone(self, seen):
-        """Until the process is over; the operating system reports it to whoever holds a pidfd."""
-        pid = int(seen.provider_id.split(":")[0])
-        if psutil.pid_exists(pid):
-            psutil.wait_procs([psutil.Process(pid)], timeout=ENDED_WITHIN_SECONDS)
+        """Until the process is over, and after it any child that outlives it for a moment; the
+        operating system reports it to whoever holds a pidfd."""
+        for _ in ("the worker", "its children"):
+            pids = [pid_of(one) for one in self.connect().list() if one.label == seen.label]
+            left = [psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)]
+            psutil.wait_procs(left, timeout=ENDED_WITHIN_SECONDS)
 
     def clean(self, prefix):
         for seen in self.connect().list():
             if seen.label.startswith(prefix):
-                os.kill(int(seen.provider_id.split(":")[0]), signal.SIGKILL)
+                os.kill(pid_of(seen), signal.SIGKILL)
                 self.wait_gone(seen)
 
 
