@@ -34,6 +34,8 @@ five seconds in which a second Ctrl-C promises the worker's end."""
 _INHERITED = ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "CUDA_VISIBLE_DEVICES")
 """What a worker needs of our environment; anything else could hold secrets."""
 
+_OVER = {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}
+
 
 def connect(settings: Mapping[str, str]) -> Local:
     """The provider of this machine.
@@ -114,7 +116,10 @@ class Local:
                 setsigmask=[],
                 setsigdef=[signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE],
             )
-            return self._seen(psutil.Process(pid), label)
+            process = psutil.Process(pid)
+            while not process.cmdline() and process.status() not in _OVER:
+                os.sched_yield()  # the moment after `exec` in which nobody could list it
+            return self._seen(process, label)
         except psutil.NoSuchProcess as error:
             raise Unavailable("the worker ended at once") from error
         except OSError as error:
@@ -210,15 +215,20 @@ def _label(command: list[str]) -> str | None:
 
 
 def _is_worker(pid: int) -> bool:
+    """Raises Unavailable within the moment after `exec` in which a process has no command line."""
     try:
-        return _label(psutil.Process(pid).cmdline()) is not None
+        process = psutil.Process(pid)
+        command = process.cmdline()
+        if not command and process.status() not in _OVER:
+            raise Unavailable("the process is only starting")
+        return _label(command) is not None
     except psutil.Error:
         return False
 
 
 def _alive(process: psutil.Process) -> bool:
     try:
-        if process.status() not in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}:
+        if process.status() not in _OVER:
             return True
     except psutil.Error:
         return False
