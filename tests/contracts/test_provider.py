@@ -3,6 +3,7 @@
 Providers are found by their file; one that is not under test here fails the first test.
 """
 
+import contextlib
 import os
 import pkgutil
 import signal
@@ -41,14 +42,15 @@ class LocalWorld:
         """Until the process is over, and after it any child that outlives it for a moment; the
         operating system reports it to whoever holds a pidfd."""
         for _ in ("the worker", "its children"):
-            pids = [pid_of(one) for one in self.connect().list() if one.label == seen.label]
-            left = [psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)]
-            psutil.wait_procs(left, timeout=ENDED_WITHIN_SECONDS)
+            for one in [one for one in self.connect().list() if one.label == seen.label]:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    psutil.Process(pid_of(one)).wait(timeout=ENDED_WITHIN_SECONDS)
 
     def clean(self, prefix):
         for seen in self.connect().list():
             if seen.label.startswith(prefix):
-                os.kill(pid_of(seen), signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid_of(seen), signal.SIGKILL)
                 self.wait_gone(seen)
 
 
