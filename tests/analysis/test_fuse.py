@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from leitstand.analysis import choose as choosing
 from leitstand.analysis import fuse as fusing
 from leitstand.analysis.fuse import Fused, Inputs, fuse, validate
-from leitstand.core.finding import Detection, Frame, Gap, Line, Scene, Stats, decode, encode
+from leitstand.core.finding import Detection, Face, Frame, Gap, Line, Scene, Stats, decode, encode
 from leitstand.core.problem import Problem
 from leitstand.core.report import check, headline
 from leitstand.messages import LANGUAGES, Texts
@@ -147,6 +147,8 @@ def test_a_picture_is_told_by_what_is_in_it() -> None:
     [
         ({"faces": 1}, "one face"),
         ({"faces": 3, "objects": {"dog": 1}}, "1 dog; 3 faces"),
+        ({"face_tracks": 1}, "a face on one track"),
+        ({"face_tracks": 2}, "faces on 2 tracks"),
         ({"faces": 2, "objects": {"person": 2}}, "2 persons"),
         ({}, "nothing recognised"),
     ],
@@ -157,7 +159,8 @@ def test_a_headline_names_faces_where_no_person_was_counted(
     empty = dict.fromkeys(
         ("tracks", "persons_mean", "persons_most", "place", "light", "words", "language")
     )
-    assert headline({"objects": {}, "faces": 0, **empty, **seen}, Texts("en")) == told
+    none = {"objects": {}, "faces": 0, "face_tracks": 0}
+    assert headline({**none, **empty, **seen}, Texts("en")) == told
 
 
 def test_headlines_in_german() -> None:
@@ -199,6 +202,36 @@ def watched(frames: Sequence[Frame], lang: str = "en") -> dict[str, Any]:
     report = made(job).report
     assert validate(report) == []
     return report
+
+
+COME_BACK = {
+    "en": """\
+Also followed through the video, on 2 tracks, several of which may be one thing: 2 buses.
+Faces were followed on 2 tracks, several of which may be one person; nobody was identified.
+Posture was followed on 2 tracks, several of which may be one person.""",
+    "de": """\
+Außerdem durch das Video verfolgt, auf 2 Spuren, von denen mehrere dasselbe Ding sein können: 2 Busse.
+Gesichter wurden auf 2 Spuren verfolgt, von denen mehrere dieselbe Person sein können; \
+niemand wurde identifiziert.
+Die Haltung wurde auf 2 Spuren verfolgt, von denen mehrere dieselbe Person sein können.""",
+}
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_whoever_leaves_and_comes_back_is_told_as_two_tracks_and_not_as_two_persons(
+    lang: str,
+) -> None:
+    posture = tuple([(60.0, 120.0, 0.8)] * 17)
+    seen = (
+        Detection((10.0, 10.0, 60.0, 160.0), "person", 0.9, posture),
+        Detection((300.0, 10.0, 600.0, 160.0), "bus", 0.9),
+    )
+    face = (Face((20.0, 15.0, 40.0, 40.0), 0.9, ((30.0, 25.0, 1.0),)),)
+    frames = [
+        Frame(i * 66_667, seen, face) if i < 40 or i >= 260 else Frame(i * 66_667)
+        for i in range(300)
+    ]
+    assert "\n".join(sentences(watched(frames, lang))[-3:]) == COME_BACK[lang]
 
 
 def says_none(report: dict[str, Any]) -> bool:

@@ -157,7 +157,8 @@ def headline_of(facts: MediumFacts) -> dict[str, Any]:
         languages[speech.language] = languages.get(speech.language, 0) + length
     return {
         "objects": counts,
-        "faces": sum(track.label == "face" for track in facts.tracks) + len(facts.faces),
+        "faces": len(facts.faces),
+        "face_tracks": sum(track.label == "face" for track in facts.tracks),
         "tracks": len(people) if facts.count is not None else None,
         "persons_mean": round(facts.count.mean, 2) if facts.count is not None else None,
         "persons_most": facts.count.high if facts.count is not None else None,
@@ -181,8 +182,11 @@ def headline(facts: Mapping[str, Any], texts: Say) -> str:
         parts.append(texts.say("head-tracks", tracks=facts["tracks"], mean=mean))
     elif facts["objects"]:
         parts.append(", ".join(named(texts, facts["objects"])))
-    if facts["faces"] and not facts["persons_most"] and not facts["objects"].get("person"):
-        parts.append(texts.say("head-faces", faces=facts["faces"]))
+    if not facts["persons_most"] and not facts["objects"].get("person"):
+        if facts["faces"]:
+            parts.append(texts.say("head-faces", faces=facts["faces"]))
+        if facts["face_tracks"]:
+            parts.append(texts.say("head-face-tracks", tracks=facts["face_tracks"]))
     if facts["place"] or facts["light"]:
         surroundings = {"place": facts["place"] or "none", "light": facts["light"] or "none"}
         parts.append(texts.say("head-surroundings", **surroundings))

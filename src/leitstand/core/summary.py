@@ -143,7 +143,8 @@ class Summary:
         if others:
             names = Counter(track.label for track in others)
             evidence = [found.tracks[track.number] for track in others]
-            self.tell(facts.medium, "sum-things", evidence, things=things(self.texts, names))
+            told = things(self.texts, names)
+            self.tell(facts.medium, "sum-things", evidence, things=told, count=len(others))
         faces = [track for track in facts.tracks if track.label == "face"]
         if faces:
             self.tell(facts.medium, "sum-faces-video", found.faces, count=len(faces))

@@ -34,14 +34,17 @@ sum-track = { $move ->
         [yes] , näher an der Kamera als alle anderen.
        *[no] .
     }
-sum-things = Außerdem durch das Video verfolgt: { $things }.
+sum-things = Außerdem durch das Video verfolgt{ $count ->
+        [one] {""}
+       *[other] , auf { $count } Spuren, von denen mehrere dasselbe Ding sein können
+    }: { $things }.
 sum-faces-video = { $count ->
-        [one] Ein Gesicht wurde durch das Video verfolgt; niemand wurde identifiziert.
-       *[other] { $count } Gesichter wurden durch das Video verfolgt; niemand wurde identifiziert.
+        [one] Ein Gesicht wurde auf einer Spur verfolgt; niemand wurde identifiziert.
+       *[other] Gesichter wurden auf { $count } Spuren verfolgt, von denen mehrere dieselbe Person sein können; niemand wurde identifiziert.
     }
 sum-poses-video = { $count ->
-        [one] Die Haltung einer Person wurde verfolgt.
-       *[other] Die Haltung von { $count } Personen wurde verfolgt.
+        [one] Die Haltung wurde auf einer Spur verfolgt.
+       *[other] Die Haltung wurde auf { $count } Spuren verfolgt, von denen mehrere dieselbe Person sein können.
     }
 sum-objects = Im Bild erkannt: { $things }.
 sum-nothing = Nichts, was die Modelle kennen, wurde im Bild erkannt.
@@ -117,6 +120,10 @@ head-unfollowed = { $high ->
 head-faces = { $faces ->
         [one] ein Gesicht
        *[other] { $faces } Gesichter
+    }
+head-face-tracks = { $tracks ->
+        [one] ein Gesicht auf einer Spur
+       *[other] Gesichter auf { $tracks } Spuren
     }
 head-surroundings = { $place ->
         [indoor] im Raum

@@ -34,14 +34,17 @@ sum-track = { $move ->
         [yes] , nearer to the camera than all others.
        *[no] .
     }
-sum-things = Also followed through the video: { $things }.
+sum-things = Also followed through the video{ $count ->
+        [one] {""}
+       *[other] , on { $count } tracks, several of which may be one thing
+    }: { $things }.
 sum-faces-video = { $count ->
-        [one] One face was followed through the video; nobody was identified.
-       *[other] { $count } faces were followed through the video; nobody was identified.
+        [one] A face was followed on one track; nobody was identified.
+       *[other] Faces were followed on { $count } tracks, several of which may be one person; nobody was identified.
     }
 sum-poses-video = { $count ->
-        [one] The posture of one person was followed.
-       *[other] The posture of { $count } persons was followed.
+        [one] Posture was followed on one track.
+       *[other] Posture was followed on { $count } tracks, several of which may be one person.
     }
 sum-objects = Seen in the picture: { $things }.
 sum-nothing = Nothing the models know was recognised in the picture.
@@ -117,6 +120,10 @@ head-unfollowed = { $high ->
 head-faces = { $faces ->
         [one] one face
        *[other] { $faces } faces
+    }
+head-face-tracks = { $tracks ->
+        [one] a face on one track
+       *[other] faces on { $tracks } tracks
     }
 head-surroundings = { $place ->
         [indoor] indoors
