@@ -47,11 +47,12 @@ class LocalWorld:
                     psutil.Process(pid_of(one)).wait(timeout=ENDED_WITHIN_SECONDS)
 
     def clean(self, prefix):
-        for seen in self.connect().list():
-            if seen.label.startswith(prefix):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid_of(seen), signal.SIGKILL)
-                self.wait_gone(seen)
+        left = [seen for seen in self.connect().list() if seen.label.startswith(prefix)]
+        for seen in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid_of(seen), signal.SIGKILL)
+        for seen in left:
+            self.wait_gone(seen)
 
 
 WORLDS = {"local": LocalWorld}
