@@ -24,6 +24,8 @@ from typing import IO, Any
 import hypothesis
 import pytest
 import sqlalchemy as sa
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from leitstand.store.engine import Database
 
@@ -57,6 +59,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     chosen = [item for item in items if item.get_closest_marker("full") is None]
     config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
     items[:] = chosen
+
+
+class _ByFile(LoadFileScheduling):
+    """A file's tests stay on one worker, because fixtures are made per file; a test of hundreds of
+    cases that share nothing is dealt out case by case."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        spread = nodeid.split("[", maxsplit=1)[0].endswith("::test_a_thousand_hostile_worlds")
+        return nodeid if spread else str(super()._split_scope(nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
+    return _ByFile(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def _no_skips(report: pytest.TestReport | pytest.CollectReport) -> None:

@@ -176,6 +176,13 @@ def test_every_id_said_in_the_source_exists() -> None:
     assert {id: at for id, at in _said_ids().items() if id not in known} == {}
 
 
+def test_every_fault_of_the_ledger_has_words() -> None:
+    source = (SOURCE / "control" / "audit.py").read_text("utf-8")
+    codes = set(re.findall(r"""\bfault\("([a-z-]+)",""", source))
+    told = {id for id in _patterns("en") if id.startswith("cli-fault-")}
+    assert told == {f"cli-fault-{code}" for code in codes}
+
+
 def test_an_unknown_language_is_a_problem_and_an_unknown_id_a_mistake() -> None:
     with pytest.raises(Problem) as caught:
         Texts("fr")

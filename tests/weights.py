@@ -110,7 +110,8 @@ def picture_path(name: str) -> Path:
         together = [source for source in _PICTURES.values() if source.archive == wanted.archive]
         with tempfile.TemporaryDirectory(dir=target.parent) as staging:
             paths = fetch.fetch(wanted.archive, together, Path(staging), lambda count: None)
-            for file, data in unpack.read_sources(paths[wanted.member or ""], together).items():
+            path, asked = paths[wanted.member or ""], dict.fromkeys(together, "pictures")
+            for file, data in unpack.read_sources(path, asked).items():
                 partial = Path(staging) / file
                 partial.write_bytes(data)
                 partial.replace(target.parent / file)

@@ -11,6 +11,7 @@ import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ from leitstand.control.stopper import Stopper
 from leitstand.control.upkeep import Upkeep
 from leitstand.core import limits
 from leitstand.core.access import Actor
+from leitstand.core.cost import spelled
 from leitstand.core.job import FUSE
 from leitstand.core.problem import Exit, Problem
 from leitstand.core.retention import Retention
@@ -45,13 +47,20 @@ from leitstand.models.shelf import Shelf
 from leitstand.ports import Provider
 from leitstand.security.ca import Authority
 from leitstand.security.listener import names_of, port_of, worker_server
-from leitstand.startup import free, installation, log_as_json, sole
+from leitstand.startup import (
+    enough_descriptors,
+    free,
+    installation,
+    log_as_json,
+    reach_itself,
+    sole,
+)
 from leitstand.store import effects as effects_store
 from leitstand.store import instances, jobs, ledger, media
 from leitstand.store.engine import Database
 from leitstand.told import told
-from leitstand.vault.blobs import open_blobs
-from leitstand.vault.note import HeadVerifier, NoteError, Signer
+from leitstand.vault.blobs import FolderBlobs, StoredBlobs, open_blobs
+from leitstand.vault.note import HeadVerifier, Signer, VerifierKey, signers
 from leitstand.vault.strongbox import Strongbox
 
 log = structlog.get_logger(__name__)
@@ -76,8 +85,10 @@ def serve(settings: Settings, folders: Folders, *, embedded: bool) -> int:
     """Run a control plane until it is told to end or, embedded, until nobody needs it.
 
     Raises Problem `locked` when another one has this state folder, `database-elsewhere`,
-    `port-busy`, and what opening the stores raises.
+    `port-busy`, `cannot-listen`, `few-descriptors`, `no-loopback`, and what opening the stores
+    raises.
     """
+    enough_descriptors()
     folders.create()
     log_as_json(place_of)
     with sole(folders.lock):
@@ -105,14 +116,17 @@ def _open(settings: Settings, folders: Folders) -> Stores:
 
 def _own(stores: Stores, folders: Folders) -> None:
     """Raises Problem `database-elsewhere` where another installation signed the ledger: this one
-    would go on in another name, and opens none of its keys."""
-    head = stores.database.read(ledger.head)
-    if head is None:
-        return
-    try:
-        HeadVerifier(stores.signer.verifier_key).verify(head.note)
-    except NoteError as error:
-        raise Problem("database-elsewhere", Exit.REFUSED, folder=str(folders.data)) from error
+    would go on in another name, and opens none of its keys. A head of ours that does not hold any
+    more is no such thing: `audit verify` names it."""
+    key = VerifierKey.parse(stores.signer.verifier_key)
+    ours, theirs = (key.name, key.key_id), False
+    for head in reversed(stores.database.read(ledger.every_head)):
+        found = signers(str(head.note))
+        if ours in found:
+            return
+        theirs = theirs or bool(found)
+    if theirs:
+        raise Problem("database-elsewhere", Exit.REFUSED, folder=str(folders.data))
 
 
 class _Plane:
@@ -180,14 +194,15 @@ class _Plane:
         again after a restart."""
         host, _, text = self._settings.worker.listen.rpartition(":")
         host, port = host.strip("[]"), int(text)
+        if not free(host, port):
+            raise Problem("port-busy", Exit.FAILED, address=self._settings.worker.listen)
+        if self._settings.worker.advertise_url is None:
+            reach_itself(host)
         if port == 0:
             with contextlib.suppress(OSError, ValueError):
                 last = int((self._folders.state / "worker-port").read_text())
                 if free(host, last):
                     return host, last
-            return host, 0
-        if not free(host, port):
-            raise Problem("port-busy", Exit.FAILED, address=self._settings.worker.listen)
         return host, port
 
     def _operator_config(self) -> uvicorn.Config:
@@ -227,6 +242,7 @@ class _Plane:
             installation=self._stores.installation,
             segments_per_task=self._settings.placement.segments_per_task,
             embedded=self._embedded,
+            kept_here=kept_here(self._blobs, self._stores.database),
             version=__version__,
             actor=Actor("operator", str(os.getuid())),
         )
@@ -307,6 +323,12 @@ async def _started(servers: list[uvicorn.Server], running: list[asyncio.Task[Non
         await asyncio.sleep(0.01)
 
 
+def kept_here(blobs: StoredBlobs, database: Database) -> bool:
+    """Whether all that is kept lies in files of this computer. A server is elsewhere, even one that
+    answers here: nobody knows where it keeps what it is given."""
+    return isinstance(blobs, FolderBlobs) and database.dialect == "sqlite"
+
+
 def _rules(settings: Settings) -> PlanRules:
     vram = settings.placement.vram_gib
     budgets = settings.budgets
@@ -374,8 +396,8 @@ def _provider_settings(settings: Settings, folders: Folders, name: str) -> Mappi
 
 def _key_folder(settings: Settings, folders: Folders) -> Path:
     named = settings.keys.root.removeprefix("file:")
-    return Path(named).expanduser() if named else folders.keys
+    return Path(named) if named else folders.keys
 
 
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)
+def _text(amount: Decimal | None) -> str | None:
+    return None if amount is None else spelled(amount)

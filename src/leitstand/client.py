@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Self
+from urllib.parse import quote
 
 import httpx
 import httpx_sse
@@ -123,7 +124,7 @@ class Client:
         """Write the body of a GET into a file; the number of bytes."""
         size = 0
         try:
-            with self._http.stream("GET", f"/api/v1{path}") as answer:
+            with self._http.stream("GET", _address(path)) as answer:
                 if answer.is_error:
                     answer.read()
                     raise problem_of(answer)
@@ -213,7 +214,7 @@ class Client:
         tried = 0
         while True:
             try:
-                answer = self._http.request(method, f"/api/v1{path}", **rest)
+                answer = self._http.request(method, _address(path), **rest)
             except httpx.TransportError as error:
                 tried += 1
                 if tried == TRIES:
@@ -235,6 +236,12 @@ class Client:
         return Problem(
             "unreachable", Exit.UNREACHABLE, where=self.where, tries=tries, detail=detail
         )
+
+
+def _address(path: str) -> str:
+    """A path below `/api/v1` with every part of it encoded, so that none is read as a query or as
+    the way to another route; a part that people typed has been through `output.full` before."""
+    return "/api/v1" + quote(path, safe="/")
 
 
 def problem_of(answer: httpx.Response) -> Problem:

@@ -32,12 +32,14 @@ from pydantic_settings import (
     EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
 )
 
+from leitstand import shapes
 from leitstand.core import limits
 from leitstand.core.problem import Exit, Problem
 from leitstand.folders import Folders
-from leitstand.written import (
+from leitstand.shapes import (
     NETWORK,
     PINNED,
     DataClass,
@@ -47,15 +49,13 @@ from leitstand.written import (
     HostName,
     Listen,
     Origin,
-    Root,
-    Secure,
     Tier,
     every_address,
 )
 
 __all__ = ["Folders", "Settings"]
 
-_OTHER_VARIABLES = frozenset({"LEITSTAND_HOME", "LEITSTAND_DEBUG"})
+_PREFIX = "LEITSTAND_"
 
 
 _TIERS: dict[DataClass, Tier] = {"0": "D", "1": "C", "2": "B", "3": "A"}
@@ -83,7 +83,7 @@ class WorkerSettings(_Section):
     at once on one instance."""
 
     listen: Listen = "127.0.0.1:0"
-    advertise_url: Secure | None = Field(default=None, validate_default=True)
+    advertise_url: shapes.DialledOrigin | None = Field(default=None, validate_default=True)
     slots: Annotated[int, Field(ge=1, le=limits.SLOTS_MAX)] = 1
 
     @field_validator("advertise_url")
@@ -100,21 +100,21 @@ class WorkerSettings(_Section):
 
 
 class StoreSettings(_Section):
-    """`url`: `sqlite:///path` or `postgresql://…`; None: `state/leitstand.db`."""
+    """`url`: `sqlite:////path` or `postgresql://…`; None: `state/leitstand.db`."""
 
-    url: str | None = None
+    url: shapes.StoreUrl | None = None
 
 
 class BlobSettings(_Section):
     """`url`: a folder or an address that obstore knows; None: `data/blobs`."""
 
-    url: str | None = None
+    url: shapes.BlobsUrl | None = None
 
 
 class KeySettings(_Section):
     """`root`: where the epoch keys lie; `file:` is `data/keys`."""
 
-    root: Root = "file:"
+    root: shapes.KeyRoot = "file:"
 
 
 class HostSettings(_Section):
@@ -270,16 +270,9 @@ class Settings(BaseSettings):
     @classmethod
     def load(cls, folders: Folders | None = None) -> Self:
         """File and environment of this user. Raises Problem with exit 2 that names the place:
-        unknown-setting, bad-setting, unknown-variable, bad-variable, unreadable-path."""
-        path = (folders or Folders.find()).settings_file
-        try:
-            text = path.read_text("utf-8")
-        except FileNotFoundError:
-            text = ""
-        except (OSError, UnicodeDecodeError) as error:
-            raise Problem(
-                "unreadable-path", Exit.USAGE, path=str(path), detail=str(error)
-            ) from error
+        unknown-setting, bad-setting, unknown-variable, bad-variable, and those of `Folders.settings_text`."""
+        place = folders or Folders.find()
+        path, text = place.settings_file, place.settings_text()
         try:
             written = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
@@ -291,8 +284,7 @@ class Settings(BaseSettings):
                 line=int(line[1]) if line else len(text.splitlines()),
                 detail=str(error),
             ) from error
-        _check_variables(os.environ, cls)
-        env = EnvSettingsSource(cls, env_prefix="LEITSTAND_", env_nested_delimiter="__")()
+        env = _variables(os.environ, cls)
         try:
             return cls(**_merge(written, env))
         except ValidationError as error:
@@ -303,13 +295,27 @@ class Settings(BaseSettings):
         return self.providers.get(name, ProviderSettings())
 
 
-def _check_variables(environ: Mapping[str, str], settings: type[BaseSettings]) -> None:
-    for name in environ:
-        section, nested, _ = name.partition("__")
-        if not (name.startswith("LEITSTAND_") and nested) or name in _OTHER_VARIABLES:
-            continue
-        if section.removeprefix("LEITSTAND_").lower() not in settings.model_fields:
-            raise Problem("unknown-variable", Exit.USAGE, given=name)
+def _variables(environ: Mapping[str, str], settings: type[BaseSettings]) -> Mapping[str, Any]:
+    """What the environment sets, read one variable at a time, so that a bad one is named."""
+    source = EnvSettingsSource(settings, env_prefix=_PREFIX, env_nested_delimiter="__")
+    found: dict[str, Any] = {}
+    for name in sorted(name for name in environ if name.upper().startswith(_PREFIX)):
+        _check_variable(name, settings)
+        source.env_vars = {name.lower(): environ[name]}
+        try:
+            found = _merge(found, source())
+        except SettingsError as error:
+            detail = 'must be JSON, such as ["EU-RO-1"]'
+            raise Problem("bad-variable", Exit.USAGE, name=name, detail=detail) from error
+    return found
+
+
+def _check_variable(name: str, settings: type[BaseSettings]) -> None:
+    """Raises Problem `unknown-variable` for one that looks like a setting and is none."""
+    section, nested, _ = name.upper().removeprefix(_PREFIX).partition("__")
+    known = {field.upper() for field in settings.model_fields}
+    if section not in known if nested else section.partition("_")[0] in known - {section}:
+        raise Problem("unknown-variable", Exit.USAGE, given=name)
 
 
 def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -327,7 +333,7 @@ def _problem(error: ValidationError, env: Mapping[str, Any], path: Path, text: s
     detail = first["msg"].removeprefix("Value error, ")
     unknown = first["type"] == "extra_forbidden"
     if _present(env, keys):
-        name = "LEITSTAND_" + "__".join(keys).upper()
+        name = _PREFIX + "__".join(keys).upper()
         if unknown:
             return Problem("unknown-variable", Exit.USAGE, given=name)
         return Problem("bad-variable", Exit.USAGE, name=name, detail=detail)

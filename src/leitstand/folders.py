@@ -13,7 +13,7 @@ from typing import Self
 
 import platformdirs
 
-from leitstand.core.problem import Problem
+from leitstand.core.problem import Exit, Problem
 
 SOCKET_PATH_BYTES_MAX = 100
 """Linux allows 107 bytes for the path of a Unix socket; the rest is room for a suffix."""
@@ -50,6 +50,27 @@ class Folders:
     @property
     def settings_file(self) -> Path:
         return self.config / "leitstand.toml"
+
+    def settings_text(self) -> str:
+        """What is set; without a file nothing. Raises Problem: `settings-folder`,
+        `settings-encoding`, `no-folder`, `unreadable-path`."""
+        file = self.settings_file
+        try:
+            content = file.read_bytes()
+        except FileNotFoundError:
+            return ""
+        except IsADirectoryError as error:
+            raise Problem("settings-folder", Exit.USAGE, file=str(file)) from error
+        except NotADirectoryError as error:
+            raise _no_folder(self.config) from error
+        except OSError as error:
+            detail = error.strerror or str(error)
+            raise Problem("unreadable-path", Exit.USAGE, path=str(file), detail=detail) from error
+        try:
+            return content.decode("utf-8")
+        except UnicodeDecodeError as error:
+            line = content.count(b"\n", 0, error.start) + 1
+            raise Problem("settings-encoding", Exit.USAGE, file=str(file), line=line) from error
 
     @property
     def database(self) -> Path:
@@ -90,7 +111,8 @@ class Folders:
         return _private_temp() / short / "api.sock"
 
     def create(self) -> None:
-        """Make all folders, readable by this user alone. Raises Problem("folder-unusable")."""
+        """Make all folders, readable by this user alone. Raises Problem: `no-folder` where
+        something else stands in the way, `folder-unusable`."""
         for folder in (self.config, self.state, self.data, self.cache, self.logs):
             _make(folder)
         if self.socket.parent != self.run:
@@ -111,10 +133,20 @@ def _private_temp() -> Path:
     return Path(tempfile.gettempdir()) / f"leitstand-{os.getuid()}"
 
 
+def _no_folder(path: Path) -> Problem:
+    """What stands where `path` or a folder above it should be a folder."""
+    for place in (path, *path.parents):
+        if place.is_symlink() or place.exists():
+            break
+    return Problem("no-folder", Exit.USAGE, path=str(place))
+
+
 def _make(folder: Path) -> os.stat_result:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return folder.stat()
+    except (FileExistsError, NotADirectoryError) as error:
+        raise _no_folder(folder) from error
     except OSError as error:
         detail = error.strerror or str(error)
         raise Problem("folder-unusable", folder=str(folder), detail=detail) from error

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -44,6 +45,7 @@ _PLAIN_SIGNS = str.maketrans(
         "\u202f": " ",
     }
 )
+_ID = re.compile(r"[A-Za-z0-9_-]+")
 Part = str | tuple[str, str]
 """Text, or text with its style."""
 _MARKS = {"✓": "green", "!": "yellow", "×": "red", "–": "dim"}
@@ -191,16 +193,17 @@ class Output:
             "params": dict(problem.params),
         }
 
-    def ask(self, question: str) -> str:
-        """An answer in lower case. Raises Problem("not-asked") where nobody can give one."""
+    def ask(self, question: str, bound: str | None = None) -> str:
+        """An answer in lower case. Raises Problem("not-asked") where nobody can give one: `--yes`
+        would, together with `bound`, the option that limits what a yes may cost."""
         if not self.interactive:
-            raise Problem("not-asked", Exit.USAGE)
+            raise Problem("not-asked", Exit.USAGE, bound=bound)
         self._clear()
         self._err.write(self._encodable(question + " ", self._err))
         self._err.flush()
         answer = self._in.readline()
         if not answer:
-            raise Problem("not-asked", Exit.USAGE)
+            raise Problem("not-asked", Exit.USAGE, bound=bound)
         return answer.strip().lower()
 
     # --- objects ---------------------------------------------------------------------------------
@@ -333,7 +336,12 @@ def short(id: str | None, among: Sequence[str] = ()) -> str:
 
 
 def full(given: str) -> str:
-    """What the API takes for an id as people type it: `j-71c0` is the ending `71C0`."""
+    """What the API takes for an id as people type it: `j-71c0` is the ending `71C0`.
+
+    Raises Problem("bad-id") for what can be none, so that it never becomes part of an address.
+    """
+    if not _ID.fullmatch(given):
+        raise Problem("bad-id", Exit.USAGE, given=given)
     initial, dash, ending = given.partition("-")
     if dash and len(initial) == 1 and ending.isalnum():
         return ending.upper()

@@ -286,7 +286,8 @@ class BootFiles(Protocol):
 
 class Database(Protocol):
     """One transaction at a time for whoever writes; statements live in `store/`. `failing` is why
-    the last write could not be kept, None while writing works."""
+    the last write could not be kept, None once a change was kept since; commits that changed
+    nothing call no one."""
 
     @property
     def failing(self) -> Problem | None: ...

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import stat
 import tempfile
@@ -10,6 +12,7 @@ from pathlib import Path
 from leitstand.core.problem import Exit, Problem
 
 _DRAFT = ".draft-"
+_NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -33,21 +36,32 @@ def read(path: Path, bytes_max: int) -> bytes:
 def write_new(path: Path, content: bytes) -> None:
     """A whole, durable file of mode 0600, or none; one that stands there already is kept."""
     descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=_DRAFT)
+    parent = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        _give_name(draft, path, parent)
+        os.fsync(parent)
+    finally:
+        Path(draft).unlink(missing_ok=True)
+        os.close(parent)
+
+
+def _give_name(draft: str, path: Path, parent: int) -> None:
+    """A link replaces nothing. Where the file system has none (exFAT, some FUSE), a rename does,
+    so there its folder is locked first; whoever else writes there takes the same way."""
+    try:
         os.link(draft, path)
     except FileExistsError:
         pass
-    finally:
-        Path(draft).unlink()
-    parent = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(parent)
-    finally:
-        os.close(parent)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        fcntl.flock(parent, fcntl.LOCK_EX)
+        if not path.exists():
+            Path(draft).rename(path)
 
 
 def remove_drafts(path: Path) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import logging
 import os
+import resource
 import secrets
 import socket
 import string
@@ -21,6 +23,10 @@ from leitstand import private
 from leitstand.core.problem import Exit, Problem
 
 INSTALLATION_CHARACTERS = 8
+DESCRIPTORS_MIN = 128
+"""Open files of a control plane: some 30 with one client, more with every caller and worker."""
+DESCRIPTORS_WANTED = 1024
+ANSWER_SECONDS_MAX = 5.0
 
 
 def installation(path: Path) -> str:
@@ -49,14 +55,43 @@ def sole(lock: Path) -> Iterator[None]:
 
 
 def free(host: str, port: int) -> bool:
-    """Whether an address can be listened on."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
+    """Whether an address can be listened on; False where a program listens already. Raises Problem
+    `cannot-listen` with any other reason of the system: another port would change nothing."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except (OSError, UnicodeError) as error:
+        if getattr(error, "errno", None) == errno.EADDRINUSE:
             return False
+        detail = getattr(error, "strerror", None) or str(error)
+        shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        raise Problem("cannot-listen", Exit.FAILED, address=shown, detail=detail) from error
     return True
+
+
+def reach_itself(host: str) -> None:
+    """Raises Problem `no-loopback` where this computer cannot connect to an address of its own: the
+    workers of this machine would wait for ever."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
+        with socket.create_server(address[:2], family=family) as listener:
+            socket.create_connection(listener.getsockname()[:2], ANSWER_SECONDS_MAX).close()
+    except OSError as error:
+        detail = error.strerror or str(error)
+        raise Problem("no-loopback", Exit.UNREACHABLE, address=host, detail=detail) from error
+
+
+def enough_descriptors() -> None:
+    """Raise this process's limit of open files where it is low. Raises Problem `few-descriptors`
+    where it may not be raised: what accepts no connection would wait in silence."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = DESCRIPTORS_WANTED if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS_WANTED)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    if most < DESCRIPTORS_MIN:
+        raise Problem("few-descriptors", Exit.FAILED, limit=hard, needed=DESCRIPTORS_MIN)
 
 
 class _Lossy:

@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from leitstand.analysis import choose as choosing
 from leitstand.analysis import fuse as fusing
 from leitstand.analysis.fuse import Fused, Inputs, fuse, validate
-from leitstand.core.finding import Frame, Line, Scene, Stats, decode, encode
+from leitstand.core.finding import Detection, Face, Frame, Gap, Line, Scene, Stats, decode, encode
 from leitstand.core.problem import Problem
 from leitstand.core.report import check, headline
 from leitstand.messages import LANGUAGES, Texts
 from tests.analysis import documents
-from tests.analysis.documents import SEGMENT_US, VIDEO, Job, picture, speech, still, street
+from tests.analysis.documents import (
+    SEGMENT_US,
+    VIDEO,
+    Job,
+    picture,
+    speech,
+    still,
+    street,
+    vtest_frames,
+)
 from tests.same import differences, same_findings
 
 
@@ -135,6 +147,8 @@ def test_a_picture_is_told_by_what_is_in_it() -> None:
     [
         ({"faces": 1}, "one face"),
         ({"faces": 3, "objects": {"dog": 1}}, "1 dog; 3 faces"),
+        ({"face_tracks": 1}, "a face on one track"),
+        ({"face_tracks": 2}, "faces on 2 tracks"),
         ({"faces": 2, "objects": {"person": 2}}, "2 persons"),
         ({}, "nothing recognised"),
     ],
@@ -142,8 +156,11 @@ def test_a_picture_is_told_by_what_is_in_it() -> None:
 def test_a_headline_names_faces_where_no_person_was_counted(
     seen: dict[str, Any], told: str
 ) -> None:
-    empty = dict.fromkeys(("tracks", "persons_mean", "place", "light", "words", "language"))
-    assert headline({"objects": {}, "faces": 0, **empty, **seen}, Texts("en")) == told
+    empty = dict.fromkeys(
+        ("tracks", "persons_mean", "persons_most", "place", "light", "words", "language")
+    )
+    none = {"objects": {}, "faces": 0, "face_tracks": 0}
+    assert headline({**none, **empty, **seen}, Texts("en")) == told
 
 
 def test_headlines_in_german() -> None:
@@ -173,6 +190,197 @@ def test_silence_and_emptiness_are_findings_too(lang: str) -> None:
         "sum-no-person",
     ]
     assert validate(report) == []
+
+
+def watched(frames: Sequence[Frame], lang: str = "en") -> dict[str, Any]:
+    """The report on a video in which a detector saw this."""
+    job = Job(lang)
+    span = {"stream": "video:0", "number": 0, "from_us": 0, "to_us": SEGMENT_US}
+    job.medium("medium_v", "clip.mp4", "video", segments=[span])
+    lines: list[Line] = [*frames, Stats("video", len(frames), len(frames))]
+    job.result("medium_v", "video:0", 0, lines)
+    report = made(job).report
+    assert validate(report) == []
+    return report
+
+
+COME_BACK = {
+    "en": """\
+Also followed through the video, on 2 tracks, several of which may be one thing: 2 buses.
+Faces were followed on 2 tracks, several of which may be one person; nobody was identified.
+Posture was followed on 2 tracks, several of which may be one person.""",
+    "de": """\
+Außerdem durch das Video verfolgt, auf 2 Spuren, von denen mehrere dasselbe Ding sein können: 2 Busse.
+Gesichter wurden auf 2 Spuren verfolgt, von denen mehrere dieselbe Person sein können; \
+niemand wurde identifiziert.
+Die Haltung wurde auf 2 Spuren verfolgt, von denen mehrere dieselbe Person sein können.""",
+}
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_whoever_leaves_and_comes_back_is_told_as_two_tracks_and_not_as_two_persons(
+    lang: str,
+) -> None:
+    posture = tuple([(60.0, 120.0, 0.8)] * 17)
+    seen = (
+        Detection((10.0, 10.0, 60.0, 160.0), "person", 0.9, posture),
+        Detection((300.0, 10.0, 600.0, 160.0), "bus", 0.9),
+    )
+    face = (Face((20.0, 15.0, 40.0, 40.0), 0.9, ((30.0, 25.0, 1.0),)),)
+    frames = [
+        Frame(i * 66_667, seen, face) if i < 40 or i >= 260 else Frame(i * 66_667)
+        for i in range(300)
+    ]
+    assert "\n".join(sentences(watched(frames, lang))[-3:]) == COME_BACK[lang]
+
+
+def says_none(report: dict[str, Any]) -> bool:
+    """Whether any part of the report says that no person was seen."""
+    told = headline(report["media"][0]["headline"], Texts("en"))
+    return (
+        any(entry["message"] == "sum-no-person" for entry in report["summary"])
+        or any(finding["label"] == "no-person" for finding in report["findings"])
+        or "no person" in told
+        or "nothing" in told
+    )
+
+
+_SEEN = st.lists(
+    st.builds(
+        lambda x, score, label: Detection((x, 10.0, x + 40.0, 120.0), label, score),
+        st.floats(0, 600),
+        st.floats(0.2, 1.0),
+        st.sampled_from(("person", "bus")),
+    ),
+    max_size=3,
+)
+
+
+@given(
+    st.dictionaries(st.integers(0, 250), _SEEN, min_size=1, max_size=8), st.sampled_from((0, 250))
+)
+@settings(max_examples=60, deadline=None)
+def test_none_seen_is_said_only_where_no_frame_shows_one(
+    seen: dict[int, list[Detection]], length: int
+) -> None:
+    """Short or long, followed or not: one sighting that counts, in one frame, forbids it."""
+    slots = sorted({*range(length), *seen})
+    report = watched([Frame(i * 66_667, tuple(seen.get(i, ()))) for i in slots])
+    persons = [
+        d for found in seen.values() for d in found if d.label == "person" and d.score >= 0.35
+    ]
+    assert says_none(report) == (not persons)
+
+
+@pytest.mark.parametrize(
+    ("lang", "told", "short"),
+    [
+        (
+            "en",
+            "A voice seems to speak for 2.5 s in all; no word of it was recognised.",
+            "a voice, no words",
+        ),
+        (
+            "de",
+            "Eine Stimme scheint insgesamt 2,5 s lang zu sprechen; kein Wort davon wurde erkannt.",
+            "eine Stimme, keine Worte",
+        ),
+    ],
+)
+def test_no_speech_is_said_only_where_no_voice_was_heard(lang: str, told: str, short: str) -> None:
+    job = Job(lang)
+    span = {"stream": "audio:0", "number": 0, "from_us": 0, "to_us": SEGMENT_US}
+    job.medium("medium_a", "mumble.wav", "audio", segments=[span])
+    job.result("medium_a", "audio:0", 0, [Stats("audio", 480_000, 40_000)])
+    report = made(job).report
+    assert validate(report) == []
+    assert sentences(report) == [told]
+    assert headline(report["media"][0]["headline"], Texts(lang)) == short
+    (found,) = report["findings"]
+    assert (found["label"], found["values"]["voiced_s"]) == ("no-words", 2.5)
+    assert found["model"]["name"] == "voice-model"
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_persons_in_a_video_too_short_to_follow_anybody_are_told_by_frame(
+    lang: str, count: int
+) -> None:
+    report = watched(vtest_frames()[:count], lang)
+    (found,) = (f for f in report["findings"] if f["label"] == "person-count")
+    values = found["values"]
+    assert values["peopled"] == values["frames"] == count
+    assert values["high"] >= values["low"] >= 2
+    assert found["basis"] == ["single frames"]
+    assert of_kind(report, "track") == []
+    told = headline(report["media"][0]["headline"], Texts(lang))
+    first = sentences(report)[0]
+    assert str(values["high"]) in first and str(values["high"]) in told
+    assert first.startswith("Up to " if lang == "en" else "Bis zu ")
+
+
+def test_a_person_who_flashes_by_in_a_long_video_is_told() -> None:
+    person = Detection((10.0, 10.0, 60.0, 160.0), "person", 0.9)
+    frames = [Frame(i * 66_667, (person,) if i in (200, 201) else ()) for i in range(400)]
+    assert sentences(watched(frames))[0] == (
+        "One person at a time is seen in 2 of 400 frames looked at; "
+        "nobody could be followed from frame to frame."
+    )
+
+
+PICTURE = {"stream": "image:0", "number": 0, "from_us": 0, "to_us": 1}
+CUT = {"stream": "image:0", "from_us": 0, "to_us": 1, "reason": "truncated"}
+
+
+def pictured(lang: str, **image: Any) -> dict[str, Any]:
+    """The report on one picture whose file says this about itself."""
+    job = Job(lang)
+    gaps = [CUT] if "readable" in image else []
+    job.medium(
+        "medium_p", "p.jpg", "image", segments=[PICTURE], gaps=gaps, technical={"image": image}
+    )
+    job.result("medium_p", "image:0", 0, [Frame(0), *(Gap(0, 1, "truncated") for _ in gaps)])
+    report = made(job).report
+    assert validate(report) == []
+    return report
+
+
+@pytest.mark.parametrize(
+    ("lang", "readable", "told"),
+    [
+        ("en", 0.619, "at least 61 % of it could be read"),
+        ("en", None, "how much of it could be read is not known"),
+        ("en", 1.0, "how much of it could be read is not known"),
+        ("de", 0.619, "mindestens 61 % davon waren lesbar"),
+        ("de", None, "wie viel davon lesbar war, ist nicht bekannt"),
+    ],
+)
+def test_a_picture_cut_short_is_told_by_how_much_there_is_of_it(
+    lang: str, readable: float | None, told: str
+) -> None:
+    report = pictured(lang, readable=readable)
+    (gap,) = report["gaps"]
+    assert (gap["from_s"], gap["to_s"], gap["reason"]) == (0, 0, "truncated")
+    assert told in gap["sentence"].replace("\u00a0", " ")
+    (line,) = (u for u in report["not_known"] if u["message"] == "unknown-gap-image")
+    assert gap["sentence"] in line["sentence"]
+    assert "0:00" not in line["sentence"]
+
+
+@pytest.mark.parametrize(
+    ("lang", "told"),
+    [
+        ("en", "1 of 7 pictures in the file was looked at, the first."),
+        ("de", "1 von 7 Bildern der Datei wurde betrachtet, das erste."),
+    ],
+)
+def test_of_several_pictures_in_a_file_it_is_said_that_one_was_looked_at(
+    lang: str, told: str
+) -> None:
+    several, single = pictured(lang, frames=7), pictured(lang)
+    (line,) = (u for u in several["not_known"] if u["message"] == "unknown-further-pictures")
+    assert line["sentence"].startswith(told)
+    assert "unknown-further-pictures" not in {u["message"] for u in single["not_known"]}
 
 
 def test_a_failed_medium_has_a_reason_and_the_rest_goes_on() -> None:

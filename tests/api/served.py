@@ -73,6 +73,7 @@ def operator_parts(rig: Rig, wakeups: Wakeups) -> OperatorParts:
         installation="test1234",
         segments_per_task=rig.segments_per_task,
         embedded=True,
+        kept_here=False,
         version="0",
         actor=OPERATOR,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ from leitstand.control.instances import DrainInstance
 from leitstand.control.jobs import CancelJob, HoldJob, ResumeJob
 from leitstand.core import limits
 from leitstand.core.problem import Problem
-from leitstand.store import events, media
+from leitstand.store import events, media, tables
 from leitstand.store.engine import Database
 from tests.api.served import digest_header, operators, problem
 from tests.control.rig import TENANT, Rig, serve
@@ -121,6 +122,44 @@ def test_a_whole_with_another_digest_is_no_object(api: httpx.Client, rig: Rig) -
     upload.put(made, 0)
     problem(api.post(f"/uploads/{made}/complete"), "digest-differs", 400)
     assert not [name for name in rig.blobs.held if name.startswith("object_")]
+
+
+@pytest.mark.parametrize("call", ["part", "complete"])
+@pytest.mark.parametrize("erased", [False, True])
+def test_nothing_stays_of_an_upload_that_an_erasure_overtakes(
+    api: httpx.Client, rig: Rig, monkeypatch: pytest.MonkeyPatch, call: str, erased: bool
+) -> None:
+    upload = Upload(api, 100)
+    made = upload.announce().json()["id"]
+    if call == "complete":
+        upload.put(made, 0)
+    put = rig.blobs.put
+
+    def erase_and_put(name: str, body: Any) -> None:
+        whole = b"".join(body)
+        api.delete(f"/media/{upload.medium}").raise_for_status()
+        if erased:
+            rig.step()
+        put(name, [whole])
+
+    monkeypatch.setattr(rig.blobs, "put", erase_and_put)
+    answer = upload.put(made, 0) if call == "part" else api.post(f"/uploads/{made}/complete")
+    if erased:
+        problem(answer, "unknown-upload", 404)
+    else:
+        problem(answer, "medium-not-receiving", 400)
+    rig.step()
+    assert api.get(f"/media/{upload.medium}").json()["state"] == "erased"
+    assert rig.blobs.held == {}
+
+
+def test_an_upload_whose_parts_were_erased_is_not_completed(api: httpx.Client, rig: Rig) -> None:
+    upload = Upload(api, 100)
+    made = upload.announce().json()["id"]
+    upload.put(made, 0)
+    api.delete(f"/media/{upload.medium}").raise_for_status()
+    rig.blobs.delete(list(rig.blobs.held))
+    problem(api.post(f"/uploads/{made}/complete"), "medium-not-receiving", 400)
 
 
 def test_a_part_that_is_too_large_is_refused_before_it_is_whole(api: httpx.Client) -> None:
@@ -248,6 +287,21 @@ def test_pages_show_everything_once_newest_first(api: httpx.Client) -> None:
     assert len(api.get("/media?limit=0").json()["items"]) == 1
 
 
+def test_a_page_without_what_is_gone_is_full_of_what_lives(api: httpx.Client, rig: Rig) -> None:
+    job = rig.job()
+    older = serve(rig)
+    rig.run(CancelJob(job.id))
+    rig.step(20)
+    rig.job()
+    newer = serve(rig)
+    for instance, state in ((older, "ready"), (newer, "terminated")):
+        row = tables.instances.update().where(tables.instances.c.id == instance.id)
+        rig.database.write(lambda conn, row=row, state=state: conn.execute(row.values(state=state)))
+    every, living = (api.get(f"/instances?limit=1{also}").json() for also in ("", "&gone=false"))
+    assert ([item["id"] for item in every["items"]], every["next"]) == ([newer.id], newer.id)
+    assert ([item["id"] for item in living["items"]], living["next"]) == ([older.id], None)
+
+
 @pytest.mark.parametrize(
     ("path", "body", "code"),
     [
@@ -305,7 +359,45 @@ def test_a_job_says_within_what_it_was_planned(api: httpx.Client, rig: Rig) -> N
     body = {"case": case, "media": [rig.medium(case)], "provider": "rented", "max_cost_eur": "2.5"}
     plan = api.post("/plans", json=body).json()
     job = api.post("/jobs", json={"decision": plan["id"]}).json()
-    assert (job["data_class"], job["provider"], job["max_cost_eur"]) == (1, "rented", "2.5")
+    assert (job["data_class"], job["provider"], job["max_cost_eur"]) == (1, "rented", "2.500000")
+
+
+def amounts(document: Any, name: str = "") -> Iterator[str]:
+    """Every amount of money in a document."""
+    if isinstance(document, dict):
+        for key, value in document.items():
+            yield from amounts(value, key)
+    elif isinstance(document, list):
+        for value in document:
+            yield from amounts(value, name)
+    elif document is not None and name.endswith(("_eur", "_eur_per_hour")):
+        yield document
+
+
+def test_money_has_one_spelling_everywhere(api: httpx.Client, rig: Rig) -> None:
+    case = api.post("/cases", json={"name": "K-1"}).json()["id"]
+    body = {"case": case, "media": [rig.medium(case)], "max_cost_eur": "2.5"}
+    plan = api.post("/plans", json=body).json()
+    job = api.post("/jobs", json={"decision": plan["id"]}).json()
+    documents = [
+        plan,
+        job,
+        api.get(f"/decisions/{plan['id']}").json(),
+        *(api.get(path).json() for path in ("/jobs", "/instances", "/costs")),
+        api.post("/offers", json={}).json(),
+    ]
+    found = [list(amounts(document)) for document in documents]
+    assert all(found)
+    assert [a for one in found for a in one if not re.fullmatch(r"\d+\.\d{6}", a)] == []
+
+
+def test_a_decision_says_which_job_it_started(api: httpx.Client, rig: Rig) -> None:
+    case = api.post("/cases", json={"name": "K-1"}).json()["id"]
+    plan = api.post("/plans", json={"case": case, "media": [rig.medium(case)]}).json()
+    assert api.get(f"/decisions/{plan['id']}").json()["job"] is None
+    job = api.post("/jobs", json={"decision": plan["id"]}).json()
+    found = api.get(f"/decisions/{plan['id']}").json()["job"]
+    assert found == {"id": job["id"], "state": job["state"]}
 
 
 def test_repeating_a_write_does_it_once(api: httpx.Client, rig: Rig) -> None:
@@ -348,11 +440,35 @@ def test_what_the_job_document_counts(api: httpx.Client, rig: Rig) -> None:
     assert [m["state"] for m in shown["media"]] == ["running", "waiting"]
     worker.finish(lease, "failed", reason={"code": "decode-failed", "params": {}}, blame="item")
     shown = api.get(f"/jobs/{job.id}").json()
-    assert shown["segments"] == {"done": 1, "total": 6, "redone": 1, "gap": 2}
+    assert shown["segments"] == {"done": 1, "total": 6, "redone": 0, "gap": 2}
     assert shown["media"][0]["state"] == "failed"
     assert shown["media"][0]["reason"]["code"] == "decode-failed"
     listed = api.get("/jobs").json()["items"][0]
     assert listed["segments"] == shown["segments"]
+
+
+def test_what_was_broken_off_is_counted_as_redone_and_what_was_held_is_not(
+    api: httpx.Client, rig: Rig
+) -> None:
+    def redone() -> int:
+        return int(api.get(f"/jobs/{job.id}").json()["segments"]["redone"])
+
+    job = rig.job(segments=3)
+    worker = serve(rig)
+    lease = worker.claim()[0]
+    worker.result(lease, 0)
+    rig.run(HoldJob(job.id))
+    worker.finish(lease, "held")
+    rig.step(8)
+    rig.run(ResumeJob(job.id))
+    rig.step(4)
+    worker = serve(rig)
+    lease = worker.claim()[0]
+    assert (lease["segments"][0]["number"], redone()) == (1, 0)
+    worker.finish(lease, "failed", reason={"code": "decoder-gone", "params": {}}, blame="host")
+    assert redone() == 0
+    rig.later(seconds=limits.RETRY_AFTER.total_seconds())
+    assert (worker.claim()[0]["segments"][0]["number"], redone()) == (1, 1)
 
 
 def test_who_waits_says_where_in_the_queue_and_an_instance_for_whom_it_lives(
@@ -506,6 +622,22 @@ def test_a_drained_instance_is_replaced_while_its_job_goes_on(api: httpx.Client,
 
 
 # --- the description -----------------------------------------------------------------------------
+
+
+def test_an_entry_that_cannot_be_read_hides_no_other(api: httpx.Client, rig: Rig) -> None:
+    api.post("/cases", json={"name": "K-1"})
+    rig.sequencer.step(rig.time)
+    spoil = tables.entries.update().where(tables.entries.c.position == 1).values(leaf=b"x")
+    rig.database.write(lambda conn: conn.execute(spoil))
+    items = api.get("/ledger/entries").json()["items"]
+    assert {item["position"]: item.get("type") for item in items}[1] is None
+    assert {item.get("type") for item in items} > {None}
+    assert not api.get("/ledger/verify").json()["verified"]
+
+
+def test_who_answers_says_where_things_are_kept(api: httpx.Client) -> None:
+    health = api.get("/health").json()
+    assert (health["embedded"], health["kept_here"]) == (True, False)
 
 
 def test_the_api_describes_itself_completely(api: httpx.Client) -> None:

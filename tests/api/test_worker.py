@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import queue
 import ssl
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import httpx
 import pytest
 
 from leitstand.api.streams import Wakeups
+from leitstand.control.cases import OpenCase
 from leitstand.control.instances import DrainInstance
 from leitstand.core import limits
 from leitstand.security.ca import WorkerCredentials
@@ -365,6 +368,60 @@ def test_a_waiting_claim_is_woken_by_the_commit_not_by_the_clock(rig: Rig, tmp_p
         waiter.join(20)
         assert [lease["task"]["id"] for lease in leases] == [first["task"]["id"]]
         assert wakeups.timed_out == 0
+
+
+class Patient(Wakeups):
+    """Says each time that somebody waits, who is woken by commits alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits: queue.Queue[None] = queue.Queue()
+
+    async def wait(self, seen: int, seconds: float) -> None:
+        self.waits.put(None)
+        await super().wait(seen, 60)
+
+
+@pytest.mark.parametrize("hindrance", ["clock jumped back", "memory", "slots"])
+def test_a_claim_that_gets_nothing_reads_once_a_commit_and_writes_nothing(
+    rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hindrance: str
+) -> None:
+    wakeups = Patient()
+    with workers(rig, tmp_path, wakeups) as plane:
+        rig.job(media=2)
+        worker = serve(rig)
+        client = plane.client(worker.id)
+        body = {"slots_free": 1, "ram_free_gib": 16, "wait_seconds": 20}
+        if hindrance == "clock jumped back":
+            rig.later(seconds=-60)
+        elif hindrance == "memory":
+            body |= {"ram_free_gib": 0.1, "holding": [worker.claim()[0]["attempt"]]}
+        else:
+            body["slots_free"] = 0
+        calls: Counter[str] = Counter()
+        for name in ("read", "write"):
+            real = getattr(rig.database, name)
+
+            def counted(work: Any, name: str = name, real: Any = real) -> Any:
+                calls[name] += 1
+                return real(work)
+
+            monkeypatch.setattr(rig.database, name, counted)
+        told: list[Any] = []
+        waiter = threading.Thread(
+            target=lambda: told.append(client.post("/w/1/claim", json=body).json()), daemon=True
+        )
+        waiter.start()
+        for number in range(5):
+            wakeups.waits.get(timeout=20)
+            rig.run(OpenCase(f"case {number}"))
+        wakeups.waits.get(timeout=20)
+        assert calls == {"read": 1 + 5, "write": 5}
+        rig.later(seconds=60)
+        rig.run(OpenCase("the last"))
+        waiter.join(20)
+        (reply,) = told
+        assert (reply["drain"], len(reply["leases"])) == (False, hindrance == "clock jumped back")
 
 
 def test_a_draining_instance_is_told_so_at_once(rig: Rig, plane: Workers) -> None:

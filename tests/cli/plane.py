@@ -40,7 +40,7 @@ class Plane:
 
     def __init__(self, socket: Path) -> None:
         self.socket = socket
-        self.embedded = True
+        self.embedded = self.kept_here = True
         self.cases: list[dict[str, Any]] = []
         self.media: dict[str, dict[str, Any]] = {}
         self.identities: dict[str, Identity] = {}
@@ -201,6 +201,7 @@ class Plane:
         @app.delete(v1 + "/media/{id}")
         async def erase(id: str) -> Any:
             self.media[id] |= {"state": "erased", "older_copies_open": True}
+            self.media[id].setdefault("reports", [])
             return self.media[id]
 
         @app.post(v1 + "/media/{id}/identity")
@@ -232,7 +233,8 @@ class Plane:
 
         @app.get(f"{v1}/health")
         async def health() -> Any:
-            return {"version": "0.1.0", "protocol": 1, "embedded": self.embedded}
+            where = {"embedded": self.embedded, "kept_here": self.kept_here}
+            return {"version": "0.1.0", "protocol": 1, **where}
 
         @app.post(f"{v1}/plans")
         async def plan(request: Request) -> Any:
@@ -337,8 +339,12 @@ class Plane:
             return next(i for i in self.lists["instances"] if i["id"].endswith(id))
 
         @app.get(v1 + "/{noun}")
-        async def page(noun: str, after: str | None = None, limit: int = 50) -> Any:
+        async def page(
+            noun: str, after: str | None = None, limit: int = 50, gone: bool = True
+        ) -> Any:
             items = self.lists.get(noun, [])
+            if not gone:
+                items = [item for item in items if item["state"] != "terminated"]
             first = 0 if after is None else int(after)
             shown = items[first : first + limit]
             more = first + limit < len(items)

@@ -38,9 +38,9 @@ def ended(state: str, **over: Any) -> Callable[[Plane], None]:
         job |= over
         plane.report = {"gaps": [], "media": [
             {"id": medium["id"], "state": medium["state"], "headline": {
-                "objects": {"person": 2, "bus": 1}, "faces": 0, "tracks": None,
-                "persons_mean": None, "place": None, "light": None, "words": None,
-                "language": None,
+                "objects": {"person": 2, "bus": 1}, "faces": 0, "face_tracks": 0, "tracks": None,
+                "persons_mean": None, "persons_most": None, "place": None, "light": None, "words": None,
+                "voiced_s": 0.0, "language": None,
             }} for medium in job["media"]
         ]}  # fmt: skip
 

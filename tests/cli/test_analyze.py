@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -10,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from leitstand.cli import reports
 from tests.cli.conftest import Command
-from tests.cli.plane import BREAK, JOB, Plane
+from tests.cli.plane import BREAK, JOB, Plane, decision
 from tests.cli.stories import ended, good_story, instance
 
 pytestmark = pytest.mark.usefixtures("pretend")
@@ -37,6 +39,27 @@ def test_golden_transcript_of_an_analysis_on_this_computer(run: Command, plane: 
         "Report  leitstand-out/j-71c0/report.html      Next  leitstand audit verify",
     ] or pytest.fail(done.out + done.err)
     assert done.exit == 0
+
+
+HERE = decision()["chosen"]
+ELSEWHERE = {
+    "the control plane": ({"embedded": False}, {}),
+    "the blobs": ({"kept_here": False}, {}),
+    "the machine": ({}, {"chosen": HERE | {"offer": HERE["offer"] | {"tier": "A"}}}),
+    "the machine, for money": ({}, {"chosen": HERE | {"worst_eur": "0.10"}}),
+}
+
+
+@pytest.mark.parametrize(("place", "plan"), ELSEWHERE.values(), ids=ELSEWHERE.keys())
+def test_where_anything_is_elsewhere_nobody_says_that_nothing_leaves(
+    run: Command, plane: Plane, place: dict[str, bool], plan: dict[str, Any]
+) -> None:
+    Path("a.jpg").write_bytes(b"IMG")
+    vars(plane).update(place)
+    plane.decision = decision(**plan)
+    done = run("plan", "a.jpg")
+    assert "Nothing leaves" not in done.out
+    assert re.match(r"Case inbox, 1 image\. Encrypted here, \d+ B stored\.", masked(done.out))
 
 
 def test_german_transcript(run: Command, plane: Plane) -> None:
@@ -69,6 +92,80 @@ def test_report_lies_whole_and_private_where_it_was_asked_for(run: Command, plan
     assert run("analyze", "a.jpg", "--out", "x/y").exit == 0
     assert {path.name for path in Path("x/y").iterdir()} == {"report.json", "report.html"}
     assert Path("x/y/report.html").stat().st_mode & 0o777 == 0o600
+
+
+def no_room(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """The disk is full when a file of this name is written, and then takes no change at all."""
+    write, unlink = reports._write, Path.unlink
+    full: list[OSError] = []
+
+    def refuse(part: Path, data: bytes) -> None:
+        if part.name == name:
+            full.append(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+            raise full[0]
+        write(part, data)
+
+    def removed(path: Path, missing_ok: bool = False) -> None:
+        unlink(path, missing_ok)
+        if full:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(reports, "_write", refuse)
+    monkeypatch.setattr(Path, "unlink", removed)
+
+
+@pytest.mark.parametrize("name", [".report.json.part", ".report.html.part"])
+def test_a_report_that_cannot_be_written_is_named_with_how_to_get_it(
+    run: Command, plane: Plane, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    Path("a.jpg").write_bytes(b"IMG")
+    plane.story = good_story()
+    no_room(monkeypatch, name)
+    done = run("analyze", "a.jpg", "--out", "x")
+    assert done.exit == 1
+    assert "error: the report of j-71c0 is not written: x/report." in done.err
+    assert "  why  No space left on device; nothing is lost" in done.err
+    assert done.err.endswith("  do   leitstand jobs report j-71c0 --out DIR\n")
+    assert "✓ a.jpg" in done.out and "1 of 1 media" in done.out
+    assert "Report" not in done.out
+    assert list(Path("x").iterdir()) == []
+
+
+def test_a_report_that_cannot_be_written_still_ends_json_lines(
+    run: Command, plane: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("a.jpg").write_bytes(b"IMG")
+    plane.story = good_story()
+    no_room(monkeypatch, ".report.html.part")
+    done = run("analyze", "a.jpg", "--json")
+    last = json.loads(done.lines()[-1])
+    assert (done.exit, last["event"], last["job"], last["report"]) == (1, "done", JOB, None)
+    assert json.loads(done.err)["error"]["code"] == "report-unwritten"
+
+
+def test_a_name_that_was_erased_before_it_was_seen_is_said_to_be(
+    run: Command, plane: Plane
+) -> None:
+    Path("a.jpg").write_bytes(b"IMG1")
+    Path("b.jpg").write_bytes(b"IMG2")
+
+    def erased(found: Plane) -> None:
+        for medium in found.job()["media"]:
+            medium["name"] = None
+
+    def fails(found: Plane) -> None:
+        ended("done")(found)
+        found.job()["media"][1] |= {
+            "state": "failed", "reason": {"code": "medium-unreadable", "params": {}},
+        }  # fmt: skip
+
+    plane.after["start"] = [erased]
+    plane.story = [fails, ("job", {"state": "done", "reason": None})]
+    done = run("analyze", "a.jpg", "b.jpg")
+    assert "✓ (erased)" in done.out
+    assert "1 failed ((erased))" in done.out
+    assert "error: nothing of (erased) could be decoded" in done.err
+    assert "None" not in done.out + done.err
 
 
 def test_an_unwritable_out_is_said_before_anything_is_sent(run: Command, plane: Plane) -> None:
@@ -172,6 +269,29 @@ def test_gaps_are_done_and_say_so(run: Command, plane: Plane) -> None:
     assert done.exit == 1
 
 
+@pytest.mark.parametrize(
+    ("image", "told"),
+    [({"readable": 0.62}, ": at least 62 % of the picture is there\n"), ({}, "\n")],
+)
+def test_a_picture_cut_short_is_told_without_times(
+    run: Command, plane: Plane, image: dict[str, float], told: str
+) -> None:
+    Path("a.jpg").write_bytes(b"IMG")
+
+    def in_part(found: Plane) -> None:
+        ended("done")(found)
+        medium = found.report["media"][0]
+        medium |= {"state": "partial", "kind": "image", "technical": {"image": image}}
+        gap = {"media": medium["id"], "stream": "image:0", "from_s": 0.0, "to_s": 0.0}
+        found.report["gaps"] = [{**gap, "reason": "truncated", "sentence": ""}]
+
+    plane.story = [in_part, ("job", {"state": "done", "reason": None})]
+    done = run("analyze", "a.jpg")
+    assert f"error: a.jpg was read in part{told}" in done.err.replace("\u00a0", " ")
+    assert "0:00" not in done.err
+    assert done.exit == 1
+
+
 def test_a_failed_job_says_why_and_what_to_do(run: Command, plane: Plane) -> None:
     Path("a.jpg").write_bytes(b"IMG")
     reason = {"code": "no-instance-stays", "params": {"launches": 8}}
@@ -195,6 +315,19 @@ def test_a_job_that_is_held_because_it_cannot_go_on_says_why_and_how_to_go_on(
     assert done.exit == 1
     assert "error: no instance stayed up (8 tried)" in done.err
     assert "leitstand jobs resume" in done.out
+
+
+@pytest.mark.parametrize("state", ["held", "cancelled"])
+def test_an_analysis_that_is_held_or_cancelled_from_elsewhere_was_interrupted(
+    run: Command, plane: Plane, state: str
+) -> None:
+    Path("a.jpg").write_bytes(b"IMG")
+    plane.story = [ended(state), ("job", {"state": state, "reason": None})]
+    done = run("analyze", "a.jpg", "--json")
+    assert done.exit == 130
+    last = json.loads(done.lines()[-1])
+    assert (last["event"], last["state"]) == ("done", state)
+    assert done.err == ""
 
 
 def test_a_lost_instance_is_told_once(run: Command, plane: Plane) -> None:

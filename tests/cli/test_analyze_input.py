@@ -102,6 +102,29 @@ def test_folders_are_walked_in_order_without_hidden_files(run: Command, plane: P
     assert "! 1 file was left out" in done.err
 
 
+def test_an_empty_file_in_a_folder_is_left_out_unless_its_name_is_that_of_a_medium(
+    run: Command, plane: Plane
+) -> None:
+    Path("f").mkdir()
+    Path("f/a.jpg").write_bytes(b"IMG")
+    Path("f/notes.txt").touch()
+    Path("f/done").touch()
+    plane.story = good_story()
+    done = run("analyze", "f")
+    assert done.exit == 0
+    assert "! 2 files were left out" in done.err and "notes.txt" not in done.err
+    names = ("film.MKV", "a.aiff", "a.jpeg", "a.m2ts", "a.eac3", "a.heic")
+    for name in names:
+        Path("f", name).touch()
+    plane.events = []
+    lost = run("analyze", "f")
+    assert lost.exit == 1
+    for name in names:
+        assert f"error: {name} has nothing to analyse: it is empty (0 bytes)" in lost.err
+    named = run("analyze", "f/notes.txt")
+    assert named.exit == 2
+
+
 def test_a_path_that_vanishes_is_said(
     run: Command, plane: Plane, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Command
-from tests.cli.plane import Plane
+from tests.cli.plane import JOB, Plane
 from tests.cli.stories import good_story, paid
 
 pytestmark = pytest.mark.usefixtures("pretend")
@@ -46,15 +46,19 @@ def test_nobody_there_to_answer_is_usage(run: Command, plane: Plane) -> None:
     done = run("analyze", "a.jpg")
     assert done.exit == 2
     assert "error: a question needs an answer" in done.err
+    assert "  do   add --yes, and --max-cost to bound what it may cost\n" in done.err
+    planned = run("analyze", "--plan", "d-5540")
+    assert planned.exit == 2
+    assert planned.err.endswith("  do   add --yes\n")
 
 
 def test_yes_answers_and_max_cost_is_passed_on(run: Command, plane: Plane) -> None:
     Path("a.jpg").write_bytes(b"IMG")
     plane.decision, plane.story = paid(), good_story()
-    done = run("analyze", "a.jpg", "--yes", "--max-cost", "4,50", "--by", "2026-11-24T14:00+01:00")
+    done = run("analyze", "a.jpg", "--yes", "--max-cost", "4,50", "--by", "2126-11-24T14:00+01:00")
     assert done.exit == 0
     assert plane.bodies["plan"]["max_cost_eur"] == "4.50"
-    assert plane.bodies["plan"]["by"] == "2026-11-24T13:00:00+00:00"
+    assert plane.bodies["plan"]["by"] == "2126-11-24T13:00:00+00:00"
 
 
 def test_no_offer_is_no_capacity(run: Command, plane: Plane) -> None:
@@ -97,9 +101,16 @@ def test_a_refusal_by_the_control_plane_keeps_its_exit_code(run: Command, plane:
         (["--profile", "peple"], "(did you mean people?)"),
         (["--max-cost", "4,5x"], 'error: --max-cost "4,5x" is not an amount'),
         (["--by", "soon"], 'error: --by "soon" is not a time'),
+        (
+            ["--by", "2020-01-01T06:00"],
+            '--by "2020-01-01T06:00" is in the past\n  do   --by 18:00, or:',
+        ),
+        (["--by", "in 0h"], 'error: --by "in 0h" is in the past'),
         (["--class", "5"], 'error: --class "5" is no data class'),
         (["--class", "x"], 'error: --class "x" is not one of its values'),
         (["--lang", "fr"], 'error: --lang "fr" is not one of its values'),
+        (["--case", ""], "error: --case has no name"),
+        (["--case", " "], "error: --case has no name"),
         (["--frobnicate"], 'error: no option "--frobnicate"'),
         (["--plan", "d-5540"], "error: --plan starts a decision that has its files"),
     ],
@@ -125,6 +136,29 @@ def test_a_plan_starts_nothing_and_can_be_started(run: Command, plane: Plane) ->
     plane.story = good_story()
     assert run("analyze", "--plan", "d-5540", "--yes").exit == 0
     assert plane.bodies["job"]["decision"].endswith("5540")
+
+
+@pytest.mark.parametrize(
+    ("state", "remedy"),
+    [
+        ("running", "leitstand jobs show j-71c0"),
+        ("held", "leitstand jobs resume j-71c0"),
+        ("done", "leitstand jobs report j-71c0 writes its report"),
+        ("cancelled", "make a new one: leitstand plan PATH..."),
+    ],
+)
+def test_a_plan_that_was_started_is_not_told_again_as_if_new(
+    run: Command, plane: Plane, state: str, remedy: str
+) -> None:
+    plane.decision["job"] = {"id": JOB, "state": state}
+    done = run("analyze", "--plan", "d-5540")
+    assert done.exit == 2
+    assert done.err.splitlines() == [
+        "error: d-5540 was started already, as j-71c0",
+        f"  why  a plan starts one job; j-71c0 is {state}",
+        f"  do   {remedy}",
+    ]
+    assert "POST /jobs" not in plane.asked
 
 
 def test_plan_as_json_is_one_decision(run: Command, plane: Plane) -> None:

@@ -97,6 +97,40 @@ def test_an_unknown_variable_is_named(folders: Folders, monkeypatch: pytest.Monk
     assert _problem(folders).params["name"] == "LEITSTAND_WORKER__SLOTS"
 
 
+@pytest.mark.parametrize("name", ["LEITSTAND_BUDGETS_JOB_EUR", "leitstand_worker_slots"])
+def test_a_variable_with_one_underline_after_a_section_is_not_ignored(
+    folders: Folders, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "1")
+    problem = _problem(folders)
+    assert (problem.code, problem.params) == ("unknown-variable", {"given": name})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("LEITSTAND_BUDGETS", "foo"), ("LEITSTAND_PROVIDERS__LOCAL__REGIONS", "eu")],
+)
+def test_a_variable_that_is_no_json_where_it_must_be_is_named(
+    folders: Folders, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv("LEITSTAND_BUDGETS__JOB_EUR", "1")
+    monkeypatch.setenv(name, value)
+    problem = _problem(folders)
+    assert (problem.code, problem.params["name"]) == ("bad-variable", name)
+
+
+def test_variables_of_one_section_are_taken_together(
+    folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEITSTAND_BUDGETS", '{"job_eur": 1, "total_eur": 4}')
+    monkeypatch.setenv("LEITSTAND_BUDGETS__JOB_EUR", "2")
+    monkeypatch.setenv("LEITSTAND_PROVIDERS__LOCAL__REGIONS", '["eu"]')
+    monkeypatch.setenv("LEITSTAND_ELSEWHERE", "not ours")
+    settings = Settings.load(folders)
+    assert settings.budgets.model_dump() == {"total_eur": 4, "month_eur": None, "job_eur": 2}
+    assert settings.provider("local").regions == ("eu",)
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -106,6 +140,12 @@ def test_an_unknown_variable_is_named(folders: Folders, monkeypatch: pytest.Monk
         "[server]\nurl = 'https://leitstand.example/v1'\n",
         "[server]\nurl = 'http://127.evil.example'\n",
         "[server]\nurl = 'https://['\n",
+        "[server]\nurl = 'https://h.example:abc'\n",
+        "[server]\nurl = 'https://h.example:99999'\n",
+        "[store]\nurl = 'sqlite:///leitstand.db'\n",
+        "[blobs]\nurl = 'blobs'\n",
+        "[blobs]\nurl = '~nobody-of-this-name/blobs'\n",
+        "[keys]\nroot = 'file:keys'\n",
         "[retention]\nmedia = 'soon'\n",
         "[keys]\nroot = 'memory:'\n",
         "[worker]\nslots = 0\n",
@@ -117,6 +157,37 @@ def test_a_wrong_value_names_its_line(folders: Folders, text: str) -> None:
     problem = _problem(folders)
     assert problem.code == "bad-setting"
     assert problem.params["line"] == 2
+
+
+def test_a_tilde_is_the_home_folder_in_every_path(
+    folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/home/anna")
+    monkeypatch.setenv("LEITSTAND_STORE__URL", "sqlite:///~/plane.db")
+    monkeypatch.setenv("LEITSTAND_KEYS__ROOT", "file:~/keys")
+    for url in ("~/our blobs", "file:~/our%20blobs", "file:///home/anna/our%20blobs"):
+        monkeypatch.setenv("LEITSTAND_BLOBS__URL", url)
+        settings = Settings.load(folders)
+        assert settings.blobs.url == "/home/anna/our blobs"
+    assert settings.store.url == "sqlite:////home/anna/plane.db"
+    assert settings.keys.root == "file:/home/anna/keys"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("BLOBS__URL", "s3://bucket/~prefix"),
+        ("BLOBS__URL", "memory:///"),
+        ("STORE__URL", "postgresql:///leitstand"),
+        ("KEYS__ROOT", "file:"),
+    ],
+)
+def test_what_is_no_path_is_left_as_written(
+    folders: Folders, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(f"LEITSTAND_{name}", value)
+    section, key = name.lower().split("__")
+    assert getattr(getattr(Settings.load(folders), section), key) == value
 
 
 def test_every_address_may_be_listened_on_where_workers_are_told_one(
@@ -191,14 +262,61 @@ def test_a_long_home_gets_a_short_socket_path_of_this_user(
     assert other.socket != folders.socket
 
 
+def test_a_socket_folder_that_others_could_enter_is_closed_to_them(
+    folders: Folders, tmp_path: Path
+) -> None:
+    folders.run.chmod(0o755)
+    folders.create()
+    assert stat.S_IMODE(folders.run.stat().st_mode) == 0o700
+
+
+def test_a_socket_folder_of_somebody_else_is_refused(
+    folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    me = os.getuid()
+    monkeypatch.setattr(os, "getuid", lambda: me + 1)
+    with pytest.raises(Problem) as caught:
+        folders.create()
+    assert (caught.value.code, caught.value.params["folder"]) == (
+        "folder-unusable",
+        str(folders.run),
+    )
+
+
+def test_a_link_in_place_of_the_socket_folder_is_refused(folders: Folders, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir(mode=0o755)
+    folders.run.rmdir()
+    folders.run.symlink_to(tmp_path / "mine")
+    with pytest.raises(Problem) as caught:
+        folders.create()
+    assert caught.value.code == "folder-unusable"
+    assert stat.S_IMODE((tmp_path / "mine").stat().st_mode) == 0o755
+
+
 def test_without_a_home_the_socket_lies_in_a_private_runtime_folder(tmp_path: Path) -> None:
     assert Folders.find({"XDG_RUNTIME_DIR": str(tmp_path)}).run == tmp_path / "leitstand"
     fallback = Folders.find({"XDG_RUNTIME_DIR": str(tmp_path / "absent")}).run
     assert fallback.name in ("leitstand", f"leitstand-{os.getuid()}")
 
 
-def test_a_folder_that_cannot_be_made_is_a_problem(tmp_path: Path) -> None:
+def test_a_file_in_place_of_the_home_is_called_none(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(Problem) as caught:
-        Folders.find({"LEITSTAND_HOME": str(tmp_path / "file")}).create()
-    assert caught.value.code == "folder-unusable"
+    found = Folders.find({"LEITSTAND_HOME": str(tmp_path / "file")})
+    for use in (found.create, lambda: Settings.load(found)):
+        with pytest.raises(Problem) as caught:
+            use()
+        assert (caught.value.code, caught.value.exit) == ("no-folder", Exit.USAGE)
+        assert caught.value.params == {"path": str(tmp_path / "file")}
+
+
+def test_a_folder_in_place_of_the_settings_is_called_one(folders: Folders) -> None:
+    folders.settings_file.mkdir()
+    problem = _problem(folders)
+    assert (problem.code, problem.exit) == ("settings-folder", Exit.USAGE)
+
+
+def test_settings_in_another_encoding_name_the_line_and_the_encoding(folders: Folders) -> None:
+    folders.settings_file.write_bytes("[server]\n# Häfen\n".encode("latin-1"))
+    problem = _problem(folders)
+    assert (problem.code, problem.exit) == ("settings-encoding", Exit.USAGE)
+    assert problem.params == {"file": str(folders.settings_file), "line": 2}

@@ -122,6 +122,22 @@ def test_a_reader_that_leaves_is_no_traceback() -> None:
     assert done.stderr == b""
 
 
+@pytest.mark.parametrize(
+    ("rest", "exit"),
+    [
+        ("models list >&-", 0),
+        ("--help >&-", 0),
+        ("models list --json <&- >&- 2>&-", 0),
+        ("jobs --limit 0 2>&-", 2),
+    ],
+)
+def test_a_stream_that_was_closed_leads_nowhere(rest: str, exit: int) -> None:
+    done = subprocess.run(
+        f"{sys.executable} -m leitstand {rest}", shell=True, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (exit, "", "")
+
+
 def test_every_command_is_registered_once() -> None:
     names = [name for name in app if not name.startswith("-")]
     assert sorted(names) == sorted(NAMES)

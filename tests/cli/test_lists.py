@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from leitstand.client import Client
 from leitstand.core.problem import Exit
 from tests.cli.conftest import Command
 from tests.cli.plane import CASE, INSTANCE, JOB, Plane, job
@@ -99,12 +100,44 @@ def test_lists_follow_all_pages(run: Command) -> None:
     assert len(run("media", "--limit", "3").lines()) == 3
 
 
+@pytest.mark.parametrize("given", ["0", "-1"])
+@pytest.mark.parametrize("command", ["jobs", "media", "instances", "audit show"])
+def test_a_limit_below_one_is_said(run: Command, plane: Plane, command: str, given: str) -> None:
+    done = run(*command.split(), "--limit", given)
+    assert done.exit == 2
+    assert f'error: --limit "{given}" is too few\n  do   --limit 1 or more' in done.err
+    assert plane.asked == []
+
+
 def test_a_name_that_is_erased_with_its_medium_is_said_to_be(run: Command, plane: Plane) -> None:
     for listed in (*plane.lists["jobs"], *plane.lists["media"]):
         listed["name"] = None
     assert "(erased)" in run("jobs", terminal=True).out
+    assert run("jobs", "show", "j-71c0").lines()[0].startswith("(erased) (j-71c0): running.")
     assert "(gelöscht)" in run("media", "--limit", "3", "--lang", "de", terminal=True).out
     assert json.loads(run("jobs", "--json").out)["items"][0]["name"] is None
+
+
+@pytest.mark.parametrize(
+    ("lang", "state", "why"),
+    [
+        ("en", "failed", "clip.mp4 has nothing to analyse: it holds no sound"),
+        ("de", "gescheitert", "clip.mp4 enthält nichts zum Auswerten: kein Ton"),
+    ],
+)
+@pytest.mark.parametrize("command", ["media", "jobs show j-71c0"])
+def test_why_a_medium_failed_is_said_in_words(
+    run: Command, plane: Plane, command: str, lang: str, state: str, why: str
+) -> None:
+    failed = {
+        "id": f"medium_{1:026d}", "name": "clip.mp4", "kind": "audio", "state": "failed",
+        "reason": {"code": "no-sound", "params": {}},
+    }  # fmt: skip
+    plane.lists["media"] = [failed]
+    plane.jobs[JOB]["media"] = [failed]
+    done = run(*command.split(), "--lang", lang, terminal=True)
+    assert state in done.out and why in done.out
+    assert "no-sound" not in done.out
 
 
 def test_instances_that_are_gone_show_only_with_all(run: Command) -> None:
@@ -112,6 +145,13 @@ def test_instances_that_are_gone_show_only_with_all(run: Command) -> None:
     done = run("instances", "--all", terminal=True)
     assert "its agreed end has come" in done.out
     assert "4 cores, no GPU" in done.out
+
+
+def test_the_newest_that_live_are_shown_however_many_are_gone_since(
+    run: Command, plane: Plane
+) -> None:
+    plane.lists["instances"].reverse()
+    assert [line.split("\t")[0] for line in run("instances", "--limit", "1").lines()] == [INSTANCE]
 
 
 def test_an_instance_says_which_job_it_lives_for(run: Command) -> None:
@@ -148,6 +188,32 @@ def test_an_id_may_be_whole_or_its_ending(run: Command, given: str) -> None:
     done = run("jobs", "show", given, terminal=True)
     assert done.exit == 0
     assert done.lines()[0].startswith("Bahnhof.mp4 (j-71c0): running. 7 of 14 segments")
+
+
+@pytest.mark.parametrize("given", ["", "a/b", "../../x", "a\nb", "j-71c0?x=1", "%2e", "j 1"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("jobs", "show"), ("jobs", "hold"), ("jobs", "resume"), ("jobs", "cancel"),
+        ("jobs", "report"), ("media", "show"), ("media", "erase"), ("media", "download"),
+        ("media", "export-identity"), ("instances", "show"), ("instances", "drain"),
+        ("explain",), ("events", "--subject"), ("analyze", "--plan"),
+    ],
+)  # fmt: skip
+def test_what_can_be_no_id_is_said_and_reaches_no_route(
+    run: Command, plane: Plane, command: tuple[str, ...], given: str
+) -> None:
+    done = run(*command, given)
+    assert done.exit == 2
+    assert "is no id\n  why  " in done.err and "\n  do   " in done.err
+    assert set(plane.asked) <= {"GET /health"}
+
+
+def test_every_part_of_an_address_is_encoded(plane: Plane) -> None:
+    name = "a b?c#d%2F\n\x7fé"
+    plane.jobs = {name: {"id": name}}
+    with Client.over_socket(plane.socket) as client:
+        assert client.get(f"/jobs/{name}") == {"id": name}
 
 
 def test_an_unknown_id_says_so(run: Command, plane: Plane) -> None:
@@ -200,12 +266,28 @@ def test_audit_verify_names_what_was_checked(run: Command, plane: Plane) -> None
     ]
 
 
-def test_audit_verify_fails_on_a_changed_entry(run: Command, plane: Plane) -> None:
-    fault = "entry 31207 was changed after it was written"
+@pytest.mark.parametrize(
+    ("lang", "told"),
+    [
+        ("en", "Entry 31207 was changed after it was written."),
+        ("de", "Eintrag 31207 wurde nach dem Schreiben geändert."),
+    ],
+)
+def test_audit_verify_fails_on_a_changed_entry_and_names_it(
+    run: Command, plane: Plane, lang: str, told: str
+) -> None:
+    fault = {"code": "entry-changed", "place": "31207"}
     plane.lists["ledger/verify"] = [verdict(verified=False, faults=[fault])]
-    done = run("audit", "verify")
+    done = run("audit", "verify", "--lang", lang)
     assert done.exit == 1
-    assert f"× {fault}" in done.out
+    assert f"× {told}\n" in done.out
+
+
+def test_audit_show_says_which_entry_cannot_be_read(run: Command, plane: Plane) -> None:
+    plane.lists["ledger/entries"] = [
+        {"items": [{"position": 7, "leaf_hash": "00"}], "next": None},
+    ]
+    assert "cannot be read" in run("audit", "show", terminal=True).out
 
 
 def test_audit_show_is_in_the_order_of_entries(run: Command, plane: Plane) -> None:
@@ -242,6 +324,28 @@ def test_encrypted_files_and_their_identity_can_be_taken_away(run: Command, plan
     assert pyrage.decrypt(file.read_bytes(), [key]) == b"IMG of something"
 
 
+@pytest.mark.parametrize(
+    ("until", "stays"),
+    [
+        ("2126-05-23T08:00:00Z", "stays until 23 May"),
+        (None, "stays for as long as its case is held"),
+    ],
+)
+def test_erasing_names_the_reports_that_stay_and_what_they_hold(
+    run: Command, plane: Plane, until: str | None, stays: str
+) -> None:
+    report = {"job": JOB, "until": until, "holds": ["name", "exif"]}
+    plane.media["medium_00000000000000000000000001"] = {
+        "id": "medium_00000000000000000000000001", "name": "a.jpg", "state": "ready",
+        "reports": [report],
+    }  # fmt: skip
+    told = run("media", "erase", "m-0001", "--yes", "--json")
+    assert json.loads(told.out)["reports"] == [report]
+    shown = run("media", "erase", "m-0001", "--yes").out
+    assert f"The report of j-71c0 {stays}" in shown
+    assert "name of the file" in shown and "EXIF" in shown and "words spoken" in shown
+
+
 def test_erasing_asks_and_a_no_erases_nothing(run: Command, plane: Plane) -> None:
     plane.media["medium_00000000000000000000000001"] = {
         "id": "medium_00000000000000000000000001", "name": "a.jpg", "state": "ready",
@@ -249,6 +353,9 @@ def test_erasing_asks_and_a_no_erases_nothing(run: Command, plane: Plane) -> Non
     refused = run("media", "erase", "m-0001", terminal=True, typed="n\n")
     assert refused.exit == 2
     assert "Erase a.jpg (m-0001) for good? [y/N]" in refused.err
+    unasked = run("media", "erase", "m-0001")
+    assert unasked.exit == 2
+    assert unasked.err.endswith("  do   add --yes\n")
     assert not any(asked.startswith("DELETE") for asked in plane.asked)
     erased = run("media", "erase", "m-0001", "--yes")
     assert erased.exit == 0

@@ -118,6 +118,22 @@ def test_pull_list_and_verify(run: Command, pulled: list[str], home: Folders) ->
     assert verified.out.count("× ") == len(pulled)
 
 
+def test_verify_names_what_was_set_aside_and_where_it_is(
+    run: Command, pulled: list[str], home: Folders
+) -> None:
+    name = Catalogue.load().demo_set()[0]
+    present(home, name)
+    (file, *_) = Catalogue.load().get(name).version.files
+    for _ in range(2):
+        done = run("models", "verify")
+        assert done.exit == 1
+        (kept,) = (home.models / "changed").glob(f"{file.sha256[:12]}.changed-*")
+        assert kept.read_bytes() == b""
+        assert (
+            f"! {file.name} of {name} was changed; the changed file is kept as {kept}" in done.err
+        )
+
+
 def test_verify_without_models_and_unknown_names_say_so(run: Command) -> None:
     assert "error: no model is here that could be verified" in run("models", "verify").err
     done = run("models", "pull", "nanodet-x")

@@ -144,6 +144,18 @@ def test_a_recycled_pid_is_never_ended(provider, stranger):
 
 
 @LOCAL
+def test_a_pid_recycled_by_another_worker_of_ours_is_never_ended(provider, prefix, monkeypatch):
+    launched = launch(provider, f"{prefix}-A-1")
+    pid, _, start = launched.provider_id.partition(":")
+    sent = []
+    monkeypatch.setattr(signal, "pidfd_send_signal", lambda _, number: sent.append(number))
+    provider.terminate(f"{pid}:{int(start) - 1}")
+    assert sent == []
+    provider.terminate(launched.provider_id)
+    assert sent == [signal.SIGTERM]
+
+
+@LOCAL
 def test_the_price_is_a_setting(world):
     offer = next(iter(world.connect(price_eur_per_hour="0.12").offers(Requirements())))
     assert str(offer.price_eur_per_hour) == "0.12"

@@ -4,6 +4,7 @@ A rented world is a simulated account behind its HTTP API, as unforgiving as the
 that the test moves. A scenario is written once, for all of them.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -52,16 +53,24 @@ class LocalWorld:
         """Nothing here needs time to show."""
 
     def wait_gone(self, seen):
-        """Until the process is over; the operating system reports it to whoever holds a pidfd."""
-        pid = int(seen.provider_id.split(":")[0])
-        if psutil.pid_exists(pid):
-            psutil.wait_procs([psutil.Process(pid)], timeout=ENDED_WITHIN_SECONDS)
+        """Until the process is over, and after it any child that outlives it for a moment; the
+        operating system reports it to whoever holds a pidfd."""
+        for _ in ("the worker", "its children"):
+            for one in [one for one in self.connect().list() if one.label == seen.label]:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    psutil.Process(pid_of(one)).wait(timeout=ENDED_WITHIN_SECONDS)
 
     def clean(self, prefix):
-        for seen in self.connect().list():
-            if seen.label.startswith(prefix):
-                os.kill(int(seen.provider_id.split(":")[0]), signal.SIGKILL)
-                self.wait_gone(seen)
+        left = [seen for seen in self.connect().list() if seen.label.startswith(prefix)]
+        for seen in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid_of(seen), signal.SIGKILL)
+        for seen in left:
+            self.wait_gone(seen)
+
+
+def pid_of(seen):
+    return int(seen.provider_id.split(":")[0])
 
 
 class DockerWorld:

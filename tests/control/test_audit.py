@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection
 
-from leitstand.control.audit import Verdict, verify
+from leitstand.control.audit import Fault, Verdict, verify
 from leitstand.control.cases import OpenCase
-from leitstand.control.jobs import HoldJob, ResumeJob
-from leitstand.core.ledger import leaf_hash
+from leitstand.control.jobs import HoldJob, ReadReport, ResumeJob, RetainReports
+from leitstand.control.media import MediumIdentity
+from leitstand.core.access import SYSTEM, Actor
+from leitstand.core.ledger import leaf_hash, read_leaf
 from leitstand.core.problem import Problem
 from leitstand.store import ledger, tables
 from leitstand.store.engine import Database
 from tests.control.rig import Rig, Verifier, Worker, serve
+
+LEAF = dict.fromkeys(("at", "type", "actor", "subject"), "x") | {
+    "case": None,
+    "version": 1,
+    "before": None,
+    "after": "open",
+    "row": None,
+}
 
 
 def to_the_end(rig: Rig, worker: Worker) -> None:
@@ -31,30 +42,35 @@ def audit(rig: Rig) -> Verdict:
 @pytest.mark.parametrize(
     ("statement", "fault"),
     [
-        ("UPDATE jobs SET state = 'failed'", "changed without an entry"),
-        ("UPDATE instances SET version = version + 1", "changed without an entry"),
-        ("UPDATE keys SET destroyed_at = 1 WHERE kind = 'case'", "changed without an entry"),
-        ("UPDATE entries SET leaf = CAST('{}' AS BLOB) WHERE position = 3", "was changed"),
-        ("DELETE FROM entries WHERE position = 3", "is missing"),
-        ("UPDATE heads SET root = 'x'", "signed over other entries"),
-        ("UPDATE heads SET note = replace(note, '—', '-')", "signature"),
-        ("DELETE FROM heads", "no signed head covers the entries from 0 on"),
-        ("DELETE FROM heads WHERE size = (SELECT max(size) FROM heads)", "no signed head covers"),
+        ("UPDATE jobs SET state = 'failed'", "row-changed"),
+        ("UPDATE instances SET version = version + 1", "row-changed"),
+        ("UPDATE keys SET destroyed_at = 1 WHERE kind = 'case'", "row-changed"),
+        ("UPDATE entries SET leaf = CAST('{}' AS BLOB) WHERE position = 3", "entry-changed 3"),
+        ("DELETE FROM entries WHERE position = 3", "entry-missing 3"),
+        ("UPDATE heads SET root = 'x'", "head-differs"),
+        ("UPDATE heads SET note = replace(note, '—', '-')", "head-signature"),
+        ("DELETE FROM heads", "head-missing 0"),
+        ("DELETE FROM heads WHERE size = (SELECT max(size) FROM heads)", "head-missing"),
         (
             "DELETE FROM entries WHERE position = (SELECT max(position) FROM entries)",
-            "is beyond the entries that exist",
+            "head-beyond",
         ),
-        ("DELETE FROM results WHERE segment = 1", "is gone without an entry"),
-        ("UPDATE charges SET amount = 1", "changed without an entry"),
-        ("UPDATE charges SET to_at = to_at + 1", "changed without an entry"),
-        ("DELETE FROM charges", "is gone without an entry"),
-        ("UPDATE results SET object_id = (SELECT min(id) FROM objects)", "changed without"),
-        ("UPDATE decisions SET verdict = '{}'", "changed without an entry"),
-        ("UPDATE instances SET price = 0", "changed without an entry"),
-        ("UPDATE instances SET end_by = end_by + 1", "changed without an entry"),
-        ("UPDATE cases SET data_class = 0", "changed without an entry"),
-        ("UPDATE jobs SET budget_cap = 1", "changed without an entry"),
+        ("DELETE FROM results WHERE segment = 1", "row-gone"),
+        ("UPDATE charges SET amount = 1", "row-changed"),
+        ("UPDATE charges SET to_at = to_at + 1", "row-changed"),
+        ("DELETE FROM charges", "row-gone"),
+        ("UPDATE results SET object_id = (SELECT min(id) FROM objects)", "row-changed"),
+        ("UPDATE decisions SET verdict = '{}'", "row-changed"),
+        ("UPDATE instances SET price = 0", "row-changed"),
+        ("UPDATE instances SET end_by = end_by + 1", "row-changed"),
+        ("UPDATE cases SET data_class = 0", "row-changed"),
+        ("UPDATE jobs SET budget_cap = 1", "row-changed"),
         ("UPDATE instances SET last_seen_at = 1", None),
+        ("UPDATE entries SET leaf = replace(leaf, 'a', 'b') WHERE position = 3", "entry-changed 3"),
+        ("UPDATE entries SET leaf = 5 WHERE position = 3", "entry-changed 3"),
+        ("UPDATE heads SET note = X'00'", "head-signature"),
+        ("UPDATE decisions SET verdict = X'ff'", "row-changed"),
+        ("UPDATE keys SET destroyed_at = 'x' WHERE kind = 'case'", "row-changed"),
     ],
 )
 def test_p4_a_change_behind_the_ledgers_back_is_found(
@@ -66,7 +82,49 @@ def test_p4_a_change_behind_the_ledgers_back_is_found(
     faults = audit(rig).faults
     assert (fault is None) is (faults == [])
     if fault is not None:
-        assert any(fault in found for found in faults), faults
+        assert any(f"{found.code} {found.place}".startswith(fault) for found in faults), faults
+
+
+@pytest.mark.parametrize(
+    "leaf",
+    [b"x", b"\xff", b"[]", b"{}", b"[" * 100_000]
+    + [
+        json.dumps(LEAF | change).encode()
+        for change in ({"subject": []}, {"version": "1"}, {"row": 1})
+    ],
+)
+@pytest.mark.parametrize("numbered", [False, True])
+@pytest.mark.parametrize("hashed", [False, True])
+def test_p4_an_entry_that_cannot_be_read_is_named(
+    rig: Rig, leaf: bytes, numbered: bool, hashed: bool
+) -> None:
+    rig.run(OpenCase("K-1"))
+    if numbered:
+        rig.sequencer.step(rig.time)
+
+    def replace(conn: Connection) -> str:
+        entry = tables.entries.c
+        found = conn.execute(tables.entries.select().order_by(entry.id)).first()
+        assert found is not None
+        values = {"leaf": leaf} | ({"leaf_hash": leaf_hash(leaf)} if hashed else {})
+        conn.execute(tables.entries.update().where(entry.id == found.id).values(values))
+        return str(found.position if numbered else found.id)
+
+    name = rig.database.write(replace)
+    assert Fault("entry-unreadable" if hashed else "entry-changed", name) in audit(rig).faults
+
+
+def test_p4_an_entry_that_cannot_be_read_keeps_no_other_from_its_position(rig: Rig) -> None:
+    job = rig.job()
+    rig.run(HoldJob(job.id))
+    spoil = tables.entries.update().where(tables.entries.c.subject_id == job.id)
+    rig.database.write(
+        lambda conn: conn.execute(spoil.values(leaf=b"x", leaf_hash=leaf_hash(b"x")))
+    )
+    rig.sequencer.step(rig.time)
+    verdict = audit(rig)
+    assert verdict.waiting == 0
+    assert sum(fault.code == "entry-unreadable" for fault in verdict.faults) > 1
 
 
 def test_p4_a_whole_ledger_written_anew_without_the_signing_key_is_found(rig: Rig) -> None:
@@ -83,7 +141,7 @@ def test_p4_a_whole_ledger_written_anew_without_the_signing_key_is_found(rig: Ri
 
     rig.database.write(write_anew)
     verdict = audit(rig)
-    assert verdict.faults == ["no signed head covers the entries from 0 on"]
+    assert verdict.faults == [Fault("head-missing", "0")]
 
 
 @pytest.mark.parametrize(
@@ -123,6 +181,48 @@ def test_entries_of_two_clocks_are_put_in_the_order_of_their_rows(
         verdict = audit(ahead)
         assert verdict.faults == []
         assert verdict.waiting == 0
+
+
+def acts(rig: Rig, actor: Actor) -> list[tuple[str, str, str]]:
+    """Type, subject and case of every numbered entry of this actor, in order."""
+    rig.sequencer.step(rig.time)
+    leaves = rig.read(lambda c: [read_leaf(entry.leaf) for entry in ledger.walk(c, 1_000)])
+    return [(x["type"], x["subject"], x["case"]) for x in leaves if x["actor"] == str(actor)]
+
+
+def test_p4_whatever_a_person_takes_out_is_an_entry_of_that_person(rig: Rig) -> None:
+    job = rig.job(case="K-1")
+    to_the_end(rig, serve(rig))
+    medium = rig.read(lambda conn: conn.execute(tables.media.select()).all())[0].id
+    anna = Actor("operator", "anna")
+    assert acts(rig, anna) == []
+    assert rig.run(MediumIdentity(medium), anna).startswith("AGE-SECRET-KEY-")
+    rig.run(ReadReport(job.id), anna)
+    rig.run(ReadReport(job.id), anna)
+    report = ("job.read_report", job.id, job.case_id)
+    assert acts(rig, anna) == [("medium.export_identity", medium, job.case_id), report, report]
+
+
+def test_p4_a_key_that_a_worker_gets_or_is_refused_is_an_entry_of_that_worker(rig: Rig) -> None:
+    job = rig.job(case="K-1")
+    worker = serve(rig)
+    (lease,) = worker.claim()
+    refused = worker.key(lease, lease["fence"] + 1).refused
+    assert refused is not None
+    assert worker.key(lease).refused is None
+    told = [act for act in acts(rig, worker.actor) if "_key" in act[0]]
+    assert told == [
+        (f"attempt.refuse_key_{refused}", lease["attempt"], job.case_id),
+        ("attempt.release_key", lease["attempt"], job.case_id),
+    ]
+
+
+def test_p4_a_report_that_is_erased_after_its_term_is_an_entry_of_the_system(rig: Rig) -> None:
+    job = rig.job(case="K-1")
+    to_the_end(rig, serve(rig))
+    rig.later(days=181)
+    rig.run(RetainReports(), SYSTEM)
+    assert ("job.erase_report", job.id, job.case_id) in acts(rig, SYSTEM)
 
 
 @pytest.mark.full

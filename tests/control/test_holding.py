@@ -9,7 +9,7 @@ from leitstand.control.jobs import GiveUpJob, HoldJob, ResumeJob
 from leitstand.core import limits
 from leitstand.core.access import SYSTEM
 from leitstand.core.problem import Problem
-from leitstand.ports import NoFunds, UnknownOutcome
+from leitstand.ports import NoCapacity, NoFunds, UnknownOutcome
 from leitstand.store import attempts, instances, jobs, money
 from tests.control.rig import (
     TENANT,
@@ -152,6 +152,36 @@ def test_instances_that_end_before_they_commit_anything_are_given_up_on(rig: Rig
         rig.step(4)
     assert rig.rented.launches == limits.LAUNCHES_PER_JOB_MAX
     assert job_of(rig, job.id).reason["code"] == "no-instance-stays"
+
+
+def test_a_refusal_between_two_losses_does_not_begin_their_count_anew(rig: Rig) -> None:
+    job = rig.job()
+    lost = 0
+    while rig.job_state(job) in jobs.OPEN and lost < 2 * limits.LAUNCHES_PER_JOB_MAX:
+        rig.step(4)
+        Worker.newest(rig).ready().claim()
+        assert rig.job_state(job) == "running"
+        rig.rented.running.clear()
+        rig.rented.fails = [NoCapacity("gone")]
+        rig.step(5)
+        rig.later(minutes=6)
+        lost += 1
+    assert lost == limits.LAUNCHES_PER_JOB_MAX
+    assert job_of(rig, job.id).reason["code"] == "no-instance-stays"
+
+
+def test_a_resumed_job_begins_the_count_of_losses_anew(rig: Rig) -> None:
+    job = rig.job(media=2)
+    worker = serve(rig)
+    worker.result(worker.claim()[0], 0)
+    for _ in range(2):
+        launched = rig.rented.launches
+        while rig.job_state(job) in jobs.OPEN:
+            rig.rented.running.clear()
+            rig.step(4)
+        assert rig.rented.launches - launched == limits.LAUNCHES_PER_JOB_MAX
+        assert job_of(rig, job.id).reason["code"] == "no-instance-stays"
+        rig.run(ResumeJob(job.id))
 
 
 def test_an_instance_that_leaves_while_it_drains_keeps_the_reason_it_drained_for(rig: Rig) -> None:

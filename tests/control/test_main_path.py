@@ -11,8 +11,9 @@ import pytest
 
 from leitstand.control.audit import verify
 from leitstand.control.cases import OpenCase
+from leitstand.control.instances import DrainInstance
 from leitstand.control.jobs import CancelJob, HoldJob, ReadReport, ResumeJob, StartJob
-from leitstand.control.leases import Fenced
+from leitstand.control.leases import Claim, Fenced
 from leitstand.control.plan import Wish
 from leitstand.core.problem import Problem
 from leitstand.ports import NoCapacity, Seen, Status, UnknownOutcome
@@ -276,6 +277,38 @@ def test_leases_whose_reply_was_lost_are_told_again_and_cost_no_try(rig: Rig) ->
     assert len({begun["attempt"], first["attempt"], second["attempt"]}) == 3
     assert worker.claim() == []
     worker.work(first)
+
+
+def test_what_a_claim_would_get_is_known_from_a_read(rig: Rig) -> None:
+    rig.job(media=2)
+    worker = serve(rig)
+
+    def look(slots: int = 1, ram: float = 16.0) -> tuple[bool, bool]:
+        command = Claim(worker.id, slots, ram, 0.0, tuple(worker.holding))
+        found: tuple[bool, bool] = rig.read(lambda c: command.look(rig.door.look(rig.time, c)))
+        return found
+
+    assert look() == (True, False)
+    assert look(slots=0) == (False, False)
+    worker.claim()
+    assert look() == (True, False)
+    assert look(ram=0.1) == (False, False), "two tasks do not fit beside each other"
+    worker.claim()
+    assert look() == (False, False)
+    rig.run(DrainInstance(worker.id))
+    assert look() == (False, True)
+
+
+@pytest.mark.parametrize(("tasks_fit", "leased"), [(1.5, 1), (2.5, 2)])
+def test_a_lease_that_is_told_again_takes_its_memory_before_more_is_granted(
+    rig: Rig, tasks_fit: float, leased: int
+) -> None:
+    job = rig.job(media=2)
+    worker = serve(rig)
+    assert worker.claim(lost=True) == []
+    need = rig.read(lambda c: jobs.tasks_of(c, TENANT, job.id))[0].requirements["ram_gib"]
+    leases = rig.run(Claim(worker.id, 2, need * tasks_fit, 0.0), worker.actor)
+    assert len(leases) == leased
 
 
 def test_an_instance_without_sandbox_is_refused_with_the_check_that_failed(rig: Rig) -> None:

@@ -3,7 +3,6 @@ an entry and feeds a stream rests on these."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +15,7 @@ from leitstand.control import transaction
 from leitstand.control.jobs import HoldJob
 from leitstand.control.sequence import in_order
 from leitstand.core import limits
-from leitstand.core.ledger import leaf_hash
+from leitstand.core.ledger import entry_leaf, leaf_hash
 from leitstand.core.problem import Problem
 from leitstand.ports import UnknownOutcome
 from leitstand.store import effects, instances, locks
@@ -99,8 +98,18 @@ def test_a_launch_is_given_up_on_two_lags_after_its_call_ended_not_after_its_ste
 
 
 def entry(number: int, subject: str, version: int, before: str | None, after: str) -> Entry:
-    leaf = json.dumps({"version": version, "before": before, "after": after}).encode()
-    return Entry(f"entry_{number}", START, subject, leaf, leaf_hash(leaf), None, None)
+    leaf = entry_leaf(
+        at=START,
+        type="job.x",
+        actor="x",
+        subject=subject,
+        case=None,
+        version=version,
+        before=before,
+        after=after,
+        row=None,
+    )
+    return Entry(f"entry_{number}", subject, leaf, leaf_hash(leaf), None)
 
 
 def test_entries_about_one_subject_stand_by_version_and_what_only_happened_behind_the_change() -> (

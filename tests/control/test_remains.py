@@ -36,7 +36,7 @@ def test_what_was_derived_ends_with_the_job_and_its_report_with_its_term(rig: Ri
     rig.later(days=2)
     rig.step(3)
     assert rig.blobs.held == {}
-    with pytest.raises(Problem, match="key-destroyed"):
+    with pytest.raises(Problem, match="report-erased"):
         rig.run(ReadReport(job.id))
     verdict = rig.read(lambda c: verify(c, Verifier(rig.signer.verifier_key)))
     assert verdict.faults == []

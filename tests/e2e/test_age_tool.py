@@ -42,5 +42,8 @@ def test_age_opens_a_medium_with_its_exported_identity_until_it_is_erased(
         assert client.get(f"/media/{medium['id']}")["state"] in ("erasing", "erased")
     receipt = here.run("audit", "show", "--json")
     assert receipt.code == 0, receipt.err
-    assert medium["id"] in receipt.out
+    entries = json.loads(receipt.out)["items"]
+    acts = [entry["type"] for entry in entries if entry["subject"] == medium["id"]]
+    assert acts.count("medium.export_identity") == 1
+    assert "medium.erase" in acts
     assert here.run("audit", "verify").code == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import shutil
@@ -67,7 +68,7 @@ def assert_all_ended(here: Installation) -> None:
         for job in client.get("/jobs")["items"]:
             whole = client.get(f"/jobs/{job['id']}")
             assert {i["state"] for i in whole["instances"]} <= {"terminated"}
-            assert whole["reserved_eur"] == "0"
+            assert whole["reserved_eur"] == "0.000000"
             assert {m["medium_state"] for m in whole["media"]} <= {"erased"}
         assert {m["state"] for m in client.pages("/media")} <= {"erased", "failed"}
         assert client.get("/ledger/verify")["verified"] is True
@@ -312,7 +313,11 @@ def test_a_model_with_another_digest_is_not_used(install: Install, tmp_path: Pat
     ran = here.run("analyze", weights.picture_path("bus.jpg"))
     assert ran.code == 1, ran.err
     said = f"the model {detector.name} is not the one in the catalogue"
-    assert_said(ran, said, "its digest differs", "leitstand models")
+    digests = (hashlib.sha256(data).hexdigest(), tampered.name)
+    assert_said(ran, said, detector.files[0].name, *digests, "leitstand models")
+    (kept,) = (models / "changed").iterdir()
+    assert f"changed/{kept.name}" in ran.err
+    assert kept.read_bytes() == data
     assert_nothing_left(here)
 
 

@@ -70,7 +70,7 @@ def assert_whole(here: Installation, ran: Ran, unbroken: dict[str, Any]) -> None
     with here.client() as client:
         job = client.get(f"/jobs/{client.get('/jobs')['items'][0]['id']}")
         assert {i["state"] for i in job["instances"]} == {"terminated"}
-        assert job["reserved_eur"] == "0"
+        assert job["reserved_eur"] == "0.000000"
         assert client.get("/ledger/verify")["verified"] is True
     assert len(report["steps"]) >= len([a for a in job["attempts"] if a["pipeline"] != "fuse"])
     assert here.worker() is None

@@ -35,7 +35,7 @@ def test_the_main_path_on_postgresql(install: Install, postgresql_url: str, tmp_
         assert job["state"] == "done"
         assert [i["state"] for i in job["instances"]] == ["terminated"]
         assert [m["medium_state"] for m in job["media"]] == ["erased"]
-        assert job["reserved_eur"] == "0"
+        assert job["reserved_eur"] == "0.000000"
         assert client.get("/ledger/verify")["verified"] is True
     assert here.worker() is None
     audit = here.run("audit", "verify")

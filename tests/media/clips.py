@@ -152,9 +152,14 @@ SOUNDS: dict[str, Recipe] = {
     "aac-adts": Recipe("adts", None, "aac", seconds=6),
     "opus-ogg": Recipe("ogg", None, "libopus", seconds=6),
     "ac3": Recipe("matroska", None, "ac3", seconds=6),
+    "raw-ac3": Recipe("ac3", None, "ac3", seconds=6),
+    "raw-eac3": Recipe("eac3", None, "eac3", seconds=6),
     "alac-caf": Recipe("mov", None, "alac", seconds=6),
     "mulaw-au": Recipe("au", None, "pcm_mulaw", seconds=6, sample_rate=8000),
 }
+
+WHOLE: dict[str, Recipe] = {"tta": Recipe("tta", None, "tta", seconds=6)}
+"""Sounds that no Matroska file holds to the last sample: handed on as the file they are."""
 
 DEMUXERS = {"dvd": "mpeg", "webm": "matroska", "adts": "aac"}
 

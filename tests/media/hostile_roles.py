@@ -19,6 +19,8 @@ from leitstand.media import sandbox, syscalls
 
 _libc = ctypes.CDLL(None, use_errno=True)
 GIB = 1024**3
+PID_OF_NOBODY = 2**30
+"""Above the highest that Linux gives out (2**22)."""
 
 
 def _call(name, *arguments):
@@ -34,6 +36,16 @@ def _raw(number, *arguments):
 def _fork():
     if os.fork() == 0:
         os._exit(0)
+
+
+def _open_many(descriptor):
+    opened = []
+    try:
+        for _ in range(sandbox.DESCRIPTORS_MAX):
+            opened.append(os.dup(descriptor))
+    finally:
+        for number in opened:
+            os.close(number)
 
 
 def _attempts(request, descriptors):
@@ -70,6 +82,12 @@ def _attempts(request, descriptors):
         ),
         "signal the parent": lambda: os.kill(request["parent"], 0),
         "signal everyone": lambda: os.kill(-1, 0),
+        # Nobody has this number: whoever may ask hears ESRCH, and not what Landlock says to others.
+        "signal a thread of another": lambda: _call("tgkill", PID_OF_NOBODY, PID_OF_NOBODY, 0),
+        "read a limit of the parent": lambda: resource.prlimit(
+            request["parent"], resource.RLIMIT_NOFILE
+        ),
+        "open many descriptors": lambda: _open_many(memory),
         "write 3 GiB": lambda: os.write(memory, bytes(1024)),
         "grow memory it was handed": lambda: os.ftruncate(memory, 3 * GIB),
         "make shared memory": lambda: os.memfd_create("x"),

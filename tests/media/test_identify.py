@@ -9,7 +9,7 @@ from typing import Any
 
 import av
 import pytest
-from clips import SOUNDS, VIDEOS, clip, picture
+from clips import SOUNDS, VIDEOS, WHOLE, clip, picture
 from PIL import Image
 
 from leitstand.core.problem import Problem
@@ -62,12 +62,15 @@ def test_images_are_known_by_content(format: str) -> None:
         ("flac", "flac"),
         ("mp3", "mp3"),
         ("aac-adts", "aac"),
+        ("raw-ac3", "ac3"),
+        ("raw-eac3", "eac3"),
+        ("tta", "tta"),
         ("opus-ogg", "ogg"),
         ("mulaw-au", "au"),
     ],
 )
 def test_video_and_audio_are_known_by_content(name: str, format: str) -> None:
-    body = clip({**VIDEOS, **SOUNDS}[name])
+    body = clip({**VIDEOS, **SOUNDS, **WHOLE}[name])
     found = identify.identify(Source.of(body))
     assert (found.kind, found.format) == ("media", format)
     open_container(Source.of(body), found.format).close()
@@ -128,6 +131,7 @@ def test_a_film_that_needs_a_bought_key_is_refused() -> None:
         (zipped(b"a film" * 100), "archive"),
         (b"Dear Ann,\nhere is the video I told you about.\n" * 9, "not-media"),
         (bytes(5000), "not-media"),
+        (b"\x0b\x77\xff\xff\xff\xff" + bytes(range(256)) * 9, "not-media"),
         (b"\0\0\0\x18ftypheic\0\0\0\0heicmif1", "format-unsupported"),
     ],
 )

@@ -14,7 +14,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from clips import OPEN, SOUNDS, VIDEOS, Recipe, clip, picture
+from clips import OPEN, SOUNDS, VIDEOS, WHOLE, Recipe, clip, picture
 from PIL import Image
 
 from leitstand.core.problem import Exit, Problem
@@ -214,6 +214,28 @@ def test_of_a_recording_that_ends_in_the_middle_the_rest_is_a_gap(zygote: Zygote
     ]
 
 
+@pytest.mark.parametrize("name", ["flac", "tta"])
+def test_of_sound_counted_in_its_header_the_rest_is_a_gap(zygote: Zygote, name: str) -> None:
+    body = clip({**SOUNDS, **WHOLE}[name])
+    (gap,) = looked_at(zygote, body[: len(body) // 2]).facts.gaps
+    assert (gap["stream"], gap["reason"]) == ("audio:0", "truncated")
+    assert 2_000_000 < gap["from_us"] < 4_500_000
+    assert gap["to_us"] == pytest.approx(6_000_000, abs=100_000)
+
+
+def test_sound_whose_last_frame_no_segment_keeps_is_handed_on_whole(zygote: Zygote) -> None:
+    body = clip(WHOLE["tta"])
+    (segment,) = looked_at(zygote, body).segments
+    assert (segment.format, segment.body, segment.to_us) == ("tta", body, 6_000_000)
+
+
+@pytest.mark.parametrize("name", ["raw-ac3", "raw-eac3", "tta"])
+def test_of_sound_too_short_to_decode_it_is_said_that_it_holds_none(
+    zygote: Zygote, name: str
+) -> None:
+    assert refused(zygote, clip({**SOUNDS, **WHOLE}[name])[:300]).code == "no-sound"
+
+
 def test_a_film_without_its_index_says_that_it_is_truncated(zygote: Zygote) -> None:
     body = clip(VIDEOS["h264-open-gop"])
     assert refused(zygote, body[: len(body) // 2]).code == "truncated-file"
@@ -224,6 +246,30 @@ def test_a_picture_that_ends_in_the_middle_is_taken_with_a_gap(zygote: Zygote) -
     taken = looked_at(zygote, body[: len(body) // 2])
     assert [gap["reason"] for gap in taken.facts.gaps] == ["truncated"]
     assert len(taken.segments) == 1
+
+
+@pytest.mark.parametrize(
+    ("format", "options", "known"),
+    [
+        ("JPEG", {"quality": 90}, True),
+        ("JPEG", {"quality": 90, "progressive": True}, False),
+        ("PNG", {}, True),
+        ("TIFF", {}, True),
+        ("BMP", {}, False),
+    ],
+)
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.9])
+def test_of_a_picture_that_ends_in_the_middle_no_more_is_called_readable_than_was_read(
+    zygote: Zygote, format: str, options: dict[str, Any], known: bool, share: float
+) -> None:
+    noise = np.random.default_rng(5).integers(0, 255, (480, 320, 3), np.uint8)
+    sink = io.BytesIO()
+    Image.fromarray(noise).save(sink, format, **options)
+    body = sink.getvalue()
+    taken = looked_at(zygote, body[: int(len(body) * share)])
+    assert [gap["reason"] for gap in taken.facts.gaps] == ["truncated"]
+    readable = taken.facts.technical["image"].get("readable")
+    assert readable is None if not known else share - 0.15 < readable <= share + 0.01
 
 
 def test_damage_in_the_middle_loses_only_what_is_damaged(zygote: Zygote) -> None:

@@ -17,7 +17,8 @@ from leitstand.media.intake import take
 from leitstand.media.zygote import ChildError, Zygote
 
 ROLES = {
-    name: f"hostile_roles:{name}" for name in ("probe", "swallow", "swallow_at_once", "survey")
+    name: f"hostile_roles:{name}"
+    for name in ("probe", "swallow", "swallow_at_once", "survey", "hang")
 }
 DENIED = {"EPERM", "EACCES", "ENOSYS"}
 
@@ -71,6 +72,7 @@ def test_what_it_tries_is_denied_by_the_sandbox_and_not_by_chance(outcomes):
         "raise its memory limit": "ValueError",
         "raise its file limit": "ValueError",
         "write 3 GiB": "EFBIG",
+        "open many descriptors": "EMFILE",
     }
 
 
@@ -103,6 +105,14 @@ def test_it_is_born_with_what_it_was_given_and_no_more(zygote):
     assert "token-of-the-worker" not in str(born["environment"])
     assert "HOME" not in born["environment"]
     assert "PATH" not in born["environment"]
+
+
+def test_it_has_no_capability_even_where_its_parent_is_root(zygote):
+    with zygote.spawn("hang", {}) as child:
+        pid = child.receive().head["pid"]
+        status = Path(f"/proc/{pid}/status").read_text()
+    found = dict(line.split(":\t") for line in status.splitlines() if line.startswith("Cap"))
+    assert {found[name] for name in ("CapPrm", "CapEff", "CapInh", "CapAmb")} == {"0" * 16}
 
 
 def test_it_may_use_threads(zygote):

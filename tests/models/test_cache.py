@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from leitstand.core.problem import Problem
-from leitstand.models.cache import ModelCache
+from leitstand.models.cache import Changed, ModelCache
 
 
 def test_what_was_added_is_read_back_under_its_digest(tmp_path: Path) -> None:
@@ -22,13 +22,17 @@ def test_what_was_added_is_read_back_under_its_digest(tmp_path: Path) -> None:
     assert cache.add(b"weights") == sha256
 
 
-def test_a_changed_file_is_refused_and_removed(tmp_path: Path) -> None:
+def test_a_changed_file_is_refused_and_set_aside(tmp_path: Path) -> None:
     cache = ModelCache(tmp_path)
     sha256 = cache.add(b"weights")
     cache.path(sha256).write_bytes(b"w3ights")
-    with pytest.raises(Problem) as raised:
+    with pytest.raises(Changed) as changed:
         cache.read(sha256)
-    assert raised.value.code == "model-digest-wrong"
+    actual = hashlib.sha256(b"w3ights").hexdigest()
+    kept = f"changed/{sha256[:12]}.changed-{actual[:12]}"
+    assert changed.value.args == (sha256, actual, kept)
+    assert (tmp_path / kept).read_bytes() == b"w3ights"
+    assert cache.changed(sha256) == [tmp_path / kept]
     assert not cache.has(sha256)
     with pytest.raises(Problem) as raised:
         cache.read(sha256)
@@ -41,6 +45,17 @@ def test_adding_again_mends_a_changed_file(tmp_path: Path) -> None:
     cache.path(sha256).write_bytes(b"w3ights")
     cache.add(b"weights")
     assert cache.read(sha256) == b"weights"
+    assert [path.read_bytes() for path in cache.changed(sha256)] == [b"w3ights"]
+
+
+def test_every_change_of_a_file_is_kept(tmp_path: Path) -> None:
+    cache = ModelCache(tmp_path)
+    for content in (b"1", b"2", b"1"):
+        sha256 = cache.add(b"weights")
+        cache.path(sha256).write_bytes(content)
+        with pytest.raises(Changed):
+            cache.read(sha256)
+    assert {path.read_bytes() for path in cache.changed(sha256)} == {b"1", b"2"}
 
 
 def test_a_write_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

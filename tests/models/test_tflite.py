@@ -81,5 +81,5 @@ def _shipped(folder: Path) -> bytes:
         if source.name.endswith(".tflite")
     ]
     paths = fetch.fetch(sources[0].archive, sources, folder, lambda count: None)
-    found = unpack.read_sources(paths[sources[0].member or ""], sources)
+    found = unpack.read_sources(paths[sources[0].member or ""], dict.fromkeys(sources, "m"))
     return found[sources[0].name]

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -16,6 +17,7 @@ import pytest
 import uvicorn
 
 from leitstand.core.limits import CERTIFICATE_LIFE
+from leitstand.security import listener as listening
 from leitstand.security.ca import Authority, WorkerCredentials
 from leitstand.security.listener import port_of, worker_server
 
@@ -144,6 +146,33 @@ def test_a_connection_ends_with_its_certificate(listener: Running) -> None:
             client.get("/late")
         assert client.get("/").text == repr(INSTANCE)
         assert "/late" not in served
+
+
+@pytest.mark.parametrize(
+    ("left", "lets_in"), [(timedelta(minutes=1), True), (timedelta(seconds=-1), False)]
+)
+def test_a_connection_knows_the_end_that_its_certificate_names(
+    listener: Running, monkeypatch: pytest.MonkeyPatch, left: timedelta, lets_in: bool
+) -> None:
+    signed = now()
+    clock = (signed + CERTIFICATE_LIFE - left).timestamp()
+    monkeypatch.setattr(listening, "time", SimpleNamespace(time=lambda: clock))
+    with listener.client(at=signed) as client:
+        if lets_in:
+            assert client.get("/").text == repr(INSTANCE)
+        else:
+            with pytest.raises(httpx.TransportError):
+                client.get("/after-the-end")
+    assert "/after-the-end" not in served
+
+
+def test_both_sides_take_certificates_only_as_the_standard_wants_them(listener: Running) -> None:
+    authority = listener.authority
+    contexts = [
+        authority.server_context(["127.0.0.1"], now()),
+        WorkerCredentials.generate().client_context(authority.certificate_pem, None),
+    ]
+    assert all(context.verify_flags & ssl.VERIFY_X509_STRICT for context in contexts)
 
 
 def connected(

@@ -150,8 +150,15 @@ def test_a_failing_callback_hides_no_result_and_no_other_callback(counted: Datab
     calls: list[int] = []
     counted.after_commit(lambda: calls.append(1 // 0))
     counted.after_commit(lambda: calls.append(1))
+    counted.write(set_to(3))
+    assert (counted.read(value), calls) == (3, [1])
+
+
+def test_a_commit_that_changed_nothing_calls_nobody(counted: Database) -> None:
+    calls: list[int] = []
+    counted.after_commit(lambda: calls.append(1))
     assert counted.write(value) == 0
-    assert calls == [1]
+    assert calls == []
 
 
 def test_a_named_lock_has_one_holder(counted: Database) -> None:

@@ -245,6 +245,25 @@ def test_a_folder_keeps_what_it_has_when_opened_again(tmp_path: Path) -> None:
     assert whole(FolderBlobs(tmp_path / "blobs"), "object") == b"x"
 
 
+@pytest.mark.parametrize("size", [1, PART_BYTES + 1], ids=["whole", "in-parts"])
+def test_a_put_is_on_disk_with_every_folder_that_leads_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    folder = tmp_path / "blobs"
+    blobs = FolderBlobs(folder)
+    synced: list[tuple[str, int]] = []
+    sync = os.fsync
+
+    def note(descriptor: int) -> None:
+        sync(descriptor)
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        synced.append((str(path), path.stat().st_size if path.is_file() else 0))
+
+    monkeypatch.setattr(os, "fsync", note)
+    blobs.put("upload/0", [content(size)])
+    assert synced == [(f"{folder}/upload/0", size), (f"{folder}/upload", 0), (str(folder), 0)]
+
+
 PUTS_FOREVER = """
 import sys
 from pathlib import Path

@@ -1,10 +1,11 @@
 """A real worker process whose pipelines and model families are those of the tests.
 
 Run as a program. `LEITSTAND_TEST_UNREACHABLE_SECONDS` shortens the patience with a silent control
-plane.
+plane. The last line of its log names the variables that it had.
 """
 
 import importlib
+import json
 import os
 import sys
 import types
@@ -91,4 +92,6 @@ if __name__ == "__main__":
     if patience:
         main.UNREACHABLE_SECONDS_MAX = float(patience)
     modules()
-    raise SystemExit(main.run(os.environ))
+    code = main.run(os.environ)
+    sys.stderr.write(json.dumps({"event": "over", "environment": sorted(os.environ)}) + "\n")
+    raise SystemExit(code)

@@ -10,6 +10,7 @@ import pytest
 from worker_media import constant_detector, doubling_model, frame_of, plain, png, probe
 from worker_plane import Task, problem
 
+from leitstand.control.reasons import open_params
 from leitstand.core.finding import Gap, Stats, encode
 from leitstand.vault.envelope import encrypt
 
@@ -209,9 +210,11 @@ def test_a_tampered_cache_is_mended_from_the_control_plane(working, shared):
     working.wait_finished(task)
     assert task.finished["outcome"] == "done"
     assert kept.read_bytes() == model
+    (aside,) = kept.parents[1].glob(f"changed/{kept.name[:12]}.changed-*")
+    assert aside.read_bytes() == b"something else"
 
 
-def test_where_the_only_copy_was_tampered_with_every_task_says_that_its_digest_differs(
+def test_where_the_only_copy_was_tampered_with_every_task_names_it_and_where_it_is_kept(
     working, shared
 ):
     model = doubling_model(b"the only copy")
@@ -219,8 +222,14 @@ def test_where_the_only_copy_was_tampered_with_every_task_says_that_its_digest_d
     kept.parent.mkdir(parents=True, exist_ok=True)
     kept.write_bytes(b"something else")
     working.before["models"] = lambda: problem(404, "unknown-model-file")
+    actual = hashlib.sha256(b"something else").hexdigest()
     for _ in range(2):
-        assert failed(working, probe(model=model)) == ("model", "model-digest-wrong")
+        task = probe(model=model)
+        assert failed(working, task) == ("model", "model-changed")
+        params = task.finished["reason"]["params"]
+        assert (params["expected"], params["actual"]) == (kept.name, actual)
+        assert (shared.cache / params["kept"]).read_bytes() == b"something else"
+        assert open_params(params) == params
 
 
 def test_a_model_is_fetched_once(working):

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import signal
 import threading
 from datetime import UTC, datetime, timedelta
@@ -9,6 +10,8 @@ from pathlib import Path
 
 from worker_media import frame_of, png, probe
 from worker_plane import INSTANCE, problem
+
+from leitstand.launch import VARIABLE
 
 
 def test_admission_comes_before_the_first_claim_and_says_what_the_machine_is(plane, worker):
@@ -193,6 +196,20 @@ def test_plaintext_is_in_no_file_while_a_worker_works(plane, worker, tmp_path):
     picture = png()
     for path in tmp_path.rglob("*"):
         assert not path.is_file() or picture not in path.read_bytes(), path
+
+
+def test_a_worker_dumps_no_core_and_writes_and_keeps_nothing_for_others(plane, worker):
+    process = worker({"RUNPOD_API_KEY": "not-meant-for-a-worker"})
+    plane.wait(lambda: plane.admissions)
+    system = Path(f"/proc/{process.popen.pid}")
+    assert re.search(r"^Max core file size +0 +0 ", (system / "limits").read_text(), re.MULTILINE)
+    assert "\nUmask:\t0077\n" in (system / "status").read_text()
+    plane.drain = True
+    with plane.changed:
+        plane.changed.notify_all()
+    assert process.wait() == 0
+    kept = set(json.loads(process.log.splitlines()[-1])["environment"])
+    assert "PATH" in kept and not kept & {"RUNPOD_API_KEY", VARIABLE}
 
 
 def test_the_log_names_ids_and_codes_and_no_secret(plane, worker):

@@ -12,7 +12,10 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 
+from leitstand.analysis.audio import RATE
+from leitstand.analysis.look import OBJECT_SCORE_MIN, PERSON, people
 from leitstand.analysis.speech import join
 from leitstand.analysis.track import FACE, Follower, Key, step_of
 from leitstand.core.facts import Count, Hole, MediumFacts, Shot, ShotBox, Sighting, Span, Track
@@ -29,8 +32,6 @@ from leitstand.core.finding import (
     Stats,
 )
 
-OBJECT_SCORE_MIN = 0.35
-"""Weaker boxes may continue a track but are not told as an object of their own."""
 CURVE_POINTS_MAX = 300
 
 
@@ -68,11 +69,14 @@ class MediumFold:
     scenes: list[Scene] = field(default_factory=list)
     masks: list[Mask] = field(default_factory=list)
     speech: dict[str, list[tuple[int, Speech]]] = field(default_factory=dict)
+    voiced: int = 0
     holes: list[Hole] = field(default_factory=list)
     taken: list[_Taken] = field(default_factory=list)
     looked: dict[str, list[Span]] = field(default_factory=dict)
     poses: list[tuple[float, float]] = field(default_factory=list)
     read: set[tuple[str, int]] = field(default_factory=set)
+    persons: array[int] = field(default_factory=lambda: array("l"))
+    """How many the detector saw in each frame of the follower's times, followed or not."""
 
     def take(self, result: SegmentResult, lines: Iterable[Line]) -> None:
         """One pipeline's lines of one segment."""
@@ -108,6 +112,8 @@ class MediumFold:
         span = self.segments.get((result.stream, result.segment))
         if span is not None:
             self.looked.setdefault(result.pipeline, []).append(span)
+        if stats is not None and result.pipeline == "audio":
+            self.voiced += stats.detected
         if stats is not None and stats.pose_per_second is not None:
             seconds = (span[1] - span[0]) / 1e6 if span else 1.0
             self.poses.append((stats.pose_per_second, max(seconds, 1e-6)))
@@ -133,6 +139,7 @@ class MediumFold:
             assert self.follower is not None
             seen = [*frame.detections, *map(_as_detection, frame.faces)]
             keys = self.follower.feed(frame.time_us, seen)
+            self._persons(frame)
             linked[frame.time_us] = list(zip(seen, keys, strict=True))
         times = sorted(linked)
         step = self.follower.step_us if self.follower else 0
@@ -140,6 +147,14 @@ class MediumFold:
             nearest = _nearest(times, picture.time_us)
             near = nearest is not None and abs(nearest - picture.time_us) <= step
             self._shot(picture, result, linked[nearest] if near and nearest is not None else [])
+
+    def _persons(self, frame: Frame) -> None:
+        assert self.follower is not None
+        seen = len(people(frame))
+        if len(self.persons) < len(self.follower.times):
+            self.persons.append(seen)
+        else:  # not later than the one before, so it has no time of its own
+            self.persons[-1] = max(self.persons[-1], seen)
 
     def _shot(
         self,
@@ -155,9 +170,11 @@ class MediumFold:
     def facts(self, duration_us: int | None) -> MediumFacts:
         """What all segments said together."""
         tracks = self.follower.tracks() if self.follower else {}
-        people = [track for track in tracks.values() if track.label == "person"]
+        followed = [track for track in tracks.values() if track.label == PERSON]
         linked = {
-            key: replace(track, person=_person_of(track, people)) if track.label == FACE else track
+            key: replace(track, person=_person_of(track, followed))
+            if track.label == FACE
+            else track
             for key, track in tracks.items()
         }
         times = self.follower.times if self.follower else array("q")
@@ -171,13 +188,16 @@ class MediumFold:
             objects=tuple(self.objects),
             faces=tuple(self.faces),
             tracks=tuple(linked.values()),
-            count=count(times, people) if times else None,
+            count=count(times, present(times, followed) if followed else self.persons)
+            if times
+            else None,
             pose_per_second=sum(p * s for p, s in self.poses) / weight if weight else None,
             scenes=tuple(sorted(self.scenes, key=_scene_order)),
             masks=tuple(self.masks),
             speech=tuple(
                 line for stream in sorted(self.speech) for line in join(self.speech[stream])
             ),
+            voiced_s=round(self.voiced / RATE, 3),
             shots=tuple(self._shots(linked)),
             holes=merge((*self.holes, *self._missing())),
             looked={name: _spans(spans) for name, spans in sorted(self.looked.items())},
@@ -229,23 +249,26 @@ class MediumFold:
         return sorted(shots, key=lambda shot: (shot.time_us, shot.sha256))
 
 
-def count(times: Sequence[int], people: Sequence[Track]) -> Count:
+def present(times: Sequence[int], people: Sequence[Track]) -> Sequence[int]:
     """Persons in each of the frames at `times`: those whose track spans it."""
     steps = [0] * (len(times) + 1)
     for track in people:
         for start, end in track.spans:
             steps[bisect_left(times, start)] += 1
             steps[bisect_right(times, end)] -= 1
-    present, counts = 0, array("l")
-    for step in steps[:-1]:
-        present += step
-        counts.append(present)
+    return array("l", accumulate(steps[:-1]))
+
+
+def count(times: Sequence[int], counts: Sequence[int]) -> Count:
+    """How many persons there are in all frames together; `counts` runs in parallel to `times`."""
     size = max(1, -(-len(times) // CURVE_POINTS_MAX))
     curve = tuple(
         (times[at], sum(counts[at : at + size]) / len(counts[at : at + size]))
         for at in range(0, len(times), size)
     )
-    return Count(min(counts), max(counts), sum(counts) / len(counts), len(counts), curve)
+    peopled = sum(persons > 0 for persons in counts)
+    mean = sum(counts) / len(counts)
+    return Count(min(counts), max(counts), mean, len(counts), peopled, curve)
 
 
 def merge(holes: Iterable[Hole]) -> tuple[Hole, ...]:

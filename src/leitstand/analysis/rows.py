@@ -87,7 +87,7 @@ def _what(finding: Mapping[str, Any], texts: Texts) -> str:
             return say("report-kind-of-no-person", frames=values["frames"])
         case "speech":
             return say("report-kind-of-speech-total", times=values["times"])
-        case "no-speech" | "nothing-recognised":
+        case "no-speech" | "no-words" | "nothing-recognised":
             return say(f"report-kind-of-{label}")
         case "file-time":
             return say("report-kind-of-file-time", text=finding["text"])

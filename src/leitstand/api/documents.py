@@ -10,6 +10,7 @@ from typing import Any
 from leitstand.control.cases import title_of
 from leitstand.control.hosts import Listed
 from leitstand.control.transaction import Tx
+from leitstand.core.cost import spelled
 from leitstand.core.instance import Instance
 from leitstand.core.job import FUSE, Attempt, Job, Task
 from leitstand.core.medium import Case, Medium, left_out
@@ -50,8 +51,31 @@ def _older_copies_open(medium: Medium) -> bool | None:
     return True if medium.state in ("erasing", "erased") else None
 
 
+def reports_on(tx: Tx, medium: Medium) -> list[dict[str, Any]]:
+    """The reports that can be opened and hold what was learnt of a medium, and until when: erasing
+    the medium leaves them. Without an end where the case is under legal hold."""
+    hold = tx.case(medium.case_id).legal_hold
+    kept = tx.retention.reports
+    return [
+        {
+            "job": job.id,
+            "until": None if hold or job.ended_at is None else moment(job.ended_at + kept),
+            "holds": [*_OF_EVERY_FILE, *_OF_KIND.get(medium.kind or "", ())],
+        }
+        for job in jobs.reports_on(tx.conn, tx.tenant, medium.id)
+    ]
+
+
+_OF_EVERY_FILE = ("name", "technical", "exif")
+_OF_KIND = {
+    "image": ("findings", "pictures"),
+    "video": ("findings", "pictures", "words"),
+    "audio": ("findings", "words"),
+}
+
+
 def medium_document(tx: Tx, medium: Medium, *, whole: bool = False) -> dict[str, Any]:
-    """A medium; `whole` adds technical facts, EXIF and segments."""
+    """A medium; `whole` adds technical facts, EXIF, segments, and the reports about it."""
     opened = sealed_of(tx, medium)
     document = {
         "id": medium.id,
@@ -73,6 +97,7 @@ def medium_document(tx: Tx, medium: Medium, *, whole: bool = False) -> dict[str,
             "technical": opened.get("technical"),
             "exif": opened.get("exif"),
             "gaps": opened.get("gaps"),
+            "reports": reports_on(tx, medium),
             "segments": [
                 {
                     "stream": s.stream,
@@ -99,7 +124,7 @@ def instance_document(instance: Instance, tx: Tx | None = None) -> dict[str, Any
     """An instance."""
     cost, works_for = None, None
     if tx is not None:
-        cost = str(money.spent_on(tx.conn, tx.tenant, instance.id))
+        cost = spelled(money.spent_on(tx.conn, tx.tenant, instance.id))
         works_for = instances.jobs_of(tx.conn, tx.tenant, instance.id)
     return {
         "id": instance.id,
@@ -119,7 +144,7 @@ def instance_document(instance: Instance, tx: Tx | None = None) -> dict[str, Any
         "until": moment(instance.end_by),
         "created_at": moment(instance.created_at),
         "ready_at": moment(instance.ready_at),
-        "price_eur_per_hour": str(instance.price),
+        "price_eur_per_hour": spelled(instance.price),
         "cost_eur": cost,
     }
 
@@ -184,7 +209,7 @@ def job_document(tx: Tx, job: Job, *, whole: bool = False) -> dict[str, Any]:
         "data_class": case.data_class,
         "profile": job.profile,
         "provider": None if decision is None else decision.inputs["provider"],
-        "max_cost_eur": None if job.budget_cap is None else str(job.budget_cap),
+        "max_cost_eur": None if job.budget_cap is None else spelled(job.budget_cap),
         "state": job.state,
         "reason": job.reason,
         "segments": {
@@ -198,9 +223,9 @@ def job_document(tx: Tx, job: Job, *, whole: bool = False) -> dict[str, Any]:
         else None,
         "finish_at": None if chosen is None else chosen["finish_at"],
         "due_at": moment(job.deadline_at),
-        "cost_eur": str(money.spent(tx.conn, tx.tenant, job.id)),
+        "cost_eur": spelled(money.spent(tx.conn, tx.tenant, job.id)),
         "expected_eur": None if chosen is None else chosen["expected_eur"],
-        "reserved_eur": str(money.held(tx.conn, tx.tenant, job.id)),
+        "reserved_eur": spelled(money.held(tx.conn, tx.tenant, job.id)),
         "created_at": moment(job.created_at),
         "ended_at": moment(job.ended_at),
         "decision": job.decision_id,

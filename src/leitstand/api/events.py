@@ -16,6 +16,7 @@ from leitstand.api.bounds import Big
 from leitstand.api.documents import Count
 from leitstand.api.parts import OperatorParts, parts_of
 from leitstand.control.transaction import Tx
+from leitstand.core.cost import spelled
 from leitstand.core.job import JOB
 from leitstand.store import attempts, events, jobs, money
 from leitstand.store.events import Event
@@ -108,6 +109,6 @@ def progress_of(tx: Tx, parts: OperatorParts, job_id: str) -> dict[str, Any] | N
             "gap": sum(c.gap for c in counts.values()),
         },
         "units_per_s": round(parts.progress.rate(live), 1),
-        "cost_eur": str(money.spent(tx.conn, tx.tenant, job_id)),
+        "cost_eur": spelled(money.spent(tx.conn, tx.tenant, job_id)),
         "media": {m: {"done": c.done, "total": c.total} for m, c in counts.items()},
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Header, Request
 from fastapi.responses import Response
@@ -14,9 +14,10 @@ from starlette.concurrency import run_in_threadpool
 
 from leitstand.api.bounds import BIG_INTEGER_MAX, Big, Code, Document, Finite, Number
 from leitstand.api.bytes import bounded, check_digest, ranged
-from leitstand.api.documents import case_document, medium_document
+from leitstand.api.documents import case_document, medium_document, reports_on
 from leitstand.api.parts import OperatorParts, bounded_limit, page, parts_of
 from leitstand.control.cases import OpenCase
+from leitstand.control.commands import Command
 from leitstand.control.media import (
     CompleteUpload,
     EraseMedia,
@@ -28,8 +29,10 @@ from leitstand.control.media import (
     OpenUpload,
     RefuseMedium,
     one,
+    receiving,
     upload_of,
 )
+from leitstand.control.transaction import Tx
 from leitstand.core import limits
 from leitstand.core.problem import Exit, Problem
 from leitstand.store import cases, media
@@ -37,6 +40,7 @@ from leitstand.store.media import Upload, part_name
 
 router = APIRouter(prefix="/api/v1")
 Parts = Annotated[OperatorParts, Depends(parts_of)]
+R = TypeVar("R")
 _SHA256 = re.compile(r"^[0-9a-f]{64}$")
 
 
@@ -139,10 +143,15 @@ def show_medium(medium: str, parts: Parts) -> dict[str, Any]:
 
 @router.delete("/media/{medium}")
 def erase_medium(medium: str, parts: Parts) -> dict[str, Any]:
-    """Destroy the key now; the objects follow, then the receipt."""
+    """Destroy the key now; the objects follow, then the receipt. `reports` are those that stay."""
     medium_id = parts.resolve("media", medium)
     parts.run(EraseMedia((medium_id,)))
-    return parts.read(lambda tx: medium_document(tx, one(tx, medium_id)))
+
+    def read(tx: Tx) -> dict[str, Any]:
+        erased = one(tx, medium_id)
+        return medium_document(tx, erased) | {"reports": reports_on(tx, erased)}
+
+    return parts.read(read)
 
 
 @router.post("/media/{medium}/identity")
@@ -204,8 +213,9 @@ async def put_part(
         if not 0 <= number < len(found.part_sha256) or found.part_sha256[number] != digest.hex():
             raise Problem("digest-differs", Exit.USAGE)
         if found.object_id is None:
-            parts.blobs.put(part_name(upload, number), [body])
-            parts.run(NotePart(upload, number))
+            name = part_name(upload, number)
+            parts.blobs.put(name, [body])
+            _named(parts, NotePart(upload, number), name)
 
     await run_in_threadpool(store)
     return Response(status_code=204)
@@ -219,13 +229,14 @@ def complete_upload(upload: str, parts: Parts) -> dict[str, Any]:
         return {"object_id": found.object_id}
     if found.missing():
         raise Problem("upload-incomplete", Exit.FAILED, missing=len(found.missing()))
+    parts.read(lambda tx: receiving(tx, found.medium_id))
     object_id = parts.door.ids.new("object", parts.clock.now())
     whole = hashlib.sha256()
     parts.blobs.put(object_id, _joined(parts, found, whole))
     if whole.hexdigest() != found.sha256:
         parts.blobs.delete([object_id])
         raise Problem("digest-differs", Exit.USAGE)
-    kept = parts.run(CompleteUpload(upload, object_id))
+    kept = _named(parts, CompleteUpload(upload, object_id), object_id)
     surplus = found.part_names()
     if kept != object_id:
         surplus.append(object_id)
@@ -242,6 +253,17 @@ def get_object(
     if size is None or not object_id.startswith("object_"):
         raise Problem("unknown-object", Exit.USAGE, object=object_id)
     return ranged(range, size, lambda start, end: parts.blobs.get(object_id, start, end))
+
+
+def _named(parts: OperatorParts, command: Command[R], blob: str) -> R:
+    """Run what makes a row name a blob that was just stored. Where that is refused, as for a medium
+    that is being erased, no row ever will, and the blob goes again."""
+    try:
+        return parts.run(command)
+    except Problem as problem:
+        if problem.exit is Exit.USAGE:
+            parts.blobs.delete([blob])
+        raise
 
 
 def _joined(parts: OperatorParts, upload: Upload, whole: Any) -> Iterator[bytes]:

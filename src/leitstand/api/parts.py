@@ -39,6 +39,7 @@ class OperatorParts:
     installation: str
     segments_per_task: int
     embedded: bool
+    kept_here: bool
     version: str
     actor: Actor
 

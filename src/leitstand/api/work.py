@@ -25,7 +25,9 @@ from leitstand.control.jobs import CancelJob, HoldJob, ReadReport, ResumeJob, St
 from leitstand.control.plan import Wish
 from leitstand.control.question import plain
 from leitstand.core import limits
+from leitstand.core.cost import spelled
 from leitstand.core.job import Job
+from leitstand.core.ledger import read_leaf
 from leitstand.core.outlook import work_seconds
 from leitstand.core.placement import Requirements, first_fault
 from leitstand.core.problem import Exit, Problem
@@ -63,8 +65,13 @@ class CancelBody(BaseModel):
 
 @router.get("/health")
 def health(parts: Parts) -> dict[str, Any]:
-    """That somebody answers, and who."""
-    return {"version": parts.version, "protocol": 1, "embedded": parts.embedded}
+    """That somebody answers, and who; whether database and blobs lie on its own disk."""
+    return {
+        "version": parts.version,
+        "protocol": 1,
+        "embedded": parts.embedded,
+        "kept_here": parts.kept_here,
+    }
 
 
 @router.post("/plans")
@@ -84,13 +91,20 @@ def make_plan(body: PlanBody, parts: Parts) -> dict[str, Any]:
 
 @router.get("/decisions/{decision}")
 def show_decision(decision: str, parts: Parts) -> dict[str, Any]:
-    """A decision as it was made, and whether the same facts give the same choice again."""
+    """A decision as it was made, the job that it started, and whether the same facts give the same
+    choice again."""
     decision_id = parts.resolve("decisions", decision)
-    found = parts.read(lambda tx: jobs.decision(tx.conn, tx.tenant, decision_id))
+    found, job = parts.read(
+        lambda tx: (
+            jobs.decision(tx.conn, tx.tenant, decision_id),
+            jobs.by_decision(tx.conn, tx.tenant, decision_id),
+        )
+    )
     if found is None:
         raise Problem("unknown-decision", Exit.USAGE, decision=decision)
     inputs = {key: value for key, value in found.inputs.items() if key != "market"}
-    more = {"inputs": inputs, "reasons": found.reasons, "replayed": replayed(found)}
+    started = {"id": job.id, "state": job.state} if job is not None else None
+    more = {"inputs": inputs, "reasons": found.reasons, "replayed": replayed(found), "job": started}
     return document(found) | more
 
 
@@ -219,13 +233,16 @@ def get_report(job: str, name: str, parts: Parts) -> Response:
 
 @router.get("/instances")
 def list_instances(
-    parts: Parts, after: str | None = None, limit: int = limits.PAGE_DEFAULT
+    parts: Parts,
+    after: str | None = None,
+    limit: int = limits.PAGE_DEFAULT,
+    gone: bool = True,
 ) -> dict[str, Any]:
-    """Instances, newest first."""
+    """Instances, newest first; `gone=false` leaves out those that have ended."""
     most = bounded_limit(limit)
     return parts.read(
         lambda tx: page(
-            instances.page(tx.conn, tx.tenant, after, most + 1),
+            instances.page(tx.conn, tx.tenant, after, most + 1, gone=gone),
             most,
             lambda instance: instance_document(instance, tx),
             "leitstand.instances/1",
@@ -261,9 +278,9 @@ def costs(parts: Parts) -> dict[str, Any]:
         sums = money.totals(tx.conn, tx.tenant, None, month)
         return {
             "schema": "leitstand.costs/1",
-            "month_eur": str(sums.month_spent),
-            "total_eur": str(sums.spent),
-            "reserved_eur": str(sums.held),
+            "month_eur": spelled(sums.month_spent),
+            "total_eur": spelled(sums.spent),
+            "reserved_eur": spelled(sums.held),
             "budgets": dict(parts.planner.rules.budgets),
         }
 
@@ -288,11 +305,12 @@ def ledger_head(parts: Parts) -> dict[str, Any]:
 def ledger_entries(
     parts: Parts, after: int | None = None, limit: int = limits.PAGE_DEFAULT
 ) -> dict[str, Any]:
-    """Entries, newest first; `after` is a position."""
+    """Entries, newest first; `after` is a position. Of one that cannot be read, only what was kept
+    beside it."""
     most = bounded_limit(limit)
     found = parts.read(lambda tx: ledger.page(tx.conn, after, most + 1))
     items = [
-        {"position": entry.position, "leaf_hash": entry.leaf_hash.hex()} | json.loads(entry.leaf)
+        _leaf(entry) | {"position": entry.position, "leaf_hash": entry.leaf_hash.hex()}
         for entry in found[:most]
     ]
     following = items[-1]["position"] if len(found) > most else None
@@ -304,6 +322,13 @@ def ledger_verify(parts: Parts) -> dict[str, Any]:
     """Recompute the tree, check every head and that rows and entries agree."""
     verdict = parts.read(lambda tx: verify(tx.conn, parts.verifier))
     return {"schema": "leitstand.verdict/1", "verified": not verdict.faults} | asdict(verdict)
+
+
+def _leaf(entry: ledger.Entry) -> dict[str, Any]:
+    try:
+        return read_leaf(entry.leaf)
+    except ValueError:
+        return {}
 
 
 def _shown(parts: OperatorParts, command: Command[Job]) -> dict[str, Any]:

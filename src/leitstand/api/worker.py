@@ -36,7 +36,7 @@ from leitstand.core.access import Actor
 from leitstand.core.problem import Exit, Problem
 from leitstand.ports import Authority, Blobs, BootFiles, Clock, ModelShelf
 from leitstand.security.ca import RequestRefused
-from leitstand.store import attempts, instances, jobs, media
+from leitstand.store import media
 
 PROTOCOL = "1"
 _SHA256 = re.compile(r"^[0-9a-f]{64}$")
@@ -198,19 +198,6 @@ def _membership(app: FastAPI, parts: WorkerParts) -> None:
         }
 
 
-def _claimable(parts: WorkerParts, instance_id: str, holding: list[str]) -> tuple[bool, bool]:
-    """Whether a claim may find something, and whether the instance drains."""
-
-    def read(conn: Any) -> tuple[bool, bool]:
-        found, now = instances.by_id(conn, instance_id), parts.clock.now()
-        if found is None or found.state != "ready":
-            return False, True
-        lost = attempts.unbegun(conn, instance_id, holding, now)
-        return bool(lost) or jobs.any_queued(conn, instance_id, now), False
-
-    return parts.door.database.read(read)
-
-
 def _work(app: FastAPI, parts: WorkerParts) -> None:
     door, clock = parts.door, parts.clock
 
@@ -226,9 +213,11 @@ def _work(app: FastAPI, parts: WorkerParts) -> None:
         )
         while True:
             seen = parts.wakeups.seen()
-            ready, drain = await run_in_threadpool(_claimable, parts, instance, body.holding)
+            grants, drain = await run_in_threadpool(
+                door.database.read, lambda conn: command.look(door.look(clock.now(), conn))
+            )
             leases: list[dict[str, Any]] = []
-            if ready:
+            if grants:
                 actor = Actor("instance", instance)
                 leases = await run_in_threadpool(door.run, command, actor, clock.now())
             left = ends - clock.monotonic()

@@ -19,6 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command; its exit code. A traceback only with `LEITSTAND_DEBUG=1`."""
+    _open_what_is_closed()
     from leitstand.cli import early
 
     early.begin(arguments)
@@ -67,6 +68,14 @@ def _interrupted(choice: Choice) -> int:
     output = Output(choice)
     output.note(output.say("cli-interrupted"))
     return Exit.INTERRUPTED
+
+
+def _open_what_is_closed() -> None:
+    """A stream that whoever called us closed (`>&-`) leads nowhere, as for git. Left closed, its
+    number would be that of the next file opened here, and that would be written into."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
 
 
 def _silence_stdout() -> None:

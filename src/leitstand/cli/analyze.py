@@ -49,9 +49,11 @@ class Asked:
         max_cost: str | None,
         by: str | None,
     ) -> Asked:
-        """Raises Problem: bad-class, unknown-profile, bad-amount, bad-time."""
+        """Raises Problem: unknown-profile, case-unnamed, bad-class, bad-amount, bad-time, time-past."""
         now = datetime.now().astimezone()
         known_profile(profile)
+        if not case.strip():
+            raise Problem("case-unnamed", Exit.USAGE)
         return cls(
             case=case,
             data_class=None if data_class is None else values.data_class("--class", data_class),
@@ -200,7 +202,9 @@ class Analysis:
         self._take = take
         self._out = out
         self._yes = yes
-        self._local = bool(self._client.get("/health").get("embedded"))
+        health = self._client.get("/health")
+        self._local = bool(health.get("embedded"))
+        self._kept_here = self._local and bool(health.get("kept_here"))
         self._decided: str | None = None
 
     def run(self, paths: tuple[str, ...]) -> int:
@@ -293,7 +297,7 @@ class Analysis:
     def _head(self, media: list[Sent], decision: Mapping[str, Any], uploads: Uploads) -> None:
         output = self._output
         what = batch.described(output, media)
-        if self._local and not plans.flows(decision):
+        if self._kept_here and plans.stays(decision):
             output.line(output.say("cli-batch-here", case=self._wish.case, what=what))
         else:
             stored = output.texts.size(sum(medium.stored_bytes for medium in media))
@@ -303,7 +307,7 @@ class Analysis:
 
     def _agree(self, decision: Mapping[str, Any]) -> None:
         """One question where money flows; none where it does not. Raises Problem("declined")."""
-        agree(self._output, decision, self._wish.case, self._local, self._yes)
+        agree(self._output, decision, self._wish.case, self._local, self._yes, "--max-cost")
 
     def _give_up(self, uploads: Uploads, error: BaseException) -> int:
         """Take back what was sent; the exit code of Ctrl-C. Raises any other `error` again."""
@@ -315,8 +319,16 @@ class Analysis:
         return Exit.INTERRUPTED
 
 
-def agree(output: Output, decision: Mapping[str, Any], case: str, here: bool, yes: bool) -> None:
-    """Show what was chosen; where money flows, ask. Raises Problem: declined, not-asked."""
+def agree(
+    output: Output,
+    decision: Mapping[str, Any],
+    case: str,
+    here: bool,
+    yes: bool,
+    bound: str | None = None,
+) -> None:
+    """Show what was chosen; where money flows, ask. `bound` is the option that could still limit
+    the cost. Raises Problem: declined, not-asked."""
     offer = plans.offer_of(decision["chosen"])
     text = plans.sentence(output, decision, here and offer.get("tier") == "L")
     output.step("✓", output.say("cli-head-step-plan"), text)
@@ -332,7 +344,7 @@ def agree(output: Output, decision: Mapping[str, Any], case: str, here: bool, ye
     while not yes:
         from leitstand.cli.wanted import is_yes
 
-        answer = output.ask(output.say("cli-rent-ask"))
+        answer = output.ask(output.say("cli-rent-ask"), bound)
         if answer == "?":
             plans.why_not(output, decision)
             verdicts.behind(output, decision)
@@ -345,6 +357,14 @@ def agree(output: Output, decision: Mapping[str, Any], case: str, here: bool, ye
 def _start_plan(decision_id: str, out: str | None, yes: bool, options: Options) -> int:
     with session(options) as here:
         decision = here.client.get(f"/decisions/{decision_id}")
+        if job := decision.get("job"):
+            raise Problem(
+                "plan-started",
+                Exit.USAGE,
+                plan=plans.id_of(decision),
+                job=short(job["id"]),
+                state=str(job["state"]),
+            )
         plans.check(decision)
         local = bool(here.client.get("/health").get("embedded"))
         agree(

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from leitstand.cli import values
 from leitstand.cli.app import group
 from leitstand.cli.options import DEFAULT, Options, session
 from leitstand.cli.plans import clock, moment
@@ -40,6 +41,7 @@ def show(
     limit
         At most so many.
     """
+    values.count("--limit", limit)
     with session(options) as here:
         output = here.output
         answer = here.client.get("/ledger/entries", after=before, limit=limit)
@@ -51,7 +53,12 @@ def show(
                 Column("entry", lambda e: str(_number(e)), _number, right=True),
                 Column("time", lambda e: clock(output, _at(e)), _at),
                 Column("actor", _text("actor"), _text("actor"), name=True, drop=2),
-                Column("act", _text("type"), _text("type"), name=True),
+                Column(
+                    "act",
+                    lambda e: str(e.get("type") or output.say("cli-entry-unreadable")),
+                    _text("type"),
+                    name=True,
+                ),
                 Column("subject", lambda e: short(e.get("subject")), _text("subject")),
                 Column("change", _change, _change, name=True, drop=1),
             ],
@@ -95,15 +102,20 @@ def verify(*, options: Options = DEFAULT) -> int:
         output = here.output
         found = here.client.get("/ledger/verify")
         output.document("verdict", {key: found[key] for key in found if key != "schema"})
-        faults = [str(fault) for fault in found.get("faults") or ()]
+        faults = list(found.get("faults") or ())
         good = bool(found.get("verified")) and not faults
         if good:
             _good(output, found, time.monotonic() - began)
         for fault in faults:
-            output.line(("×", "red"), f" {plain(fault)}")
+            output.line(("×", "red"), f" {_fault(output, fault)}")
         if not good:
             output.line(output.say("cli-ledger-broken"))
     return Exit.DONE if good else Exit.FAILED
+
+
+def _fault(output: Output, fault: Mapping[str, Any]) -> str:
+    id, place = f"cli-fault-{fault['code']}", plain(str(fault["place"]))
+    return output.say(id, place=place) if output.texts.knows(id) else f"{fault['code']} {place}"
 
 
 def _count(output: Output, noun: str, count: int) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from leitstand.cli import early
-from leitstand.cli.files import gather
+from leitstand.cli.files import Given, gather
 from leitstand.cli.options import Session
 from leitstand.config import MediaSettings
 from leitstand.core import limits
@@ -23,6 +24,12 @@ _ORDER = (Exit.REFUSED, Exit.NO_CAPACITY, Exit.UNREACHABLE, Exit.USAGE, Exit.FAI
 _LIBRARIES = ("av", "magika", "numpy", "PIL", "cv2")
 _NOT_MEANT = frozenset({"not-media", "archive"})
 """What a file found in a folder, not typed, is simply left out for."""
+_MEDIA_NAMES = re.compile(
+    r"\.(3gp|aac|aif[cf]?|amr|asf|au|avif?|bmp|caf|e?ac3|flac|flv|gif|hei[cf]|ivf|jpe?g|m2ts|m2v|m4[av]"
+    r"|mk[av]|mov|mp[34]|mpe?g|mts|mxf|og[agv]|opus|png|tiff?|ts|tta|vob|w64|wav|web[mp]|wm[av]|wv)$",
+    re.IGNORECASE,
+)
+"""How names of media end. An empty file has nothing else to tell what it was meant to be."""
 
 
 @dataclass(slots=True)
@@ -95,7 +102,7 @@ def send(session: Session, paths: Sequence[str], uploads: Uploads) -> Batch:
         except Problem as problem:
             if problem.exit is Exit.UNREACHABLE or problem.code == "sandbox-lacks":
                 raise
-            if problem.code in _NOT_MEANT and not given.named:
+            if _foreign(given, problem):
                 left_out += 1
                 batch.total -= 1
                 output.detail(output.texts.problem(problem.code, problem.params).what)
@@ -136,6 +143,16 @@ def described(output: Output, media: Sequence[Sent]) -> str:
 def _fail(output: Output, batch: Batch, name: str, problem: Problem) -> None:
     batch.failed.append((name, problem))
     output.problem(problem)
+
+
+def _foreign(given: Given, problem: Problem) -> bool:
+    """Whether a file only lies in the same folder. An empty one whose name is that of a medium was
+    meant, and its content is lost."""
+    if given.named:
+        return False
+    if problem.code == "empty-file":
+        return not _MEDIA_NAMES.search(given.name)
+    return problem.code in _NOT_MEANT
 
 
 def _not_empty(batch: Batch, paths: Sequence[str]) -> Batch:

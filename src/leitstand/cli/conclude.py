@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from leitstand.cli import reports
@@ -17,7 +18,7 @@ from leitstand.cli.follow import (
 )
 from leitstand.cli.options import Session
 from leitstand.core.problem import Exit, Problem
-from leitstand.core.report import headline
+from leitstand.core.report import headline, readable_share
 from leitstand.output import Output, cut, pad, short
 
 NAMES_MAX = 5
@@ -35,20 +36,21 @@ def conclude(session: Session, ending: Ending, out: str | None, found: Batch | N
     return _failed(session, ending)
 
 
-def _named(ending: Ending) -> list[Mapping[str, Any]]:
+def _named(output: Output, ending: Ending) -> list[Mapping[str, Any]]:
     """The media of the job, with the names they had before they were erased."""
+    erased = output.say("cli-name-erased")
     return [
-        {**medium, "name": medium.get("name") or ending.names.get(str(medium["id"]))}
+        {**medium, "name": medium.get("name") or ending.names.get(str(medium["id"]), erased)}
         for medium in ending.job.get("media") or ()
     ]
 
 
 def _done(session: Session, ending: Ending, out: str | None, found: Batch) -> int:
     output, job = session.output, ending.job
-    media = _named(ending)
+    media = _named(output, ending)
     failed = [medium for medium in media if medium.get("state") == "failed"]
-    report = reports.fetch(session.client, str(job["id"]), reports.folder_of(out, str(job["id"])))
-    document = json.loads(report.with_suffix(".json").read_text("utf-8"))
+    report = reports.fetch(session.client, str(job["id"]))
+    document = json.loads(report["report.json"])
     found_in = _headlines(session, document)
     in_part = {m["id"] for m in document["media"] if m["state"] == "partial"}
     partial = [medium for medium in media if medium["id"] in in_part]
@@ -60,9 +62,9 @@ def _done(session: Session, ending: Ending, out: str | None, found: Batch) -> in
             output.problem(_in_part(session, medium, document))
         mark = ("!", "yellow") if medium in partial else ("✓", "green")
         text = found_in.get(str(medium["id"]), "")
-        output.line(mark, f" {pad(cut(str(medium.get('name')), 40), 13)} {text}")
+        output.line(mark, f" {pad(cut(str(medium['name']), 40), 13)} {text}")
     _released(session, ending)
-    lost = [str(m.get("name")) for m in failed] + [name for name, _ in found.failed]
+    lost = [str(medium["name"]) for medium in failed] + [name for name, _ in found.failed]
     done, total = len(media) - len(failed), len(media) + len(found.failed)
     gaps = len(document["gaps"])
     seconds = ending.seconds
@@ -79,23 +81,38 @@ def _done(session: Session, ending: Ending, out: str | None, found: Batch) -> in
     if lost:
         output.line(output.say("cli-some-failed", count=len(lost), names=_names(lost), done=done))
     if partial:
-        names = _names([str(medium.get("name")) for medium in partial])
+        names = _names([str(medium["name"]) for medium in partial])
         output.line(output.say("cli-some-partial", count=len(partial), names=names))
-    output.commands(
-        (output.say("cli-report"), str(report)),
-        (output.say("cli-next"), _next(job)),
-    )
+    folder = _kept(output, report, str(job["id"]), out)
+    if folder is not None:
+        output.commands(
+            (output.say("cli-report"), str(folder / "report.html")),
+            (output.say("cli-next"), _next(job)),
+        )
     output.event(
         "done",
         job=job["id"],
-        report=str(report.with_suffix(".json")),
+        report=None if folder is None else str(folder / "report.json"),
         media={"done": done, "failed": len(lost)},
         gaps=gaps,
         cost_eur=job.get("cost_eur"),
         seconds=round(seconds, 1),
         receipts=list(job.get("receipts") or ()),
     )
-    return Exit.FAILED if lost or partial else Exit.DONE
+    return Exit.FAILED if lost or partial or folder is None else Exit.DONE
+
+
+def _kept(output: Output, report: reports.Report, job: str, out: str | None) -> Path | None:
+    """The folder that the report was written into; None where it could not be, which is said: the
+    control plane still has it."""
+    try:
+        return reports.keep(report, reports.folder_of(out, job))
+    except Problem as problem:
+        where, detail = problem.params["path"], problem.params["detail"]
+        output.problem(
+            Problem("report-unwritten", Exit.FAILED, job=short(job), path=where, detail=detail)
+        )
+        return None
 
 
 def _in_part(session: Session, medium: Mapping[str, Any], document: Mapping[str, Any]) -> Problem:
@@ -103,6 +120,9 @@ def _in_part(session: Session, medium: Mapping[str, Any], document: Mapping[str,
     texts = session.output.texts
     gaps = [gap for gap in document["gaps"] if gap["media"] == medium["id"]]
     name = str(medium.get("name"))
+    seen = next(found for found in document["media"] if found["id"] == medium["id"])
+    if seen.get("kind") == "image":
+        return Problem("picture-in-part", name=name, share=readable_share(seen["technical"], texts))
     if {gap["reason"] for gap in gaps} == {"truncated"}:
         read, whole = min(gap["from_s"] for gap in gaps), max(gap["to_s"] for gap in gaps)
         return Problem(
@@ -147,7 +167,7 @@ def _held(session: Session, ending: Ending) -> int:
         (output.say("cli-drop-it"), f"leitstand jobs cancel {name}"),
     )
     output.event("done", job=job["id"], state="held", report=None, segments=segments, reason=reason)
-    return Exit.INTERRUPTED if ending.presses else Exit.FAILED
+    return Exit.INTERRUPTED if reason is None or ending.presses else Exit.FAILED
 
 
 def _cancelled(session: Session, ending: Ending) -> int:
@@ -161,13 +181,13 @@ def _cancelled(session: Session, ending: Ending) -> int:
         _released(session, ending)
         output.line(output.say("cli-cancelled", job=short(job["id"])))
     output.event("done", job=job["id"], state="cancelled", report=None, left=sorted(left))
-    return Exit.INTERRUPTED if ending.presses else Exit.FAILED
+    return Exit.INTERRUPTED
 
 
 def _failed(session: Session, ending: Ending) -> int:
     output, job = session.output, ending.job
     reason = job.get("reason") or {}
-    for medium in _named(ending):
+    for medium in _named(output, ending):
         if (medium.get("reason") or {}).get("code") not in (None, reason.get("code")):
             output.problem(problem_of_medium(medium))
     _released(session, ending)

@@ -124,7 +124,7 @@ class Watch:
         if now is None or now.total <= now.done:
             self._output.note(self._output.say("cli-holding"))
             return
-        name = self._names.get(self._current or "", "")
+        name = self._name(self._current or "")
         self._output.note(self._output.say("cli-holding-at", segment=now.done + 1, name=name))
 
     # --- the stream ------------------------------------------------------------------------------
@@ -184,6 +184,9 @@ class Watch:
             if medium.get("name"):
                 self._names[str(medium["id"])] = str(medium["name"])
 
+    def _name(self, medium: str) -> str:
+        return self._names.get(medium) or self._output.say("cli-name-erased")
+
     def _refresh(self) -> None:
         self._job = self._client.get(f"/jobs/{self._id}")
         self._note_names(self._job)
@@ -223,8 +226,7 @@ class Watch:
         reason = data.get("reason") or {}
         if reason.get("code"):
             medium = str(data.get("medium"))
-            name = self._names.get(medium) or short(medium)
-            params = {**(reason.get("params") or {}), "name": name}
+            params = {**(reason.get("params") or {}), "name": self._name(medium)}
             told = self._output.texts.problem(str(reason["code"]), params)
             self._output.detail(f"{data.get('pipeline')}, {data.get('state')}: {told.what}")
 
@@ -288,7 +290,7 @@ class Watch:
         if len(self._media) <= 3 and self._current in self._media:
             seen = self._media[self._current]
             if seen.total:
-                return self._names.get(self._current) or short(self._current), seen
+                return self._name(self._current or ""), seen
         files = self._output.say("cli-files", count=len(self._media) or 1)
         return files, self._all
 
@@ -380,8 +382,7 @@ def instances_of(client: Client, job: Mapping[str, Any]) -> dict[str, str]:
 def problem_of_medium(medium: Mapping[str, Any]) -> Problem:
     """Why a medium failed, as the error its file would have given."""
     reason = medium.get("reason") or {}
-    name = medium.get("name") or short(medium.get("id"))
-    params = {**(reason.get("params") or {}), "name": name}
+    params = {**(reason.get("params") or {}), "name": str(medium["name"])}
     exit = Exit.USAGE if reason.get("exit") == Exit.USAGE else Exit.FAILED
     return Problem(str(reason.get("code") or "medium-failed"), exit, **params)
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from leitstand.cli import values
 from leitstand.cli.app import group
 from leitstand.cli.options import DEFAULT, Options, session
 from leitstand.cli.plans import clock, euros, machine, where
@@ -16,7 +17,6 @@ from leitstand.output import Output, full, short
 
 app = group("instances", "List instances; show or drain one.", "leitstand instances --all")
 
-_GONE = "terminated"
 _STYLES = {"terminating": "yellow", "paused": "yellow"}
 
 
@@ -36,11 +36,10 @@ def list_instances(
     limit
         At most so many, newest first.
     """
+    values.count("--limit", limit)
     with session(options) as here:
         output = here.output
-        items = list(here.client.pages("/instances", limit))
-        if not all_:
-            items = [item for item in items if item["state"] != _GONE]
+        items = list(here.client.pages("/instances", limit, gone=None if all_ else "false"))
         output.listing("instances", items)
         show_table(output, items)
         if output.terminal and not items:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from leitstand.cli import reports
+from leitstand.cli import reports, values
 from leitstand.cli.app import group
 from leitstand.cli.options import DEFAULT, Options, Session, session
 from leitstand.cli.plans import clock, euros
@@ -44,6 +44,7 @@ def list_jobs(
     limit
         At most so many, newest first.
     """
+    values.count("--limit", limit)
     with session(options) as here:
         items = list(here.client.pages("/jobs", limit))
         here.output.listing("jobs", items)
@@ -158,7 +159,7 @@ def _show(here: Session, job: Mapping[str, Any]) -> None:
     output = here.output
     counted = job.get("segments") or {}
     done, total = int(counted.get("done") or 0), int(counted.get("total") or 0)
-    name = plain(str(job.get("name") or short(job["id"])))
+    name = plain(named(output, job))
     output.line(
         output.say(
             "cli-job-is",
@@ -187,6 +188,7 @@ def _show(here: Session, job: Mapping[str, Any]) -> None:
             ],
             media,
         )
+        show_reasons(output, media)
     instances = [one for one in job.get("instances") or () if isinstance(one, Mapping)]
     if instances:
         from leitstand.cli.instances import show_table
@@ -207,13 +209,18 @@ def kind(output: Output, medium: Mapping[str, Any]) -> str:
 
 
 def medium_state(output: Output, medium: Mapping[str, Any]) -> str:
-    """The state of a medium in words, with the reason where it failed."""
+    """The state of a medium in words."""
     word = str(medium.get("state") or "unknown")
-    shown = output.say(f"cli-medium-{word}") if output.texts.knows(f"cli-medium-{word}") else word
-    reason = medium.get("reason") or {}
-    if reason.get("code"):
-        return f"{shown}: {reason['code']}"
-    return shown
+    return output.say(f"cli-medium-{word}") if output.texts.knows(f"cli-medium-{word}") else word
+
+
+def show_reasons(output: Output, media: Iterable[Mapping[str, Any]]) -> None:
+    """One line for each medium that failed: why."""
+    for medium in media:
+        reason = medium.get("reason") or {}
+        if reason.get("code"):
+            params = {**(reason.get("params") or {}), "name": plain(named(output, medium))}
+            output.line(output.texts.problem(str(reason["code"]), params).what)
 
 
 def _hint(output: Output, job: Mapping[str, Any]) -> None:
@@ -309,7 +316,8 @@ def report(job: str, /, *, out: str | None = None, options: Options = DEFAULT) -
             raise Problem(
                 "no-report", Exit.FAILED, job=short(found["id"]), state=str(found["state"])
             )
-        path = reports.fetch(here.client, found["id"], reports.folder_of(out, found["id"]))
+        folder = reports.folder_of(out, found["id"])
+        path = reports.keep(reports.fetch(here.client, found["id"]), folder) / "report.html"
         here.output.document("fetched", {"job": found["id"], "report": str(path)})
         here.output.commands((here.output.say("cli-report"), str(path)))
     return Exit.DONE

@@ -10,9 +10,9 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from leitstand.cli import reports
+from leitstand.cli import reports, values
 from leitstand.cli.app import group
-from leitstand.cli.jobs import kind, medium_state, named
+from leitstand.cli.jobs import kind, medium_state, named, show_reasons
 from leitstand.cli.options import DEFAULT, Options, session
 from leitstand.cli.plans import clock
 from leitstand.cli.tables import Column, table
@@ -40,12 +40,15 @@ def list_media(
     limit
         At most so many.
     """
+    values.count("--limit", limit)
     with session(options) as here:
         items = list(here.client.pages("/media", limit))
         here.output.listing("media", items)
         _table(here.output, items)
-        if not items and here.output.terminal:
-            here.output.line(here.output.say("cli-no-media"))
+        if here.output.terminal:
+            show_reasons(here.output, items)
+            if not items:
+                here.output.line(here.output.say("cli-no-media"))
     return Exit.DONE
 
 
@@ -133,7 +136,9 @@ def _facts(medium: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 @app.command
 def erase(medium: str, /, *, yes: bool = False, options: Options = DEFAULT) -> int:
-    """Destroy the key of a medium, so that nothing here opens it again.
+    """Destroy the key of a medium, so that nothing here opens its files again.
+
+    Reports about it stay for their term, and are named.
 
     Example: leitstand media erase m-4c1e
 
@@ -149,13 +154,16 @@ def erase(medium: str, /, *, yes: bool = False, options: Options = DEFAULT) -> i
         if not yes:
             from leitstand.cli.wanted import is_yes
 
-            shown = plain(str(found.get("name") or name))
+            shown = plain(named(output, found))
             if not is_yes(output, output.ask(output.say("cli-erase-ask", medium=name, name=shown))):
                 raise Problem("not-erased", Exit.USAGE, medium=name)
         done = here.client.delete(f"/media/{found['id']}")
-        told = {"medium": found["id"], "older_copies_open": done.get("older_copies_open")}
-        output.document("erased", told)
+        told = {key: done.get(key) for key in ("older_copies_open", "reports")}
+        output.document("erased", {"medium": found["id"], **told})
         output.line(output.say("cli-erased", medium=name))
+        for report in done.get("reports") or ():
+            until = clock(output, report["until"]) if report["until"] else "held"
+            output.line(output.say("cli-report-stays", job=short(report["job"]), until=until))
         output.commands((output.say("cli-next"), "leitstand audit show"))
     return Exit.DONE
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from leitstand.cli.app import group
@@ -124,14 +125,17 @@ def verify(*names: str, options: Options = DEFAULT) -> int:
     Parameters
     ----------
     names
-        Models as `leitstand models list` names them; without, all that are here.
+        Models as `leitstand models list` names them; without, all that are here, and those of
+        which a file was set aside.
     """
     from leitstand.folders import Folders
     from leitstand.models import pull as pulling
 
     output = options.output()
     cache, catalogue = ModelCache(Folders.find().models), Catalogue.load()
-    wanted = names or tuple(entry.name for entry in catalogue.entries if entry.complete(cache))
+    wanted = names or tuple(
+        entry.name for entry in catalogue.entries if entry.complete(cache) or _changed(entry, cache)
+    )
     if not wanted:
         raise Problem("no-models", Exit.FAILED)
     items = []
@@ -142,8 +146,18 @@ def verify(*names: str, options: Options = DEFAULT) -> int:
         text = output.say(f"cli-verify-{verdict.state}", files=files)
         output.step(mark, verdict.name, text)
     output.listing("verified", items)
+    for name in wanted:
+        for file, path in _changed(catalogue.get(name), cache):
+            output.warn(output.say("cli-verify-changed", file=file, model=name, path=str(path)))
     bad = [item for item in items if item["state"] != "ok"]
     output.line(output.say("cli-verified", good=len(items) - len(bad), bad=len(bad)))
     if bad:
         output.commands((output.say("cli-next"), "leitstand models pull"))
     return Exit.FAILED if bad else Exit.DONE
+
+
+def _changed(entry: Entry, cache: ModelCache) -> list[tuple[str, Path]]:
+    """Files of a model that were set aside: their names, and where they are."""
+    return [
+        (file.name, path) for file in entry.version.files for path in cache.changed(file.sha256)
+    ]

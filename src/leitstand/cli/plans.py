@@ -64,6 +64,12 @@ def flows(decision: Decision) -> bool:
     return Decimal(worst or 0) > 0
 
 
+def stays(decision: Decision) -> bool:
+    """Whether this would be done by the computer that the control plane runs on, for nothing."""
+    chosen = decision.get("chosen")
+    return not flows(decision) and (not chosen or offer_of(chosen).get("tier") == "L")
+
+
 def check(decision: Decision) -> None:
     """Raises Problem `no-offer-chosen` when the decision chose none, `too-dear` where money would
     have helped, `not-reachable` where another address would."""

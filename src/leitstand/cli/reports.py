@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from leitstand.client import Client
@@ -10,6 +12,7 @@ from leitstand.core.problem import Exit, Problem
 from leitstand.output import short
 
 FILES = ("report.json", "report.html")
+Report = Mapping[str, bytes]
 
 
 def folder_of(out: str | None, job: str) -> Path:
@@ -23,30 +26,39 @@ def check_out(out: str | None) -> None:
         _make(Path(out))
 
 
-def fetch(client: Client, job: str, folder: Path) -> Path:
-    """Write the report's files into `folder`; the path of `report.html`.
+def fetch(client: Client, job: str) -> Report:
+    """The report's files by name."""
+    return {name: client.text(f"/jobs/{job}/{name}") for name in FILES}
 
-    Raises Problem: unwritable-path, disk-full. A file that stands there is replaced as a whole.
+
+def keep(report: Report, folder: Path) -> Path:
+    """Write the files of a report into `folder`, all of them or none; the folder.
+
+    Each gets its name in one step, once all are on the disk, so that nobody ever sees half of it; a
+    file that stands there is replaced. Raises Problem("unwritable-path").
     """
     _make(folder)
-    for name in FILES:
-        write(folder / name, client.text(f"/jobs/{job}/{name}"))
-    return folder / "report.html"
-
-
-def write(path: Path, data: bytes) -> None:
-    """Put `data` under a name in one step, so that nobody ever sees half of it."""
-    part = path.with_name(f".{path.name}.part")
+    parts = {folder / name: folder / f".{name}.part" for name in report}
+    path = folder
     try:
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(path)
+        for path, part in parts.items():
+            _write(part, report[path.name])
+        for path, part in parts.items():
+            part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        for part in parts.values():
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
         raise unwritable(path, error) from error
+    return folder
+
+
+def _write(part: Path, data: bytes) -> None:
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def unwritable(path: Path, error: OSError) -> Problem:

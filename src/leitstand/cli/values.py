@@ -24,7 +24,14 @@ def amount(option: str, given: str) -> Decimal:
 
 def instant(option: str, given: str, now: datetime) -> datetime:
     """`18:00` (the next one), `tomorrow 6:00`, `in 3h`, `2026-11-24T06:00`; local unless it says
-    its zone. `now` is aware and local. Raises Problem("bad-time")."""
+    its zone. `now` is aware and local. Raises Problem: bad-time, time-past."""
+    at = _instant(option, given, now)
+    if at <= now:
+        raise Problem("time-past", Exit.USAGE, option=option, given=given)
+    return at
+
+
+def _instant(option: str, given: str, now: datetime) -> datetime:
     text = given.strip()
     if found := _IN.match(text.lower()):
         try:
@@ -42,6 +49,13 @@ def instant(option: str, given: str, now: datetime) -> datetime:
     except ValueError:
         raise Problem("bad-time", Exit.USAGE, option=option, given=given) from None
     return at if at.tzinfo is not None else at.replace(tzinfo=now.tzinfo)
+
+
+def count(option: str, given: int | None) -> int | None:
+    """How many at most; None is no bound. Raises Problem("bad-count")."""
+    if given is not None and given < 1:
+        raise Problem("bad-count", Exit.USAGE, option=option, given=given)
+    return given
 
 
 def data_class(option: str, given: int) -> int:

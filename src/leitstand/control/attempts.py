@@ -22,7 +22,7 @@ from leitstand.control.media import one as medium_by_id
 from leitstand.control.reasons import open_params
 from leitstand.control.transaction import RESULT, Change, Tx
 from leitstand.core import limits
-from leitstand.core.job import ATTEMPT, BLAMES, TASK, Attempt, Job, Task, progress_due
+from leitstand.core.job import ATTEMPT, BLAMES, HELD, TASK, Attempt, Job, Task, progress_due
 from leitstand.core.problem import Exit, Problem
 from leitstand.core.profile import uses
 from leitstand.core.release import Request, first_refusal
@@ -267,13 +267,12 @@ class Finish(Command[None]):
             raise Fenced
         ended = {**over(tx), "stage_times": self.stage_seconds}
         if self.outcome == "held" and job_by_id(tx, task.job_id).state == "held":
-            reason = {"code": "held", "params": {}}
-            tx.move(ATTEMPT, "lose", [Change(attempt, {**ended, "reason": reason})])
+            tx.move(ATTEMPT, "lose", [Change(attempt, {**ended, "reason": HELD})])
             changes = {"attempts_max": task.attempts_max + 1, "reason": None}
             tx.move(TASK, "requeue", [Change(task, changes)])
         elif self.outcome == "held":
             tx.set("attempt", attempt.id, stage_times=self.stage_seconds)
-            lose(tx, [attempt], "held")
+            lose(tx, [attempt], HELD["code"])
         elif self.outcome == "done" and not missing(tx, task):
             tx.move(ATTEMPT, "finish", [Change(attempt, ended)])
             note_work(tx, instance_by_id(tx, attempt.instance_id), task, attempt)

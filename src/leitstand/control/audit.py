@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection
 
-from leitstand.core.ledger import Tree, leaf_hash
+from leitstand.core.ledger import Tree, leaf_hash, read_leaf
 from leitstand.ports import HeadVerifier
 from leitstand.store import ledger
 
 WALK_BATCH = 2_000
 Seen = tuple[str | None, int, str | None]
 """State, version and digest of a row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong and where: the number or id of an entry, the size of a head, the id of a row.
+    The words are the messages `cli-fault-<code>`."""
+
+    code: str
+    place: str
 
 
 @dataclass(slots=True)
@@ -26,7 +34,10 @@ class Verdict:
     heads: int = 0
     root: str = ""
     subjects: dict[str, int] = field(default_factory=dict)
-    faults: list[str] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+
+    def fault(self, code: str, place: object) -> None:
+        self.faults.append(Fault(code, str(place)))
 
 
 def verify(conn: Connection, verifier: HeadVerifier) -> Verdict:
@@ -38,39 +49,55 @@ def verify(conn: Connection, verifier: HeadVerifier) -> Verdict:
     last: dict[str, Seen] = {}
     for entry in ledger.walk(conn, WALK_BATCH):
         if entry.position != tree.size:
-            verdict.faults.append(f"entry {tree.size} is missing")
+            verdict.fault("entry-missing", tree.size)
             break
-        tree.append(leaf_hash(entry.leaf))
-        if leaf_hash(entry.leaf) != entry.leaf_hash:
-            verdict.faults.append(f"entry {entry.position} was changed after it was written")
-        else:
-            _follow(json.loads(entry.leaf), entry.position, last, verdict)
+        tree.append(_hash(entry))
+        if (leaf := _read(entry, entry.position, verdict)) is not None:
+            _follow(leaf, entry.position, last, verdict)
         head = heads.pop(tree.size, None)
         if head is not None and _holds(head, tree, verifier, verdict):
             signed = tree.size
-    for size in sorted(heads):
-        verdict.faults.append(f"head {size} is beyond the entries that exist")
+    for size in heads:
+        verdict.fault("head-beyond", size)
     if signed != tree.size:
         # A batch gets its positions and its head in one transaction, so no entry ever stands
         # between the newest head and the end.
-        verdict.faults.append(f"no signed head covers the entries from {signed} on")
+        verdict.fault("head-missing", signed)
     verdict.entries = tree.size
     verdict.root = tree.root().hex()
     _compare(conn, last, verdict)
     return verdict
 
 
-def _holds(head: ledger.Head, tree: Tree, verifier: HeadVerifier, verdict: Verdict) -> bool:
+def _hash(entry: ledger.Entry) -> bytes:
+    """The hash of a leaf as it lies there: a database that takes any type may hold text."""
+    leaf = entry.leaf if isinstance(entry.leaf, bytes) else str(entry.leaf).encode()
+    return leaf_hash(leaf)
+
+
+def _read(entry: ledger.Entry, name: object, verdict: Verdict) -> dict[str, Any] | None:
+    """What an entry says, where it is what was written; where not, that is a fault."""
+    if _hash(entry) != entry.leaf_hash:
+        verdict.fault("entry-changed", name)
+        return None
+    try:
+        return read_leaf(entry.leaf)
+    except ValueError:
+        verdict.fault("entry-unreadable", name)
+        return None
+
+
+def _holds(head: ledger.Signed, tree: Tree, verifier: HeadVerifier, verdict: Verdict) -> bool:
     """Whether a head was signed over exactly these entries. The tree grows from leaf to leaf, so
     heads that hold are consistent with one another."""
     verdict.heads += 1
     try:
         size, root = verifier.verify(head.note)
-    except ValueError:
-        verdict.faults.append(f"the signature of head {head.size} does not hold")
+    except (TypeError, ValueError):
+        verdict.fault("head-signature", head.size)
         return False
     if size != tree.size or root != tree.root() or head.root != root.hex():
-        verdict.faults.append(f"head {head.size} was signed over other entries")
+        verdict.fault("head-differs", head.size)
         return False
     return True
 
@@ -80,26 +107,24 @@ def _follow(leaf: dict[str, Any], position: int, last: dict[str, Seen], verdict:
     state, version, _ = last.get(subject, _UNBORN)
     acted = leaf["before"] == leaf["after"] and leaf["version"] == version
     if leaf["before"] != state or (leaf["version"] != version + 1 and not acted):
-        verdict.faults.append(f"entry {position} does not follow the entries about its subject")
+        verdict.fault("entry-astray", position)
     last[subject] = _seen(leaf)
 
 
 def _compare(conn: Connection, last: dict[str, Seen], verdict: Verdict) -> None:
     """Rows and entries one to one; changes that wait for their position are read as well."""
     for entry in ledger.unsequenced(conn, None):
-        leaf = json.loads(entry.leaf)
-        if leaf_hash(entry.leaf) != entry.leaf_hash:
-            verdict.faults.append(f"entry {entry.id} was changed after it was written")
-        if leaf["version"] >= last.get(leaf["subject"], _UNBORN)[1]:
+        leaf = _read(entry, entry.id, verdict)
+        if leaf is not None and leaf["version"] >= last.get(leaf["subject"], _UNBORN)[1]:
             last[leaf["subject"]] = _seen(leaf)
     states = ledger.states(conn)
     for row_id in sorted(set(last) - set(states)):
-        verdict.faults.append(f"{row_id.split('_', 1)[0]} {row_id} is gone without an entry")
+        verdict.fault("row-gone", row_id)
     for row_id, (state, version, digest) in states.items():
         noun = row_id.split("_", 1)[0]
         verdict.subjects[noun] = verdict.subjects.get(noun, 0) + 1
         if last.get(row_id) != (state, version, digest):
-            verdict.faults.append(f"{noun} {row_id} changed without an entry")
+            verdict.fault("row-changed", row_id)
 
 
 _UNBORN: Seen = (None, 0, None)

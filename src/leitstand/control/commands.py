@@ -114,8 +114,18 @@ class Door:
 
     def look(self, now: datetime, conn: Connection) -> Tx:
         """A view for reading sealed values on a read connection; it is never flushed."""
-        reader = Actor("system", "reader")
-        return Tx(conn, now, reader, self.tenant, self.ids, self.vault, writes=False)
+        reader, jumped = Actor("system", "reader"), self.clock_jumped_back()
+        return Tx(
+            conn,
+            now,
+            reader,
+            self.tenant,
+            self.ids,
+            self.vault,
+            jumped,
+            writes=False,
+            retention=self.retention,
+        )
 
     def clock_jumped_back(self) -> bool:
         """Whether launches, leases and key releases are stopped by a jump of this clock."""

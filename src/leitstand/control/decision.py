@@ -12,6 +12,7 @@ from leitstand.control.commands import Command
 from leitstand.control.question import Question, named, plain, question_of
 from leitstand.control.transaction import Tx
 from leitstand.core.change import break_even
+from leitstand.core.cost import spelled
 from leitstand.core.placement import Offer, Placement, Ranked, Rejection
 from leitstand.store import jobs, tables
 from leitstand.store.rows import add
@@ -81,7 +82,7 @@ def verdict(placement: Placement, question: Question) -> dict[str, Any]:
         "chosen": None if chosen is None else _ranked(chosen),
         "end_by": None if chosen is None else chosen.end_by.isoformat(),
         "ranked": [_ranked(one) for one in ranked[:RANKED_KEPT]],
-        "budget_left_eur": None if left is None else str(left),
+        "budget_left_eur": None if left is None else spelled(left),
         "bids": _bids(placement),
         "would_change": question.changes(placement),
     }
@@ -115,12 +116,12 @@ def replayed(decision: jobs.Decision) -> bool | None:
 def _ranked(ranked: Ranked) -> dict[str, Any]:
     return {
         "offer": plain(ranked.offer),
-        "price_eur_per_hour": str(ranked.offer.price_eur_per_hour),
-        "expected_eur": str(ranked.expected_eur),
-        "expected_low_eur": str(ranked.low_eur),
-        "expected_high_eur": str(ranked.high_eur),
-        "worst_eur": str(ranked.worst_eur),
-        "parts_eur": {part: str(amount) for part, amount in ranked.parts_eur.items()},
+        "price_eur_per_hour": spelled(ranked.offer.price_eur_per_hour),
+        "expected_eur": spelled(ranked.expected_eur),
+        "expected_low_eur": spelled(ranked.low_eur),
+        "expected_high_eur": spelled(ranked.high_eur),
+        "worst_eur": spelled(ranked.worst_eur),
+        "parts_eur": {part: spelled(amount) for part, amount in ranked.parts_eur.items()},
         "finish_at": ranked.finish_at.isoformat(),
     }
 
@@ -145,7 +146,7 @@ def fallen(placement: Placement) -> list[dict[str, Any]]:
                 "rule": rule,
                 "count": len(fell),
                 "example": {"provider": offer.provider, "gpu": offer.gpu, "region": offer.region},
-                "price_eur_per_hour": str(offer.price_eur_per_hour),
+                "price_eur_per_hour": spelled(offer.price_eur_per_hour),
                 "has": why.has,
                 "needs": why.needs,
                 "short_by": why.short_by,

@@ -11,6 +11,7 @@ from typing import Any
 
 from leitstand.control.cases import title_of
 from leitstand.control.transaction import Tx
+from leitstand.core.cost import spelled
 from leitstand.core.job import FUSE, Attempt, Job, Task
 from leitstand.core.medium import Medium, left_out
 from leitstand.core.problem import Problem
@@ -46,7 +47,7 @@ def inputs_of(tx: Tx, job: Job) -> bytes:
                 "gpu": instance.offer.get("gpu"),
                 "region": instance.region,
                 "tier": instance.tier,
-                "price_eur_per_hour": str(instance.price),
+                "price_eur_per_hour": spelled(instance.price),
             }
             for instance in instances.of_job(tx.conn, tx.tenant, job.id)
         ],
@@ -140,14 +141,14 @@ def _step(task: Task, attempt: Attempt) -> dict[str, Any]:
 def _costs(tx: Tx, job: Job) -> dict[str, Any]:
     charged = money.charges_of_job(tx.conn, tx.tenant, job.id)
     return {
-        "total_eur": str(money.spent(tx.conn, tx.tenant, job.id)),
-        "reserved_eur": str(money.held(tx.conn, tx.tenant, job.id)),
+        "total_eur": spelled(money.spent(tx.conn, tx.tenant, job.id)),
+        "reserved_eur": spelled(money.held(tx.conn, tx.tenant, job.id)),
         "lines": [
             {
                 "instance": charge.instance_id,
                 "from": charge.from_at.isoformat(),
                 "to": charge.to_at.isoformat(),
-                "amount_eur": str(charge.amount),
+                "amount_eur": spelled(charge.amount),
             }
             for charge in charged
         ],

@@ -265,7 +265,7 @@ class ReadReport(Command[str]):
         job = one(tx, self.job_id)
         if job.state != "done":
             raise Problem("no-report", Exit.FAILED, job=job.id, state=job.state)
-        tx.secret(job.key_id)
+        tx.secret(job.key_id, Problem("report-erased", Exit.FAILED, job=job.id))
         tx.act("job", "read_report", job, case=tx.case(job.case_id))
         return report_object(tx, job)
 

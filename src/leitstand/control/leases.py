@@ -19,7 +19,7 @@ from leitstand.core.job import ATTEMPT, FUSE, TASK, Attempt, Job, Task
 from leitstand.core.placement import TIERS
 from leitstand.core.profile import uses
 from leitstand.core.release import release_info
-from leitstand.store import attempts, jobs, media
+from leitstand.store import attempts, instances, jobs, media
 
 
 class Fenced(Exception):
@@ -48,27 +48,44 @@ class Claim(Command[list[dict[str, Any]]]):
 
     def apply(self, tx: Tx) -> list[dict[str, Any]]:
         instance = instance_by_id(tx, self.instance_id)
+        lost, fresh = self._chosen(tx, instance)
+        leases = [self._told(tx, instance, attempt, task) for attempt, task in lost]
+        return leases + [self._lease(tx, instance, task) for task in fresh]
+
+    def look(self, tx: Tx) -> tuple[bool, bool]:
+        """Whether this would lease anything now, and whether the instance takes nothing any more:
+        what a waiting claim reads, so that one that gets nothing writes nothing."""
+        instance = instances.find(tx.conn, tx.tenant, self.instance_id)
+        if instance is None or instance.state != "ready":
+            return False, True
+        return any(self._chosen(tx, instance)), False
+
+    def _chosen(self, tx: Tx, instance: Instance) -> tuple[list[tuple[Attempt, Task]], list[Task]]:
+        """Live attempts to tell again, and queued tasks that fit beside them."""
         if instance.state != "ready" or instance.end_by <= tx.now or tx.clock_jumped_back:
-            return []
+            return [], []
         wanted = max(0, min(self.slots_free, limits.SLOTS_MAX))
-        lost = attempts.unbegun(tx.conn, instance.id, self.holding, tx.now)
-        leases = [self._told(tx, instance, one, task_of(tx, one)) for one in lost[:wanted]]
+        unbegun = attempts.unbegun(tx.conn, instance.id, self.holding, tx.now)
+        lost = [(attempt, task_of(tx, attempt)) for attempt in unbegun[:wanted]]
         busy = bool(attempts.live_of_instance(tx.conn, instance.id))
-        ram, vram = self.ram_free_gib, self.vram_free_gib
-        for task in jobs.queued_for(tx.conn, instance.id, tx.now, limits.UNITS_PER_STEP_MAX):
-            if len(leases) >= wanted:
+        ram = self.ram_free_gib - sum(_needs(task, "ram_gib") for _, task in lost)
+        vram = self.vram_free_gib - sum(_needs(task, "vram_gib") for _, task in lost)
+        gpu = instance.offer.get("accelerator") == "cuda"
+        fresh: list[Task] = []
+        for task in jobs.queued_for(
+            tx.conn, instance.id, tx.now, limits.UNITS_PER_STEP_MAX, lock=tx.writes
+        ):
+            if len(lost) + len(fresh) >= wanted:
                 break
-            first = not leases and not busy
-            needs_ram = float(task.requirements.get("ram_gib", 0.0))
-            needs_vram = float(task.requirements.get("vram_gib", 0.0))
-            gpu = instance.offer.get("accelerator") == "cuda"
+            needs_ram, needs_vram = _needs(task, "ram_gib"), _needs(task, "vram_gib")
             if TIERS.index(instance.tier) > TIERS.index(task.tier_min):
                 continue
-            if not first and (needs_ram > ram or (gpu and needs_vram > vram)):
+            alone = not fresh and not busy
+            if not alone and (needs_ram > ram or (gpu and needs_vram > vram)):
                 continue
             ram, vram = ram - needs_ram, vram - needs_vram
-            leases.append(self._lease(tx, instance, task))
-        return leases
+            fresh.append(task)
+        return lost, fresh
 
     def _lease(self, tx: Tx, instance: Instance, task: Task) -> dict[str, Any]:
         fence = task.fence + 1
@@ -119,6 +136,10 @@ class Claim(Command[list[dict[str, Any]]]):
                 info_of(instance, attempt.id, attempt.fence, task)
             ).decode(),
         }
+
+
+def _needs(task: Task, what: str) -> float:
+    return float(task.requirements.get(what, 0.0))
 
 
 def missing(tx: Tx, task: Task) -> list[dict[str, Any]]:

@@ -80,9 +80,7 @@ class OpenUpload(Command[Upload]):
     action: ClassVar[str] = "media.upload"
 
     def apply(self, tx: Tx) -> Upload:
-        medium = one(tx, self.medium_id)
-        if medium.state != "receiving":
-            raise Problem("medium-not-receiving", Exit.USAGE, state=medium.state)
+        medium = receiving(tx, self.medium_id)
         known = media.upload_by_digest(tx.conn, tx.tenant, medium.id, self.sha256)
         if known is not None:
             return known
@@ -108,7 +106,8 @@ class OpenUpload(Command[Upload]):
 @dataclass(frozen=True, slots=True)
 class NotePart(Command[Upload]):
     """A part has arrived and its digest was right; a repeated part changes nothing. What arrives
-    is not abandoned: each part begins the medium's term anew."""
+    is not abandoned: each part begins the medium's term anew. Raises Problem
+    `medium-not-receiving`."""
 
     upload_id: str
     number: int
@@ -116,19 +115,20 @@ class NotePart(Command[Upload]):
 
     def apply(self, tx: Tx) -> Upload:
         upload = upload_of(tx, self.upload_id)
+        medium = receiving(tx, upload.medium_id)
         if self.number not in upload.parts_present:
             present = sorted({*upload.parts_present, self.number})
             term = tx.now + limits.ABANDONED_AFTER
             media.set_parts(tx.conn, tx.tenant, upload.id, present, term, tx.now)
-            if one(tx, upload.medium_id).state == "receiving":
-                tx.set("medium", upload.medium_id, erase_after=term)
+            tx.set("medium", medium.id, erase_after=term)
         return upload_of(tx, self.upload_id)
 
 
 @dataclass(frozen=True, slots=True)
 class CompleteUpload(Command[str]):
     """All parts are joined as blob `object_id` and the whole digest was right. Repeating returns
-    the object that was made first."""
+    the object that was made first. Raises Problem `medium-not-receiving`: an object that came
+    while its medium is being erased would outlive the receipt."""
 
     upload_id: str
     object_id: str
@@ -138,7 +138,7 @@ class CompleteUpload(Command[str]):
         upload = upload_of(tx, self.upload_id)
         if upload.object_id is not None:
             return upload.object_id
-        medium = one(tx, upload.medium_id)
+        medium = receiving(tx, upload.medium_id)
         row = {
             **tx.born(self.object_id, "object"),
             "key_id": medium.key_id,
@@ -344,6 +344,14 @@ def one(tx: Tx, medium_id: str) -> Medium:
     if not found:
         raise Problem("unknown-medium", Exit.USAGE, medium=medium_id)
     return found[0]
+
+
+def receiving(tx: Tx, medium_id: str) -> Medium:
+    """A medium that still takes parts and objects. Raises Problem `medium-not-receiving`."""
+    medium = one(tx, medium_id)
+    if medium.state != "receiving":
+        raise Problem("medium-not-receiving", Exit.USAGE, state=medium.state)
+    return medium
 
 
 def upload_of(tx: Tx, upload_id: str) -> Upload:

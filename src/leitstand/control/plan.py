@@ -17,7 +17,7 @@ from leitstand.control.transaction import Tx
 from leitstand.core import gate, limits
 from leitstand.core.access import Actor
 from leitstand.core.board import Board
-from leitstand.core.cost import Budget, left_in
+from leitstand.core.cost import Budget, left_in, spelled
 from leitstand.core.history import History
 from leitstand.core.job import FUSE
 from leitstand.core.medium import Case, Medium, takeable
@@ -252,7 +252,7 @@ class Planner:
             "profile": wish.profile,
             "lang": wish.lang,
             "provider": wish.provider,
-            "budget_cap_eur": None if wish.max_cost_eur is None else str(wish.max_cost_eur),
+            "budget_cap_eur": None if wish.max_cost_eur is None else spelled(wish.max_cost_eur),
             "due_at": None if wish.due_at is None else wish.due_at.isoformat(),
             "budgets": dict(self.rules.budgets),
             "tier_min": self.rules.tier_min(work.case.data_class),

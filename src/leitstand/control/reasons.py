@@ -22,9 +22,13 @@ NUMBERS = frozenset(
 )
 WORDS = frozenset(
     {
+        "actual",
         "device",
         "error",
+        "expected",
+        "file",
         "format",
+        "kept",
         "kind",
         "missing",
         "model",
@@ -35,7 +39,7 @@ WORDS = frozenset(
         "stream",
     }
 )
-"""Words of ours: codes, types of errors, names of formats, models and libraries."""
+"""Words of ours: codes, types of errors, names of formats, models and libraries, digests of models."""
 _WORD_CHARACTERS_MAX = 64
 
 

@@ -209,7 +209,7 @@ class Reconciler:
         ended = [
             instance
             for instance in database.read(
-                lambda conn: instances.fruitless(conn, job.id, job.updated_at)
+                lambda conn: instances.fruitless(conn, job.id, jobs.got_on_at(conn, job))
             )
             if _code(instance) not in _AS_ASKED
         ]
@@ -232,7 +232,7 @@ class Reconciler:
             self._short(job, problem, bool(serving), now)
 
     def _no_more(self, ended: list[Instance], refused: int) -> dict[str, Any] | None:
-        """Why nothing more is launched for a job, from what was in vain since it last moved."""
+        """Why nothing more is launched for a job, from what was in vain since it last got on."""
         turned_away = [one.reason for one in ended if _code(one) == "admission"]
         if len(turned_away) >= limits.ADMISSIONS_REFUSED_MAX * self._instances_max:
             return turned_away[-1]

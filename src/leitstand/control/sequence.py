@@ -5,7 +5,6 @@ Writers never queue behind the tree; that an entry waits longer than 5 s is a wa
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence as Sequence_
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,7 +16,7 @@ from leitstand.control.commands import Command, Door
 from leitstand.control.transaction import Tx
 from leitstand.core import limits
 from leitstand.core.access import SYSTEM
-from leitstand.core.ledger import Tree
+from leitstand.core.ledger import Tree, read_leaf
 from leitstand.core.problem import Problem
 from leitstand.ports import HeadSigner
 from leitstand.store import ledger, tables
@@ -78,7 +77,10 @@ def in_order(entries: Sequence_[Entry]) -> list[Entry]:
 
 
 def _age(entry: Entry) -> tuple[int, bool, str]:
-    leaf = json.loads(entry.leaf)
+    try:
+        leaf = read_leaf(entry.leaf)
+    except ValueError:  # verification names it; the entries of others get their positions
+        return 0, False, entry.id
     return leaf["version"], leaf["before"] == leaf["after"], entry.id
 
 

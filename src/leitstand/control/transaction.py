@@ -202,11 +202,11 @@ class Tx:
         self.enter("key", "create", key_id, 1, None, KEY.initial)
         return key_id, secret, recipient
 
-    def secret(self, key_id: str) -> bytes:
-        """The secret of a key row. Raises Problem `key-destroyed` after erasure."""
+    def secret(self, key_id: str, gone: Problem | None = None) -> bytes:
+        """The secret of a key row. Raises `gone`, else Problem `key-destroyed`, after erasure."""
         found = keys.find(self.conn, self.tenant, key_id)
         if found is None or found.wrapped is None:
-            raise Problem("key-destroyed", Exit.FAILED)
+            raise gone or Problem("key-destroyed", Exit.FAILED)
         place = KeyPlace(found.tenant_id, found.kind, found.owner_id, found.id, found.epoch)
         return self.vault.unwrap(found.wrapped, place)
 

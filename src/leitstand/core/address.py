@@ -13,6 +13,7 @@ def origin(value: str) -> str:
     ValueError that says what it must be."""
     try:
         parts = urlsplit(value)
+        _ = parts.port  # the parser looks at it only now
     except ValueError as error:
         raise ValueError("must be an address such as https://leitstand.example") from error
     if "@" in parts.netloc:

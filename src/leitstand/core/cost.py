@@ -12,6 +12,11 @@ MILLIONTH = Decimal("0.000001")
 _SECONDS_PER_HOUR = Decimal(3600)
 
 
+def spelled(amount: Decimal) -> str:
+    """Euros as machines read them, in one spelling everywhere: `0.000000`, `1.240000`."""
+    return f"{amount:.6f}"
+
+
 def accrued(price_eur_per_hour: Decimal, from_at: datetime, to_at: datetime) -> Decimal:
     """Cost of a period by the second, rounded up to a millionth of a euro."""
     seconds = Decimal(max(0.0, (to_at - from_at).total_seconds()))

@@ -106,11 +106,12 @@ class Evidence:
     def _moving(self, facts: MediumFacts, found: MediumEvidence) -> None:
         people = [track for track in facts.tracks if track.label == "person"]
         if facts.count is not None:
+            by_frame = facts.count.high > 0 and not people
             index = len(self.findings)
             found.count = self.add(
                 facts.medium,
                 "event",
-                "person-count" if people else "no-person",
+                "person-count" if facts.count.high else "no-person",
                 self.models.get("detector"),
                 interval=self._whole(facts, "video"),
                 values={
@@ -118,7 +119,9 @@ class Evidence:
                     "high": facts.count.high,
                     "mean": round(facts.count.mean, 3),
                     "frames": facts.count.frames,
+                    "peopled": facts.count.peopled,
                 },
+                basis=["single frames"] if by_frame else None,
                 curve=[[seconds(at), round(mean, 2)] for at, mean in facts.count.curve],
                 evidence=[],
             )
@@ -205,11 +208,12 @@ class Evidence:
         found.heard = self.add(
             facts.medium,
             "event",
-            "speech" if spoken else "no-speech",
+            "speech" if spoken else "no-words" if facts.voiced_s else "no-speech",
             self.models.get("speech" if spoken else "voice"),
             interval=self._whole(facts, "audio"),
             values={
                 "times": len(spoken),
+                "voiced_s": facts.voiced_s,
                 "seconds": round(sum(languages.values()), 3),
                 "words": sum(words_in(speech) for speech in facts.speech),
                 "languages": sorted(languages, key=lambda code: (-languages[code], code)),

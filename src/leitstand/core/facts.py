@@ -112,12 +112,17 @@ class Hole:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """Persons per frame over all frames a detector saw, and a curve of (time, mean) for drawing."""
+    """Persons per frame over all frames a detector saw, and a curve of (time, mean) for drawing.
+
+    By tracks; where nobody could be followed, by what the detector saw in each frame on its own.
+    """
 
     low: int
     high: int
     mean: float
     frames: int
+    peopled: int
+    """Frames with at least one person."""
     curve: tuple[tuple[int, float], ...]
 
 
@@ -137,6 +142,8 @@ class MediumFacts:
     scenes: tuple[Scene, ...] = ()
     masks: tuple[Mask, ...] = ()
     speech: tuple[Speech, ...] = ()
+    voiced_s: float = 0.0
+    """Seconds in which the voice model hears somebody speak, whether words were made of it or not."""
     shots: tuple[Shot, ...] = ()
     holes: tuple[Hole, ...] = ()
     looked: Mapping[str, tuple[Span, ...]] = field(default_factory=dict)

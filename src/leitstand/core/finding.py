@@ -132,7 +132,7 @@ class Stats:
     units: int
     """Frames decoded, or samples of audio read, inside the segment."""
     detected: int
-    """Frames on which the detector ran."""
+    """Frames on which the detector ran, or samples in which somebody speaks."""
     pose_per_second: float | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 

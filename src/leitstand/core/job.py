@@ -67,6 +67,8 @@ ATTEMPT = Machine(
 
 BLAMES = ("item", "host", "model", "us", "unknown")
 FUSE = "fuse"
+HELD: dict[str, Any] = {"code": "held", "params": {}}
+"""Why an attempt ended that finished its segment because the job was held."""
 
 
 @dataclass(frozen=True, slots=True)

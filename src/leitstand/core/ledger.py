@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Self
+from typing import Any, Self
 
 LEAF_VERSION = 1
 HASH_BYTES = 32
@@ -55,6 +55,26 @@ def entry_leaf(
         "row": row,
     }
     return _canonical(fields)
+
+
+def read_leaf(leaf: bytes) -> dict[str, Any]:
+    """What a leaf says. Raises ValueError for bytes that `entry_leaf` never wrote."""
+    try:
+        fields = json.loads(leaf)
+    except (RecursionError, TypeError) as error:
+        raise ValueError("no ledger entry") from error
+    if not isinstance(fields, dict) or not all(
+        isinstance(fields.get(name), kind) for name, kind in _KINDS.items()
+    ):
+        raise ValueError("no ledger entry")
+    return fields
+
+
+_KINDS: Mapping[str, Any] = {
+    **dict.fromkeys(("at", "type", "actor", "subject"), str),
+    **dict.fromkeys(("case", "before", "after", "row"), str | None),
+    "version": int,
+}
 
 
 def row_digest(columns: Mapping[str, str | int | None]) -> str:

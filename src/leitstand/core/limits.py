@@ -77,7 +77,7 @@ READY_DEADLINE = timedelta(minutes=20)
 DRAIN_GRACE = timedelta(minutes=2)
 LAUNCHES_PER_JOB_MAX = 8
 """Instances that came to be and ended by themselves before they committed anything, since the job
-last moved; refused launches are counted apart."""
+last got on; refused launches are counted apart."""
 REFUSALS_PER_JOB_MAX = 100
 """With the pauses below: about eight hours of a provider that refuses or does not answer."""
 PAUSE_MAX = timedelta(minutes=5)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from math import floor
 from typing import Any, Protocol
 
 from leitstand.core.evidence import Evidence, seconds
@@ -156,14 +157,17 @@ def headline_of(facts: MediumFacts) -> dict[str, Any]:
         languages[speech.language] = languages.get(speech.language, 0) + length
     return {
         "objects": counts,
-        "faces": sum(track.label == "face" for track in facts.tracks) + len(facts.faces),
+        "faces": len(facts.faces),
+        "face_tracks": sum(track.label == "face" for track in facts.tracks),
         "tracks": len(people) if facts.count is not None else None,
         "persons_mean": round(facts.count.mean, 2) if facts.count is not None else None,
+        "persons_most": facts.count.high if facts.count is not None else None,
         "place": prevailing(facts.scenes, "place"),
         "light": prevailing(facts.scenes, "light"),
         "words": sum(len(s.words) or len(s.text.split()) for s in facts.speech)
         if "audio" in facts.looked
         else None,
+        "voiced_s": facts.voiced_s,
         "language": max(languages, key=lambda code: (languages[code], code), default=None),
     }
 
@@ -171,13 +175,18 @@ def headline_of(facts: MediumFacts) -> dict[str, Any]:
 def headline(facts: Mapping[str, Any], texts: Say) -> str:
     """One line about a medium from `headline_of`: `23 tracks, 6.6 persons on average; no speech`."""
     parts = []
-    if facts["tracks"] is not None:
+    if facts["tracks"] == 0 and facts["persons_most"]:
+        parts.append(texts.say("head-unfollowed", high=facts["persons_most"]))
+    elif facts["tracks"] is not None:
         mean = texts.number(facts["persons_mean"], 1)
         parts.append(texts.say("head-tracks", tracks=facts["tracks"], mean=mean))
     elif facts["objects"]:
         parts.append(", ".join(named(texts, facts["objects"])))
-    if facts["faces"] and not facts["tracks"] and not facts["objects"].get("person"):
-        parts.append(texts.say("head-faces", faces=facts["faces"]))
+    if not facts["persons_most"] and not facts["objects"].get("person"):
+        if facts["faces"]:
+            parts.append(texts.say("head-faces", faces=facts["faces"]))
+        if facts["face_tracks"]:
+            parts.append(texts.say("head-face-tracks", tracks=facts["face_tracks"]))
     if facts["place"] or facts["light"]:
         surroundings = {"place": facts["place"] or "none", "light": facts["light"] or "none"}
         parts.append(texts.say("head-surroundings", **surroundings))
@@ -185,7 +194,7 @@ def headline(facts: Mapping[str, Any], texts: Say) -> str:
         language = texts.language(facts["language"])
         parts.append(texts.say("head-words", words=facts["words"], language=language))
     elif facts["words"] is not None:
-        parts.append(texts.say("head-no-speech"))
+        parts.append(texts.say("head-no-words" if facts["voiced_s"] else "head-no-speech"))
     return "; ".join(parts) or texts.say("head-nothing")
 
 
@@ -194,19 +203,42 @@ def _gaps(medium: MediumInput, facts: MediumFacts, texts: Words) -> list[dict[st
         {
             "media": medium.id,
             "stream": hole.stream or None,
-            "from_s": seconds(hole.from_us),
-            "to_s": seconds(hole.to_us),
+            "from_s": 0.0 if medium.kind == "image" else seconds(hole.from_us),
+            "to_s": 0.0 if medium.kind == "image" else seconds(hole.to_us),
             "reason": hole.reason,
-            "sentence": gap_words(texts, hole.reason),
+            "sentence": _gap_words(texts, medium, hole.reason),
         }
         for hole in facts.holes
     ]
+
+
+def _gap_words(texts: Say, medium: MediumInput, reason: str) -> str:
+    """Why a stretch is missing; of a picture, how much there is instead of when."""
+    if medium.kind == "image" and reason == "truncated":
+        return texts.say("gap-image-truncated", share=readable_share(medium.technical, texts))
+    return gap_words(texts, reason)
+
+
+def readable_share(technical: Mapping[str, Any], texts: Say) -> str:
+    """How much of a picture that is cut short is there at least, `none` where that is unknown."""
+    image = technical.get("image")
+    share = image.get("readable") if isinstance(image, Mapping) else None
+    if not isinstance(share, int | float) or not 0 < share < 1:
+        return "none"
+    return texts.percent(floor(100 * share) / 100)
 
 
 def gap_words(texts: Say, reason: str) -> str:
     """Why a stretch is missing, in words; an unknown code is named."""
     id = f"gap-{reason}"
     return texts.say(id) if texts.knows(id) else texts.say("gap-other", code=reason)
+
+
+def _pictures_in(medium: MediumInput) -> int:
+    """How many pictures an image file holds: an animation or a file of pages has several."""
+    image = medium.technical.get("image")
+    frames = image.get("frames") if medium.kind == "image" and isinstance(image, Mapping) else None
+    return frames if isinstance(frames, int) else 1
 
 
 class _NotKnown:
@@ -226,16 +258,19 @@ class _NotKnown:
         clock = self._texts.clock
         name = "none" if self._single else medium.name
         if medium.state == "failed":
-            reason = medium.reason
-            params = {"name": medium.name, **reason.params} if reason else {}
-            what, _, _ = self._texts.problem(reason.code if reason else "unnamed", params)
-            probe, _, _ = self._texts.problem(
-                reason.code if reason else "unnamed", {**params, "name": _PROBE}
-            )
+            failure = medium.reason
+            params = {"name": medium.name, **failure.params} if failure else {}
+            code = failure.code if failure else "unnamed"
+            what, _, _ = self._texts.problem(code, params)
+            probe, _, _ = self._texts.problem(code, {**params, "name": _PROBE})
             named = "yes" if _PROBE in probe else "no"
             self.add("unknown-failed", medium.id, name=medium.name, what=what, named=named)
             return
         for hole in facts.holes:
+            reason = _gap_words(self._texts, medium, hole.reason)
+            if medium.kind == "image":
+                self.add("unknown-gap-image", medium.id, name=name, reason=reason)
+                continue
             self.add(
                 "unknown-gap",
                 medium.id,
@@ -243,8 +278,11 @@ class _NotKnown:
                 start=clock(hole.from_us / 1e6),
                 end=clock(hole.to_us / 1e6),
                 stream=pipeline_of(hole.stream) if hole.stream else "none",
-                reason=gap_words(self._texts, hole.reason),
+                reason=reason,
             )
+        pictures = _pictures_in(medium)
+        if pictures > 1:
+            self.add("unknown-further-pictures", medium.id, name=name, count=pictures)
         streams = {stream for stream, _ in medium.segments}
         for pipeline in sorted({pipeline_of(stream) for stream in streams} - set(facts.looked)):
             self.add("unknown-stream", medium.id, name=name, stream=pipeline)

@@ -103,8 +103,18 @@ class Summary:
         people = [track for track in facts.tracks if track.label == "person"]
         fullest = max(range(len(found.shots)), key=lambda at: len(facts.shots[at].boxes), default=0)
         evidence = [found.count, *found.shots[fullest : fullest + 1]]
-        if not people:
+        if count.high == 0:
             self.tell(facts.medium, "sum-no-person", evidence)
+            return
+        if not people:
+            self.tell(
+                facts.medium,
+                "sum-persons-unfollowed",
+                evidence,
+                high=count.high,
+                peopled=count.peopled,
+                frames=count.frames,
+            )
             return
         self.tell(
             facts.medium,
@@ -133,7 +143,8 @@ class Summary:
         if others:
             names = Counter(track.label for track in others)
             evidence = [found.tracks[track.number] for track in others]
-            self.tell(facts.medium, "sum-things", evidence, things=things(self.texts, names))
+            told = things(self.texts, names)
+            self.tell(facts.medium, "sum-things", evidence, things=told, count=len(others))
         faces = [track for track in facts.tracks if track.label == "face"]
         if faces:
             self.tell(facts.medium, "sum-faces-video", found.faces, count=len(faces))
@@ -145,7 +156,9 @@ class Summary:
         if found.heard is None:
             return
         if not facts.speech:
-            self.tell(facts.medium, "sum-no-speech", [found.heard])
+            message = "sum-no-words" if facts.voiced_s else "sum-no-speech"
+            length = self.texts.duration(facts.voiced_s)
+            self.tell(facts.medium, message, [found.heard], length=length)
             return
         lengths: Counter[str] = Counter()
         for speech in facts.speech:

@@ -49,7 +49,11 @@ from leitstand.media.source import (
 
 GAP_SECONDS_MIN = 0.2
 """What a truncated stream may miss without a gap: the rounding of durations in headers."""
-FLAC_SHARE_MIN = 0.98
+COUNTED = ("flac", "tta")
+"""Formats whose header counts the samples, without a length in bytes to hold the file against."""
+COUNTED_SHARE_MIN = 0.98
+_NOTHING = {"video": "no-frames", "audio": "no-sound"}
+"""What a stream is called in which nothing decodes."""
 _OTHER_NAMES = {"matroska": "webm"}
 """The same demuxer by another name: `matroska` means a file on the medium's clock."""
 
@@ -146,8 +150,7 @@ def _read(
         else:
             technical[kind] = metadata.of_audio(stream)
         if index.first_shown() is None:
-            reason = "no-frames" if index.is_video else "no-sound"
-            gaps.append(gap(name, 0, 0, reason))
+            gaps.append(gap(name, 0, 0, _NOTHING[kind]))
         else:
             indexes.append(index)
     others = [
@@ -263,7 +266,7 @@ def _proved(
     try:
         verdict = proof.prove(source, format, index, clock, parts, places)
     except proof.NothingDecoded as error:
-        code = "no-frames" if index.is_video else "no-sound"
+        code = _NOTHING[index.name.partition(":")[0]]
         raise Problem(code, Exit.USAGE, bytes=source.size) from error
     except matroska.CannotStore:
         return None
@@ -304,7 +307,7 @@ def _missing(
                 promised = Fraction(container.duration or 0, US)
             end = stream.parts[-1].to_us
             promised_us = min(int(promised * US), int(core_limits.MEDIA_SECONDS_MAX * US))
-            short = format == "flac" and end < promised_us * FLAC_SHARE_MIN
+            short = format in COUNTED and end < promised_us * COUNTED_SHARE_MIN
             if (truncated or short) and promised_us - end > GAP_SECONDS_MIN * US:
                 gaps.append(gap(stream.index.name, end, promised_us, "truncated"))
     if truncated and not gaps:

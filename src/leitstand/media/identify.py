@@ -84,6 +84,11 @@ def _mpeg_audio(head: bytes) -> bool:
     )
 
 
+def _dolby(head: bytes, versions: range) -> bool:
+    """A frame of AC-3 or E-AC-3 (ETSI TS 102 366, 4.4.2 and E.1.3.1), told apart by `bsid`."""
+    return len(head) > 5 and head[:2] == b"\x0b\x77" and head[5] >> 3 in versions
+
+
 _IMAGES: tuple[tuple[str, str, str, Callable[[bytes], bool]], ...] = (
     ("jpeg", "image/jpeg", "JPEG", lambda h: h.startswith(b"\xff\xd8\xff")),
     ("png", "image/png", "PNG", lambda h: h.startswith(b"\x89PNG\r\n\x1a\n")),
@@ -108,6 +113,9 @@ _MEDIA: tuple[tuple[str, str, str, Callable[[bytes], bool]], ...] = (
     ("ogg", "application/ogg", "ogg", lambda h: h[:4] == b"OggS"),
     ("flac", "audio/flac", "flac", lambda h: h[:4] == b"fLaC"),
     ("amr", "audio/amr", "amr", lambda h: h[:5] == b"#!AMR"),
+    ("ac3", "audio/ac3", "ac3", lambda h: _dolby(h, range(11)) and h[4] >> 6 < 3),
+    ("eac3", "audio/eac3", "eac3", lambda h: _dolby(h, range(11, 17))),
+    ("tta", "audio/x-tta", "tta", lambda h: h[:4] == b"TTA1"),
     ("wavpack", "audio/x-wavpack", "wv", lambda h: h[:4] == b"wvpk"),
     ("flv", "video/x-flv", "flv", lambda h: h[:3] == b"FLV"),
     ("asf", "video/x-ms-asf", "asf", lambda h: h.startswith(_ASF)),
@@ -126,7 +134,6 @@ _BY_LABEL = {
     "qt": ("mov", "video/quicktime"),
     "mkv": ("matroska", "video/x-matroska"),
     "webm": ("matroska", "video/webm"),
-    "flv": ("flv", "video/x-flv"),
     "mp3": ("mp3", "audio/mpeg"),
     "flac": ("flac", "audio/flac"),
     "ogg": ("ogg", "application/ogg"),

@@ -19,6 +19,10 @@ from leitstand.media.identify import Identified
 from leitstand.media.source import Source
 
 STREAM = "image:0"
+DOWNWARDS = ("JPEG", "PNG", "TIFF")
+"""Formats whose rows are read from the top, so that what is missing lies at the bottom."""
+BAND = 16
+"""Rows looked at together: as many as a JPEG decodes at once."""
 IMAGE_US = 1
 """An image is one frame at time 0; its segment owns one microsecond."""
 
@@ -40,7 +44,9 @@ def examine_image(source: Source, found: Identified, limits: IntakeLimits) -> It
     exif = metadata.exif(image, limits.metadata_bytes_max // 2)
     gaps: list[dict[str, Any]] = []
     if not _decodes(image):
-        _usable_part(source, found)
+        readable = _usable_part(source, found)
+        if readable is not None:
+            technical["image"]["readable"] = readable
         gaps.append(gap(STREAM, 0, IMAGE_US, "truncated"))
     yield Message(
         {
@@ -75,17 +81,43 @@ def _decodes(image: Image.Image) -> bool:
     return True
 
 
-def _usable_part(source: Source, found: Identified) -> None:
-    """Decodes a damaged picture as far as it goes; a single colour is not a picture."""
+def _usable_part(source: Source, found: Identified) -> float | None:
+    """Decodes a damaged picture as far as it goes; a single colour is not a picture.
+
+    Returns what share of its rows was there at least; None where rows do not come in order.
+    """
     before = ImageFile.LOAD_TRUNCATED_IMAGES
     ImageFile.LOAD_TRUNCATED_IMAGES = True
     try:
         image = _open(source, found)
         image.load()
         extrema: Any = image.convert("RGB").getextrema()
+        share = None if found.format not in DOWNWARDS else _share_read(image)
     except Exception as error:
         raise Problem("truncated-file", Exit.USAGE, bytes=source.size) from error
     finally:
         ImageFile.LOAD_TRUNCATED_IMAGES = before
-    if all(low == high for low, high in extrema):
+    if _flat(extrema):
         raise Problem("truncated-file", Exit.USAGE, bytes=source.size)
+    return share
+
+
+def _share_read(image: Image.Image) -> float | None:
+    """The share of rows above the one colour that decoders put where nothing more came.
+
+    A lower part that is really of one colour makes it smaller, never larger.
+    """
+    width, height = image.size
+    fill = image.crop((0, height - 1, width, height)).getextrema()
+    if image.info.get("progressive") or image.info.get("interlace") or not _flat(fill):
+        return None
+    end = height
+    while end > 0 and image.crop((0, max(0, end - BAND), width, end)).getextrema() == fill:
+        end -= BAND
+    return round(max(0, end - BAND) / height, 3)
+
+
+def _flat(extrema: Any) -> bool:
+    """Whether extrema, a pair or one pair for each channel, are those of one colour."""
+    pairs = extrema if isinstance(extrema[0], tuple) else (extrema,)
+    return all(low == high for low, high in pairs)

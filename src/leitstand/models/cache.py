@@ -2,7 +2,8 @@
 
 A file appears under its digest only after its bytes are on disk, by one rename; so whatever stands
 there was whole when it was written, and reading still checks it, because disks and people change
-files. Several processes may share the folder.
+files. What was changed is evidence: it is moved to `folder/changed`, never removed. Several
+processes may share the folder.
 """
 
 from __future__ import annotations
@@ -15,6 +16,19 @@ from pathlib import Path
 
 from leitstand.core.problem import Problem
 
+_SHOWN = 12
+"""Characters of a digest in the name of a file that was set aside."""
+
+
+class Changed(Exception):
+    """A file did not have the content of its name and was set aside as `kept`, under the folder."""
+
+    def __init__(self, expected: str, actual: str, kept: str) -> None:
+        super().__init__(expected, actual, kept)
+        self.expected = expected
+        self.actual = actual
+        self.kept = kept
+
 
 class ModelCache:
     """Model files by SHA-256 under a folder, which is made at the first write."""
@@ -23,6 +37,7 @@ class ModelCache:
         self.folder = folder
         self._content = folder / "sha256"
         self._incoming = folder / "incoming"
+        self._changed = folder / "changed"
 
     def path(self, sha256: str) -> Path:
         """Where a file with this digest stands, or would."""
@@ -34,8 +49,8 @@ class ModelCache:
     def read(self, sha256: str) -> bytes:
         """The bytes whose SHA-256 this is.
 
-        Raises Problem("model-missing") if it is not here. A file with other content is removed and
-        reported as Problem("model-digest-wrong"), so the next pull fetches it anew.
+        Raises Problem("model-missing") if it is not here, and Changed if its content is another
+        one: then it is set aside, so that the next pull fetches it anew.
         """
         try:
             data = self.path(sha256).read_bytes()
@@ -43,16 +58,20 @@ class ModelCache:
             raise Problem("model-missing", sha256=sha256) from None
         actual = hashlib.sha256(data).hexdigest()
         if actual != sha256:
-            self.remove(sha256)
-            raise Problem("model-digest-wrong", model=sha256, expected=sha256, actual=actual)
+            raise Changed(sha256, actual, self._set_aside(sha256, actual))
         return data
 
     def add(self, data: bytes) -> str:
-        """Stores bytes durably and returns their SHA-256; storing them again changes nothing."""
+        """Stores bytes durably and returns their SHA-256; storing them again changes nothing, and
+        sets aside a file of that name with other content."""
         sha256 = hashlib.sha256(data).hexdigest()
         target = self.path(sha256)
-        if target.is_file() and target.read_bytes() == data:
-            return sha256
+        if target.is_file():
+            try:
+                self.read(sha256)
+                return sha256
+            except (Problem, Changed):
+                pass  # gone since, or set aside
         self._content.mkdir(parents=True, exist_ok=True)
         self._incoming.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(prefix=f"{os.getpid()}-", dir=self._incoming)
@@ -77,8 +96,17 @@ class ModelCache:
             if owner.isdigit() and not _alive(int(owner)):
                 path.unlink(missing_ok=True)
 
-    def remove(self, sha256: str) -> None:
-        self.path(sha256).unlink(missing_ok=True)
+    def changed(self, sha256: str) -> list[Path]:
+        """Files that were set aside because they were not the ones of this digest."""
+        return sorted(self._changed.glob(f"{sha256[:_SHOWN]}.changed-*"))
+
+    def _set_aside(self, sha256: str, actual: str) -> str:
+        name = f"{sha256[:_SHOWN]}.changed-{actual[:_SHOWN]}"
+        self._changed.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # another process was faster
+            os.replace(self.path(sha256), self._changed / name)  # noqa: PTH105
+        _sync_folder(self._changed)
+        return f"{self._changed.name}/{name}"
 
 
 def _alive(pid: int) -> bool:

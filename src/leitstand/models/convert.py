@@ -18,8 +18,8 @@ from leitstand.models.catalogue import Making
 Step = Callable[[Sequence[bytes], Mapping[str, Any]], bytes]
 
 
-def make(file: ModelFile, making: Making, sources: Mapping[str, bytes]) -> bytes:
-    """The bytes of a model file, equal to the pinned digest.
+def make(model: str, file: ModelFile, making: Making, sources: Mapping[str, bytes]) -> bytes:
+    """The bytes of a file of `model`, equal to the pinned digest.
 
     Raises Problem("model-conversion-differs") if a conversion gave other bytes than the catalogue
     pins: that is not a damaged download (sources were checked before), but a conversion library of
@@ -31,19 +31,19 @@ def make(file: ModelFile, making: Making, sources: Mapping[str, bytes]) -> bytes
     except KeyError:
         raise Problem("catalogue-broken", detail=f"unknown step {making.step}") from None
     except ValueError as error:
-        raise Problem("model-not-convertible", model=file.name, detail=str(error)) from error
+        raise Problem("model-not-convertible", model=model, detail=str(error)) from error
     actual = hashlib.sha256(data).hexdigest()
     if actual == file.sha256:
         return data
     if making.step in _CONVERSIONS:
         raise Problem(
             "model-conversion-differs",
-            model=file.name,
+            model=model,
             expected=file.sha256,
             actual=actual,
             libraries=f"onnx {version('onnx')}, numpy {version('numpy')}",
         )
-    raise Problem("model-digest-wrong", model=file.name, expected=file.sha256, actual=actual)
+    raise Problem("model-digest-wrong", model=model, expected=file.sha256, actual=actual)
 
 
 def _copy(inputs: Sequence[bytes], options: Mapping[str, Any]) -> bytes:

@@ -240,7 +240,7 @@ def _https(url: str, staging: Path, on_bytes: OnBytes, limit: int) -> Path:
                 detail = f"status {error.response.status_code}"
                 if error.response.status_code < 500:
                     break
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 detail = type(error).__name__
             else:
                 return target

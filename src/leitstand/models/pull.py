@@ -16,7 +16,7 @@ from pathlib import Path
 
 from leitstand.core.problem import Problem
 from leitstand.models import convert, fetch, unpack
-from leitstand.models.cache import ModelCache
+from leitstand.models.cache import Changed, ModelCache
 from leitstand.models.catalogue import Catalogue, Entry, Source
 
 
@@ -45,7 +45,7 @@ class Pulled:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What `verify` found about one model: ok, missing or wrong (a wrong file is removed)."""
+    """What `verify` found about one model: ok, missing or wrong (a wrong file is set aside)."""
 
     name: str
     state: str
@@ -91,8 +91,10 @@ def verify(
         for file in entry.version.files:
             try:
                 cache.read(file.sha256)
-            except Problem as problem:
-                (missing if problem.code == "model-missing" else wrong).append(file.name)
+            except Changed:
+                wrong.append(file.name)
+            except Problem:
+                missing.append(file.name)
         if wrong:
             yield Verdict(entry.name, "wrong", tuple(wrong))
         elif missing:
@@ -139,8 +141,9 @@ class _Pull:
 
     def run(self, missing: list[Entry], archives: dict[str, list[Source]]) -> None:
         waiting = list(missing)
+        models = {source: entry.name for entry in missing for source in entry.sources}
         for archive, sources in archives.items():
-            self._fetch(archive, sources)
+            self._fetch(archive, sources, models)
             ready = [entry for entry in waiting if all(s in self._held for s in entry.sources)]
             for entry in ready:
                 self._make(entry)
@@ -148,7 +151,7 @@ class _Pull:
             needed = {source for entry in waiting for source in entry.sources}
             self._held = {s: data for s, data in self._held.items() if s in needed}
 
-    def _fetch(self, archive: str, sources: list[Source]) -> None:
+    def _fetch(self, archive: str, sources: list[Source], models: Mapping[Source, str]) -> None:
         size = self._catalogue.size(archive, sources)
 
         def on_bytes(count: int) -> None:
@@ -159,7 +162,7 @@ class _Pull:
         with tempfile.TemporaryDirectory(dir=self._staging) as folder:
             paths = fetch.fetch(archive, sources, Path(folder), on_bytes)
             for path, inside in _by_path(paths, sources).items():
-                found = unpack.read_sources(path, inside)
+                found = unpack.read_sources(path, {source: models[source] for source in inside})
                 self._held.update({source: found[source.name] for source in inside})
         on_bytes(size)
         self._done += size
@@ -169,7 +172,8 @@ class _Pull:
         sources = {source.name: self._held[source] for source in entry.sources}
         for file in entry.version.files:
             if not self._cache.has(file.sha256):
-                self._cache.add(convert.make(file, entry.makings[file.name], sources))
+                making = entry.makings[file.name]
+                self._cache.add(convert.make(entry.name, file, making, sources))
 
 
 def _by_path(paths: Mapping[str, Path], sources: Sequence[Source]) -> dict[Path, list[Source]]:

@@ -81,18 +81,17 @@ def unknown_signature(found: Iterable[object]) -> Problem:
 
 def _refuse_external_data(data: bytes) -> None:
     """Weights outside the file would be read from a path, unchecked: not here."""
-    model = onnx.ModelProto.FromString(data)
-    if any(uses_external_data(tensor) for tensor in _tensors(model.graph)):
+    if any(uses_external_data(tensor) for tensor in _tensors(onnx.ModelProto.FromString(data))):
         raise Problem("model-external-data")
 
 
-def _tensors(graph: onnx.GraphProto) -> Iterable[onnx.TensorProto]:
-    yield from graph.initializer
-    for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.HasField("t"):
-                yield attribute.t
-            yield from attribute.tensors
-            for inner in [attribute.g, *attribute.graphs]:
-                if inner.node or inner.initializer:
-                    yield from _tensors(inner)
+def _tensors(part: Any) -> Iterable[onnx.TensorProto]:
+    """Every tensor in any part of a model: of graphs and of those inside them, sparse ones, of
+    attributes, of functions, and of whatever a later version of the format adds."""
+    if isinstance(part, onnx.TensorProto):
+        yield part
+        return
+    for field, value in part.ListFields():
+        if field.message_type is not None:
+            for inner in [value] if hasattr(value, "ListFields") else value:
+                yield from _tensors(inner)

@@ -7,9 +7,11 @@ member is looked for by its exact name and read up to the size the catalogue dec
 from __future__ import annotations
 
 import hashlib
+import lzma
 import tarfile
 import zipfile
-from collections.abc import Sequence
+import zlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from leitstand.core.limits import GIB
@@ -18,13 +20,17 @@ from leitstand.models.catalogue import Source
 
 TAR_BYTES_MAX = 16 * GIB
 """Unpacked bytes looked through for members: a bound against archives that never end."""
+_DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError)
+_BROKEN = (*_DAMAGED, RuntimeError)
+"""`zipfile` has a RuntimeError for an encrypted member, and one below it for an unknown method."""
 
 
-def read_sources(path: Path, sources: Sequence[Source]) -> dict[str, bytes]:
+def read_sources(path: Path, sources: Mapping[Source, str]) -> dict[str, bytes]:
     """The files of `sources` inside the archive at `path`, by source name, each checked.
 
-    A source that is not packed is the file at `path` itself. Raises Problem("model-digest-wrong")
-    for other content, Problem("model-archive-broken") if a file is absent or the archive damaged.
+    `sources` says which model each is for. One that is not packed is the file at `path` itself.
+    Raises Problem("model-digest-wrong") for other content, Problem("model-archive-broken") if a
+    file is absent, or the archive damaged, encrypted or packed in a way that nothing here reads.
     """
     members = {source.member or "": source for source in sources if source.packed}
     found: dict[str, bytes] = {}
@@ -33,28 +39,27 @@ def read_sources(path: Path, sources: Sequence[Source]) -> dict[str, bytes]:
             found = _from_zip(path, members)
         elif members:
             found = _from_tar(path, members)
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError) as error:
-        raise Problem("model-archive-broken", source=sources[0].archive, member="") from error
-    for source in sources:
+    except _BROKEN as error:
+        raise _broken(next(iter(members.values()))) from error
+    for source, model in sources.items():
         if not source.packed:
             if path.stat().st_size != source.bytes:
-                raise _wrong(source, f"{path.stat().st_size} bytes")
+                raise _wrong(source, model, f"{path.stat().st_size} bytes")
             found[source.name] = path.read_bytes()
         elif source.name not in found:
-            raise Problem("model-archive-broken", source=source.archive, member=source.member or "")
-        check(source, found[source.name])
+            raise _broken(source)
+        actual = hashlib.sha256(found[source.name]).hexdigest()
+        if actual != source.sha256:
+            raise _wrong(source, model, actual)
     return found
 
 
-def check(source: Source, data: bytes) -> None:
-    """Raises Problem("model-digest-wrong") unless these are the bytes the catalogue pins."""
-    actual = hashlib.sha256(data).hexdigest()
-    if actual != source.sha256:
-        raise _wrong(source, actual)
+def _wrong(source: Source, model: str, actual: str) -> Problem:
+    return Problem("model-digest-wrong", model=model, expected=source.sha256, actual=actual)
 
 
-def _wrong(source: Source, actual: str) -> Problem:
-    return Problem("model-digest-wrong", model=source.name, expected=source.sha256, actual=actual)
+def _broken(source: Source) -> Problem:
+    return Problem("model-archive-broken", source=source.archive, member=source.member or "")
 
 
 def _from_zip(path: Path, members: dict[str, Source]) -> dict[str, bytes]:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, exists, func, select
 
-from leitstand.core.job import Attempt
+from leitstand.core.job import HELD, Attempt
 from leitstand.store.rows import chunks, columns, fetch
 from leitstand.store.tables import attempts, results, tasks
 
@@ -94,7 +94,9 @@ def of_job(conn: Connection, tenant: str, job_id: str, state: str | None = None)
 
 
 def repeated(conn: Connection, tenant: str, job_id: str) -> int:
-    """How many attempts of a job did not finish their task and had it done again."""
+    """How many attempts of a job were broken off in a segment that a later one did again. One that
+    was held had finished its segment."""
+    later = attempts.alias()
     query = (
         select(func.count())
         .select_from(attempts.join(tasks, tasks.c.id == attempts.c.task_id))
@@ -102,6 +104,8 @@ def repeated(conn: Connection, tenant: str, job_id: str) -> int:
             tasks.c.job_id == job_id,
             attempts.c.tenant_id == tenant,
             attempts.c.state.in_(("lost", "failed")),
+            attempts.c.reason != HELD,
+            exists().where(later.c.task_id == attempts.c.task_id, later.c.fence > attempts.c.fence),
         )
     )
     return conn.execute(query).scalar_one()

@@ -34,6 +34,8 @@ SCRUB_MILLISECONDS = 1_000
 WRITE_TRIES_MAX = 8
 """Tries of one command on PostgreSQL when it lost a deadlock or a serialization conflict."""
 
+_CHANGED = sa.text("SELECT pg_current_xact_id_if_assigned() IS NOT NULL")
+"""PostgreSQL numbers a transaction when it first writes or locks a row."""
 _RETRIED = frozenset({"40001", "40P01"})
 _FULL_SQLSTATE = "53100"
 _UNAVAILABLE_CLASSES = ("08", "53", "55", "57", "58", "XX")
@@ -109,7 +111,7 @@ class Database:
 
     @property
     def failing(self) -> Problem | None:
-        """Why the last write could not be kept; None while writing works."""
+        """Why the last write could not be kept; None once a change was kept since."""
         return self._failing
 
     def migrate(self) -> None:
@@ -147,20 +149,22 @@ class Database:
             with self._errors():
                 if self._writer is not None:
                     return self._writer.run(work)
-                result = self._write_here(work)
+                result, changed = self._write_here(work)
         except Problem as problem:
             if problem.code in UNWRITABLE:
                 self._failing = problem
             raise
-        self._committed()
+        if changed:
+            self._committed()
         return result
 
-    def _write_here(self, work: Callable[[Connection], T]) -> T:
+    def _write_here(self, work: Callable[[Connection], T]) -> tuple[T, bool]:
         tries = 1
         while True:
             try:
                 with self._writers.begin() as connection:
-                    return work(connection)
+                    result = work(connection)
+                    return result, bool(connection.scalar(_CHANGED))
             except DBAPIError as error:
                 if tries == WRITE_TRIES_MAX or _sqlstate(error) not in _RETRIED:
                     raise
@@ -195,7 +199,8 @@ class Database:
             raise self._unavailable("SQLITE_BUSY")
 
     def after_commit(self, callback: Callable[[], None]) -> None:
-        """Have `callback` called after every commit, before `write` returns; once for a batch.
+        """Have `callback` called after every commit that changed something, before `write` returns;
+        once for a batch.
 
         It runs in a thread of the store: it sets a flag or wakes a waiter, and never blocks.
         """

@@ -20,12 +20,6 @@ def find(conn: Connection, tenant: str, instance_id: str, *, lock: bool = False)
     return next(iter(fetch(conn, Instance, query.with_for_update() if lock else query)), None)
 
 
-def by_id(conn: Connection, instance_id: str) -> Instance | None:
-    """One instance whose tenant is not known yet: a worker names only itself."""
-    query = columns(Instance, instances).where(instances.c.id == instance_id)
-    return next(iter(fetch(conn, Instance, query)), None)
-
-
 def by_token(conn: Connection, hashes: Sequence[str]) -> Instance | None:
     """The instance whose one-time token, or the request that spent it, has one of these hashes."""
     query = columns(Instance, instances).where(instances.c.token_hash.in_(hashes))
@@ -38,9 +32,13 @@ def alive(conn: Connection) -> list[Instance]:
     return fetch(conn, Instance, query.order_by(instances.c.id))
 
 
-def page(conn: Connection, tenant: str, after: str | None, limit: int) -> list[Instance]:
-    """Newest first, older than `after`."""
+def page(
+    conn: Connection, tenant: str, after: str | None, limit: int, *, gone: bool = True
+) -> list[Instance]:
+    """Newest first, older than `after`; without those that are `gone` where it says so."""
     query = columns(Instance, instances).where(instances.c.tenant_id == tenant)
+    if not gone:
+        query = query.where(instances.c.state != "terminated")
     if after is not None:
         query = query.where(instances.c.id < after)
     return fetch(conn, Instance, query.order_by(instances.c.id.desc()).limit(limit))

@@ -7,11 +7,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, func, select
 
 from leitstand.core.job import FUSE, Job, Task
+from leitstand.store import ledger
 from leitstand.store.rows import chunks, columns, fetch
-from leitstand.store.tables import cases, decisions, jobs, keys, reservations, results, tasks
+from leitstand.store.tables import (
+    cases,
+    decisions,
+    job_media,
+    jobs,
+    keys,
+    reservations,
+    results,
+    tasks,
+)
 
 OPEN = ("waiting", "running")
 
@@ -192,6 +202,19 @@ def tallies(conn: Connection, tenant: str, job_ids: Sequence[str]) -> dict[str, 
     return found
 
 
+def got_on_at(conn: Connection, job: Job) -> datetime:
+    """When a job's last result was committed, or a person last resumed it; else when it began.
+    Between these it may move to and fro without an end."""
+    query = (
+        select(func.max(results.c.created_at))
+        .join(tasks, tasks.c.id == results.c.task_id)
+        .where(tasks.c.job_id == job.id)
+    )
+    committed = conn.execute(query).scalar_one()
+    resumed = ledger.last_at(conn, job.id, "job.resume")
+    return max(at for at in (committed, resumed, job.created_at) if at is not None)
+
+
 def overdue_reports(conn: Connection, before: datetime, limit: int) -> list[Job]:
     """Jobs that ended before a moment and whose results can still be opened, but for those that a
     legal hold keeps."""
@@ -206,20 +229,29 @@ def overdue_reports(conn: Connection, before: datetime, limit: int) -> list[Job]
     return fetch(conn, Job, query)
 
 
-def any_queued(conn: Connection, instance_id: str, now: datetime) -> bool:
-    """Whether a claim by this instance could find something."""
-    return conn.execute(_queued(instance_id, now).limit(1)).first() is not None
+def reports_on(conn: Connection, tenant: str, medium_id: str) -> list[Job]:
+    """Jobs whose report can still be opened and is about this medium, oldest first."""
+    query = (
+        columns(Job, jobs)
+        .join(keys, keys.c.id == jobs.c.key_id)
+        .join(job_media, job_media.c.job_id == jobs.c.id)
+        .where(
+            job_media.c.medium_id == medium_id,
+            jobs.c.tenant_id == tenant,
+            jobs.c.state == "done",
+            keys.c.destroyed_at.is_(None),
+        )
+        .order_by(jobs.c.id)
+    )
+    return fetch(conn, Job, query)
 
 
-def queued_for(conn: Connection, instance_id: str, now: datetime, limit: int) -> list[Task]:
+def queued_for(
+    conn: Connection, instance_id: str, now: datetime, limit: int, *, lock: bool
+) -> list[Task]:
     """Queued tasks of open jobs that hold a reservation on this instance, first come first served;
-    on PostgreSQL rows that another control plane is claiming are skipped."""
-    query = _queued(instance_id, now).limit(limit).with_for_update(skip_locked=True, of=tasks)
-    return fetch(conn, Task, query)
-
-
-def _queued(instance_id: str, now: datetime) -> Select[Any]:
-    return (
+    `lock` keeps them, and skips those that another control plane is claiming (PostgreSQL)."""
+    query = (
         columns(Task, tasks)
         .join(jobs, jobs.c.id == tasks.c.job_id)
         .where(
@@ -233,7 +265,10 @@ def _queued(instance_id: str, now: datetime) -> Select[Any]:
             ),
         )
         .order_by(jobs.c.priority.desc(), tasks.c.id)
+        .limit(limit)
     )
+    query = query.with_for_update(skip_locked=True, of=tasks) if lock else query
+    return fetch(conn, Task, query)
 
 
 def segments_done(conn: Connection, task_ids: Sequence[str]) -> dict[str, set[int]]:

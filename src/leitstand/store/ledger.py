@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -48,12 +49,19 @@ class Entry:
     """One leaf of the ledger; `position` is None until the sequencer saw it."""
 
     id: str
-    created_at: datetime
     subject_id: str
     leaf: bytes
     leaf_hash: bytes
     position: int | None
-    payload_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """What a head vouches for, and by which note."""
+
+    size: int
+    root: str
+    note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +97,9 @@ def head(conn: Connection) -> Head | None:
     return next(iter(fetch(conn, Head, query)), None)
 
 
-def every_head(conn: Connection) -> list[Head]:
+def every_head(conn: Connection) -> list[Signed]:
     """All signed heads, smallest first."""
-    return fetch(conn, Head, columns(Head, heads).order_by(heads.c.size))
+    return fetch(conn, Signed, columns(Signed, heads).order_by(heads.c.size))
 
 
 def page(conn: Connection, after: int | None, limit: int) -> list[Entry]:
@@ -138,6 +146,13 @@ def of_subject(conn: Connection, subject_id: str) -> list[Entry]:
     return fetch(conn, Entry, query.order_by(entries.c.id))
 
 
+def last_at(conn: Connection, subject_id: str, kind: str) -> datetime | None:
+    """When an entry of this type about a subject was last written; None where there is none."""
+    query = select(entries.c.created_at, entries.c.leaf).where(entries.c.subject_id == subject_id)
+    found = conn.execute(query.order_by(entries.c.id.desc()))
+    return next((row.created_at for row in found if json.loads(row.leaf)["type"] == kind), None)
+
+
 def digest(conn: Connection, noun: str, row_id: str) -> str | None:
     """Digest of what a row's entry records of it beside its state; None where that is nothing."""
     name = f"{noun}s"
@@ -148,12 +163,13 @@ def digest(conn: Connection, noun: str, row_id: str) -> str | None:
 
 
 def states(conn: Connection) -> dict[str, tuple[str, int, str | None]]:
-    """State, version and digest of every row whose changes the ledger records, by id."""
+    """State, version and digest of every row whose changes the ledger records, by id. The digest
+    of a row that holds what was never written there (SQLite takes any type) is no digest at all."""
     found: dict[str, tuple[str, int, str | None]] = {}
     for name in (*STATEFUL, *WRITTEN_ONCE):
         for row in conn.execute(_recorded(name)):
             if name == "keys":
-                state = "destroyed" if row.destroyed_at else "live"
+                state = "destroyed" if row.destroyed else "live"
             else:
                 state = WRITTEN_ONCE.get(name) or row.state
             found[row.id] = (state, row.version, _digest(name, row))
@@ -166,7 +182,7 @@ def _recorded(name: str) -> Select[Any]:
     table = metadata.tables[name]
     shown: list[ColumnElement[Any]] = [table.c.id, table.c.version]
     if name == "keys":
-        shown.append(table.c.destroyed_at)
+        shown.append(table.c.destroyed_at.is_not(None).label("destroyed"))
     elif name not in WRITTEN_ONCE:
         shown.append(table.c.state)
     for column in (table.c[column] for column in RECORDED.get(name, ())):
@@ -180,4 +196,7 @@ def _digest(name: str, row: Row[Any]) -> str | None:
     columns = RECORDED.get(name)
     if columns is None:
         return None
-    return row_digest({column: row._mapping[column] for column in columns})
+    try:
+        return row_digest({column: row._mapping[column] for column in columns})
+    except TypeError:
+        return "unreadable"

@@ -32,8 +32,8 @@ class _Command:
 class Writer:
     """Runs commands one after another, several to a transaction, and replies after its commit.
 
-    `committed` is called in the writer's thread after every commit that kept something, before the
-    replies.
+    `committed` is called in the writer's thread after every commit that changed something, before
+    the replies.
     """
 
     def __init__(self, engine: Engine, committed: Callable[[], None]) -> None:
@@ -88,17 +88,20 @@ class Writer:
             for command in batch:
                 command.reply.set_exception(error)
             return
-        if any(failure is None for _, _, failure in outcomes):
+        if any(changed for _, changed, _, _ in outcomes):
             self._committed()
-        for command, result, failure in outcomes:
+        for command, _, result, failure in outcomes:
             if failure is None:
                 command.reply.set_result(result)
             else:
                 command.reply.set_exception(failure)
 
 
-def _attempt(connection: Connection, command: _Command) -> tuple[Any, BaseException | None]:
-    """Result and failure of one command; raises when the transaction around it is lost too."""
+def _attempt(connection: Connection, command: _Command) -> tuple[bool, Any, BaseException | None]:
+    """Whether one command changed a row, its result and its failure; raises when the transaction
+    around it is lost too."""
+    driver: Any = connection.connection.dbapi_connection
+    before = driver.total_changes
     savepoint = connection.begin_nested()
     try:
         result = command.work(connection)
@@ -106,10 +109,9 @@ def _attempt(connection: Connection, command: _Command) -> tuple[Any, BaseExcept
             raise RuntimeError("a command must not end its transaction")
         savepoint.commit()
     except BaseException as failure:
-        driver: Any = connection.connection.dbapi_connection
         if not driver.in_transaction:
             raise
         if savepoint.is_active:
             savepoint.rollback()
-        return None, failure
-    return result, None
+        return False, None, failure
+    return driver.total_changes > before, result, None

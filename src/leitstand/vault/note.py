@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import hashlib
 import re
 from dataclasses import dataclass
@@ -156,6 +157,17 @@ def verify(note: str, verifier_key: str) -> str:
     except InvalidSignature as error:
         raise NoteError("the signature does not fit the text") from error
     return text
+
+
+def signers(note: str) -> frozenset[tuple[str, bytes]]:
+    """Name and key id of every signature line that can be read. They prove nothing: a note that
+    was damaged is still known by them, as the work of its signer."""
+    found = set()
+    for line in note.rpartition("\n\n")[2].split("\n")[:SIGNATURES_MAX]:
+        with contextlib.suppress(NoteError):
+            name, signature = _signature(line)
+            found.add((name, signature[:4]))
+    return frozenset(found)
 
 
 def verify_head(note: str, verifier_key: str, origin: str | None = None) -> tuple[int, bytes]:

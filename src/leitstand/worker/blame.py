@@ -26,7 +26,7 @@ _HOST_ERRNO = {
 _OUT_OF_MEMORY = ("out of memory", "failed to allocate memory", "bad_alloc", "bad allocation")
 DECODER_GONE = "decoder-gone"
 """The decode process died: this worker can do nothing more, another one can."""
-_MODEL_CODES = frozenset({"model-digest-wrong", "model-missing"})
+_MODEL_CODES = frozenset({"model-changed", "model-digest-wrong", "model-missing"})
 
 
 class Failure(Exception):

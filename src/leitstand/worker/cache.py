@@ -7,15 +7,18 @@ import hashlib
 import threading
 from urllib.parse import quote
 
+import structlog
+
 from leitstand.core.model import ModelFile, ModelVersion, digest_of
 from leitstand.core.problem import Problem
-from leitstand.models.cache import ModelCache
+from leitstand.models.cache import Changed, ModelCache
 from leitstand.worker.blame import Failure
 from leitstand.worker.link import Link, Refused
 from leitstand.worker.live import LiveAttempt
 
 CACHED_NAMED_MAX = 1_000
 """Digests a claim names at most; they help placement and nothing depends on them."""
+_log = structlog.get_logger("worker.models")
 
 
 class ModelFiles:
@@ -26,8 +29,8 @@ class ModelFiles:
         self._link = link
         self._lock = threading.Lock()
         self._downloads: dict[str, threading.Lock] = {}
-        self._changed: set[str] = set()
-        """Files whose copy here was another one, and was removed."""
+        self._changed: dict[str, Changed] = {}
+        """Files whose copy here was another one and was set aside."""
 
     def cached(self) -> list[str]:
         """Digests of the files in the cache."""
@@ -53,14 +56,25 @@ class ModelFiles:
                 try:
                     return self._cache.read(file.sha256)
                 except Problem:
-                    self._cache.remove(file.sha256)
-                    self._changed.add(file.sha256)
+                    pass  # gone since
+                except Changed as changed:
+                    self._changed[file.sha256] = changed
+                    _log.warning("model file changed", file=file.name, kept=changed.kept)
             try:
                 return self._download(version, file, live)
             except Failure as failure:
-                if file.sha256 in self._changed and failure.code == "model-unavailable":
-                    raise _wrong(version) from failure  # the only copy there was
-                raise
+                was = self._changed.get(file.sha256)
+                if was is None or failure.code != "model-unavailable":
+                    raise
+                raise Failure(  # the only copy there was
+                    "model-changed",
+                    "model",
+                    model=version.name,
+                    file=file.name,
+                    expected=was.expected,
+                    actual=was.actual,
+                    kept=was.kept,
+                ) from failure
 
     def _download(self, version: ModelVersion, file: ModelFile, live: LiveAttempt) -> bytes:
         whole = bytearray()

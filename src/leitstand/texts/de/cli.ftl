@@ -213,7 +213,8 @@ cli-pull-done = { $fetched ->
 }, { $present } waren hier.
 cli-verify-ok = Prüfsumme stimmt
 cli-verify-missing = fehlt: { $files }
-cli-verify-wrong = falsche Prüfsumme, entfernt: { $files }
+cli-verify-wrong = falsche Prüfsumme, beiseitegelegt: { $files }
+cli-verify-changed = { $file } von { $model } wurde geändert; die geänderte Datei liegt als { $path }
 cli-verified = { $good } geprüft, { $bad } nicht in Ordnung.
 cli-here = hier
 cli-absent = –
@@ -237,7 +238,11 @@ cli-state-gaps = { $state }, { $gaps ->
 }
 cli-state-proof = Zustand bekannt durch { $kind }, { $at }.
 cli-erase-ask = { $name } ({ $medium }) endgültig löschen? [j/N]
-cli-erased = { $medium } ist gelöscht: der Schlüssel ist zerstört, hier lässt es sich nicht mehr öffnen. Eine früher gemachte Kopie der Datenbank öffnet es zusammen mit einer Kopie des Schlüsselordners weiterhin, bis Sie diese löschen.
+cli-erased = { $medium } ist gelöscht: der Schlüssel ist zerstört, hier lassen sich seine Dateien nicht mehr öffnen. Eine früher gemachte Kopie der Datenbank öffnet sie zusammen mit einer Kopie des Schlüsselordners weiterhin, bis Sie diese löschen.
+cli-report-stays = Die Auswertung von { $job } bleibt { $until ->
+    [held] so lange, wie ihr Fall festgehalten wird
+   *[other] bis { $until }
+}. Sie enthält den Namen der Datei, was die Datei über sich sagt (auch EXIF), und was darin gefunden wurde: ausgeschnittene Bilder und gesprochene Worte, soweit vorhanden.
 cli-identity-secret = Wer diese Identität hat, kann das Medium lesen. Die Ausgabe steht im Protokoll.
 cli-downloaded = { $count ->
     [one] 1 verschlüsselte Datei
@@ -381,7 +386,18 @@ cli-count-task = { $count ->
     [one] 1 Aufgabe
    *[other] { $count } Aufgaben
 }
+cli-entry-unreadable = nicht lesbar
 cli-verified-in = Geprüft in { $time }.
+cli-fault-entry-missing = Eintrag { $place } fehlt.
+cli-fault-entry-changed = Eintrag { $place } wurde nach dem Schreiben geändert.
+cli-fault-entry-unreadable = Eintrag { $place } ist nicht lesbar.
+cli-fault-entry-astray = Eintrag { $place } passt nicht zu den früheren über dieselbe Sache.
+cli-fault-head-beyond = Kopf { $place } liegt hinter den vorhandenen Einträgen.
+cli-fault-head-missing = Kein signierter Kopf deckt die Einträge ab { $place }.
+cli-fault-head-signature = Die Signatur von Kopf { $place } stimmt nicht.
+cli-fault-head-differs = Kopf { $place } wurde über andere Einträge signiert.
+cli-fault-row-gone = { $place } ist ohne Eintrag verschwunden.
+cli-fault-row-changed = { $place } änderte sich ohne Eintrag.
 cli-ledger-broken = Einträge von dort an sind nicht bewiesen. Das Protokoll aus einer Sicherung zurückholen.
 
 ## Doctor
@@ -436,10 +452,31 @@ problem-missing-argument = { $name } fehlt
     .do = { $command } --help
 problem-bad-value = { $option } „{ $given }“ ist keiner der möglichen Werte
     .do = { $command } --help
+problem-bad-id = „{ $given }“ ist keine Kennung
+    .why = eine Kennung besteht aus Buchstaben und Ziffern, etwa j-71c0; ihr Ende genügt
+    .do = sie aus leitstand jobs, leitstand media oder leitstand instances nehmen
+problem-case-unnamed = --case hat keinen Namen
+    .do = --case K-2031; ohne --case ist es inbox
 problem-no-paths = keine Datei wurde genannt
     .do = leitstand analyze bus.jpg clip.mp4
 problem-plan-or-paths = --plan beginnt eine Entscheidung, die Dateien, Fall, Klasse und Grenzen hat; mehr kommt nicht dazu
     .do = die Pfade und anderen Optionen weglassen, oder --plan weglassen
+problem-plan-started = { $plan } wurde schon begonnen, als { $job }
+    .why = ein Plan beginnt einen Auftrag; { $job } ist { $state ->
+        [waiting] wartend
+        [running] laufend
+        [held] angehalten
+        [done] fertig
+        [failed] gescheitert
+       *[cancelled] abgebrochen
+    }
+    .do = { $state ->
+        [done] leitstand jobs report { $job } schreibt die Auswertung
+        [held] leitstand jobs resume { $job }
+        [failed] einen neuen machen: leitstand plan PATH...
+        [cancelled] einen neuen machen: leitstand plan PATH...
+       *[other] leitstand jobs show { $job }
+    }
 problem-empty-folder = in { $path } ist nichts zum Auswerten
     .why = jede Datei darin beginnt mit einem Punkt
     .do = Dateien übergeben oder einen Ordner, der welche enthält
@@ -449,6 +486,9 @@ problem-not-a-file = { $name } ist keine gewöhnliche Datei
 problem-unwritable-path = { $path } lässt sich nicht schreiben
     .why = { $detail }
     .do = mit --out einen anderen Ordner nennen oder die Rechte prüfen
+problem-report-unwritten = die Auswertung von { $job } ist nicht geschrieben: { $path } lässt sich nicht schreiben
+    .why = { $detail }; verloren ist nichts, Leitstand hat sie noch
+    .do = leitstand jobs report { $job } --out DIR
 problem-folder-unusable = { $folder } ist nicht zu gebrauchen
     .why = { $detail }
     .do = Besitzer und Rechte prüfen oder LEITSTAND_HOME auf einen anderen Ordner setzen

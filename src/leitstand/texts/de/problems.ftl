@@ -73,6 +73,12 @@ problem-no-room-for-file = { $name } wurde nicht gespeichert: in { $where } ist 
 problem-ends-in-the-middle = { $name } endet mittendrin: { $read } von { $whole } gelesen
     .why = die Datei ist kürzer, als in ihr steht
     .do = neu kopieren; der Bericht über das Gelesene bleibt, die Lücke ist darin markiert
+problem-picture-in-part = { $name } wurde nur teilweise gelesen{ $share ->
+        [none] {""}
+       *[other] : mindestens { $share } des Bildes sind da
+    }
+    .why = die Datei ist abgeschnitten oder beschädigt
+    .do = neu kopieren; der Bericht über das Gelesene bleibt, die Lücke ist darin markiert
 problem-read-in-part = { $name } wurde nur teilweise gelesen: { $gaps ->
         [one] eine Lücke
        *[other] { $gaps } Lücken
@@ -107,11 +113,18 @@ problem-bad-amount = { $option } „{ $given }“ ist kein Betrag
     .do = { $option } 4,50
 problem-bad-time = { $option } „{ $given }“ ist keine Zeit
     .do = { $option } 18:00, oder: tomorrow 6:00, in 3h, 2026-11-24T06:00
+problem-time-past = { $option } „{ $given }“ liegt in der Vergangenheit
+    .do = { $option } 18:00, oder: tomorrow 6:00, in 3h
+problem-bad-count = { $option } „{ $given }“ ist zu wenig
+    .do = { $option } 1 oder mehr, oder weglassen
 problem-bad-class = { $option } „{ $given }“ ist keine Schutzklasse
     .do = 0 künstlich, 1 ohne Personen, 2 Personen, 3 biometrisch, Minderjährige, intim oder geschützt
 problem-not-asked = eine Frage braucht eine Antwort, und niemand ist da, der sie gibt
     .why = die Eingabe ist kein Terminal, und --yes fehlt
-    .do = --yes angeben, und --max-cost als Grenze der Kosten
+    .do = --yes angeben{ $bound ->
+        [none] {""}
+       *[other] , und { $bound } als Grenze der Kosten
+    }
 problem-declined = nichts wurde gemietet oder vorgemerkt
     .do = leitstand plan zeigt, was es sonst gibt
 problem-graphics-library-missing = OpenCV lässt sich nicht laden, also lässt sich kein Bild auswerten
@@ -142,6 +155,15 @@ problem-unreachable = der Leitstand auf { $where } antwortet nicht ({ $tries ->
        *[other] { $tries } Versuche
     }, { $detail })
     .do = leitstand doctor; was dort läuft, läuft ohne Sie weiter
+problem-no-loopback = dieser Rechner erreicht sich selbst nicht unter { $address }
+    .why = die Worker hier erreichen den Leitstand unter dieser Adresse; das System sagt: { $detail }
+    .do = ip link set lo up; in einem Container oder einer Sandbox die Loopback-Schnittstelle zulassen
+problem-cannot-listen = dieser Rechner kann unter { $address } nicht lauschen
+    .why = das System sagt: { $detail }
+    .do = worker.listen auf eine Adresse dieses Rechners setzen, etwa 127.0.0.1:0, mit einem erlaubten Port; für 127.0.0.1 selbst: ip link set lo up
+problem-few-descriptors = mehr als { $limit } Dateien dürfen nicht zugleich offen sein
+    .why = der Leitstand braucht { $needed } für Datenbank, Anrufer und Worker
+    .do = dort beginnen, wo ulimit -Hn mindestens { $needed } sagt; bei einem Dienst ist es LimitNOFILE
 problem-not-started = der Leitstand auf diesem Rechner ist nicht gestartet
     .why = { $detail }
     .do = leitstand doctor
@@ -157,6 +179,15 @@ problem-database-elsewhere = die Datenbank gehört zu einer anderen Installation
 problem-database-newer = die Datenbank { $path } ist neuer als dieses Programm
     .why = eine spätere Version hat sie geschrieben (Stand { $found })
     .do = jene Version installieren; nichts wurde geändert
+problem-no-folder = { $path } ist kein Ordner
+    .why = darin sollen Ordner des Leitstands liegen
+    .do = anderswohin verschieben oder LEITSTAND_HOME auf einen Ordner setzen
+problem-settings-folder = { $file } ist ein Ordner
+    .why = die Einstellungen sind eine Datei dieses Namens
+    .do = den Ordner anderswohin verschieben; ohne die Datei gelten überall die Vorgaben
+problem-settings-encoding = { $file }, Zeile { $line }: kein UTF-8
+    .why = die Einstellungen sind Text in UTF-8; diese Datei wurde anders gespeichert
+    .do = die Datei als UTF-8 speichern
 problem-bad-setting = { $file }, Zeile { $line }: { $detail }
     .do = diese Zeile berichtigen
 problem-unknown-setting = { $file }, Zeile { $line }: keine Einstellung „{ $given }“
@@ -173,7 +204,10 @@ problem-model-unknown = kein Modell „{ $model }“
     .do = { $known }
 problem-model-digest-wrong = das Modell { $model } ist nicht das aus dem Katalog
     .why = die Prüfsumme weicht ab; es wurde also geändert oder beschädigt
-    .do = klären, wer es geändert hat, dann: leitstand models pull { $model }
+    .do = klären, wer es geändert hat, dann: leitstand models verify; leitstand models pull { $model }
+problem-model-changed = das Modell { $model } ist nicht das aus dem Katalog: seine Datei { $file } wurde geändert
+    .why = ihre Prüfsumme ist { $actual }, im Katalog steht { $expected }; sie wurde nicht verwendet und liegt als { $kept } im Ordner der Modelle
+    .do = klären, wer sie geändert hat, dann: leitstand models pull { $model }
 problem-model-source-failed = { $source } war nicht zu holen
     .why = { $detail }
     .do = das Netz prüfen, dann: leitstand models pull

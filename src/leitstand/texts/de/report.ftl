@@ -13,6 +13,13 @@ sum-persons = { $form ->
         }
        *[range] Zu jeder Zeit sind { $low } bis { $high } Personen im Bild, im Mittel { $mean }.
     }
+sum-persons-unfollowed = { $high ->
+        [one] Eine Person zugleich ist
+       *[other] Bis zu { $high } Personen zugleich sind
+    } in { $frames ->
+        [one] dem einzigen betrachteten Einzelbild
+       *[other] { $peopled } von { $frames } betrachteten Einzelbildern
+    } zu sehen; von Einzelbild zu Einzelbild ließ sich niemand verfolgen.
 sum-no-person = Keine Person wurde gesehen.
 sum-track = { $move ->
         [left-right] Eine Person (Spur { $number }) geht zwischen { $start } und { $end } von links nach rechts
@@ -27,14 +34,17 @@ sum-track = { $move ->
         [yes] , näher an der Kamera als alle anderen.
        *[no] .
     }
-sum-things = Außerdem durch das Video verfolgt: { $things }.
+sum-things = Außerdem durch das Video verfolgt{ $count ->
+        [one] {""}
+       *[other] , auf { $count } Spuren, von denen mehrere dasselbe Ding sein können
+    }: { $things }.
 sum-faces-video = { $count ->
-        [one] Ein Gesicht wurde durch das Video verfolgt; niemand wurde identifiziert.
-       *[other] { $count } Gesichter wurden durch das Video verfolgt; niemand wurde identifiziert.
+        [one] Ein Gesicht wurde auf einer Spur verfolgt; niemand wurde identifiziert.
+       *[other] Gesichter wurden auf { $count } Spuren verfolgt, von denen mehrere dieselbe Person sein können; niemand wurde identifiziert.
     }
 sum-poses-video = { $count ->
-        [one] Die Haltung einer Person wurde verfolgt.
-       *[other] Die Haltung von { $count } Personen wurde verfolgt.
+        [one] Die Haltung wurde auf einer Spur verfolgt.
+       *[other] Die Haltung wurde auf { $count } Spuren verfolgt, von denen mehrere dieselbe Person sein können.
     }
 sum-objects = Im Bild erkannt: { $things }.
 sum-nothing = Nichts, was die Modelle kennen, wurde im Bild erkannt.
@@ -93,6 +103,7 @@ sum-speech = Gesprochen wird { $times ->
         [one] ein Wort
        *[other] { $words } Wörter
     }).
+sum-no-words = Eine Stimme scheint insgesamt { $length } lang zu sprechen; kein Wort davon wurde erkannt.
 sum-no-speech = Es war keine Sprache zu hören.
 
 ## Eine Zeile zu einer Datei
@@ -102,9 +113,17 @@ head-tracks = { $tracks ->
         [one] eine Spur, im Mittel { $mean } Personen
        *[other] { $tracks } Spuren, im Mittel { $mean } Personen
     }
+head-unfollowed = { $high ->
+        [one] eine Person, nicht verfolgt
+       *[other] bis zu { $high } Personen, nicht verfolgt
+    }
 head-faces = { $faces ->
         [one] ein Gesicht
        *[other] { $faces } Gesichter
+    }
+head-face-tracks = { $tracks ->
+        [one] ein Gesicht auf einer Spur
+       *[other] Gesichter auf { $tracks } Spuren
     }
 head-surroundings = { $place ->
         [indoor] im Raum
@@ -125,6 +144,7 @@ head-words = { $words ->
         [one] ein Wort
        *[other] { $words } Wörter
     }, { $language }
+head-no-words = eine Stimme, keine Worte
 head-no-speech = keine Sprache
 head-nothing = nichts erkannt
 
@@ -145,6 +165,14 @@ unknown-gap = { $name ->
         [audio] können Worte
        *[other] kann eine Person
     } fehlen.
+unknown-gap-image = { $name ->
+        [none] Das Bild
+       *[other] { $name }
+    }: { $reason }; eine Person kann darin fehlen.
+unknown-further-pictures = { $name ->
+        [none] {""}
+       *[other] { $name }:{" "}
+    }1 von { $count } Bildern der Datei wurde betrachtet, das erste. Was die anderen zeigen, ist nicht bekannt.
 unknown-stream = { $stream ->
         [audio] Der Ton{ $name ->
             [none] {""}
@@ -178,6 +206,10 @@ unknown-never = Niemand wurde identifiziert; Stimmung, Alter und Absicht wurden 
 
 gap-unreadable = nicht lesbar
 gap-truncated = nicht lesbar, die Datei endet zu früh
+gap-image-truncated = abgeschnitten oder beschädigt, { $share ->
+        [none] wie viel davon lesbar war, ist nicht bekannt
+       *[other] mindestens { $share } davon waren lesbar
+    }
 gap-no-frames = ohne ein dekodierbares Bild
 gap-no-sound = ohne dekodierbaren Ton
 gap-cannot-be-cut = nicht ausgewertet, weil nicht in Abschnitte zu schneiden
@@ -332,6 +364,7 @@ report-kind-of-speech-total = Sprache: { $times ->
         [one] einmal
        *[other] { $times }-mal
     }
+report-kind-of-no-words = eine Stimme ohne erkannte Worte
 report-kind-of-no-speech = keine Sprache
 report-kind-of-nothing-recognised = nichts erkannt
 report-kind-of-file-time = Zeit in der Datei: { $text }

@@ -214,7 +214,8 @@ cli-pull-done = { $fetched ->
 }, { $present } were here.
 cli-verify-ok = digest matches
 cli-verify-missing = missing: { $files }
-cli-verify-wrong = wrong digest, removed: { $files }
+cli-verify-wrong = wrong digest, set aside: { $files }
+cli-verify-changed = { $file } of { $model } was changed; the changed file is kept as { $path }
 cli-verified = { $good } verified, { $bad } not.
 cli-here = here
 cli-absent = –
@@ -238,7 +239,11 @@ cli-state-gaps = { $state }, { $gaps ->
 }
 cli-state-proof = State known by { $kind } at { $at }.
 cli-erase-ask = Erase { $name } ({ $medium }) for good? [y/N]
-cli-erased = { $medium } is erased: its key is destroyed, and nothing here opens it again. A copy of the database made earlier still does, together with a copy of the key folder, until you delete those.
+cli-erased = { $medium } is erased: its key is destroyed, and nothing here opens its files again. A copy of the database made earlier still does, together with a copy of the key folder, until you delete those.
+cli-report-stays = The report of { $job } stays { $until ->
+    [held] for as long as its case is held
+   *[other] until { $until }
+}. It holds the name of the file, what the file says of itself (EXIF, too), and what was found in it: pictures cut out and words spoken, where there were any.
 cli-identity-secret = Whoever has this identity can read the medium. The export is in the ledger.
 cli-downloaded = { $count ->
     [one] 1 encrypted file
@@ -382,7 +387,18 @@ cli-count-task = { $count ->
     [one] 1 task
    *[other] { $count } tasks
 }
+cli-entry-unreadable = cannot be read
 cli-verified-in = Verified in { $time }.
+cli-fault-entry-missing = Entry { $place } is missing.
+cli-fault-entry-changed = Entry { $place } was changed after it was written.
+cli-fault-entry-unreadable = Entry { $place } cannot be read.
+cli-fault-entry-astray = Entry { $place } does not follow the entries about its subject.
+cli-fault-head-beyond = Head { $place } is beyond the entries that exist.
+cli-fault-head-missing = No signed head covers the entries from { $place } on.
+cli-fault-head-signature = The signature of head { $place } does not hold.
+cli-fault-head-differs = Head { $place } was signed over other entries.
+cli-fault-row-gone = { $place } is gone without an entry.
+cli-fault-row-changed = { $place } changed without an entry.
 cli-ledger-broken = Entries from there on are not proven. Restore the ledger from a backup.
 
 ## Doctor
@@ -437,10 +453,24 @@ problem-missing-argument = { $name } is missing
     .do = { $command } --help
 problem-bad-value = { $option } "{ $given }" is not one of its values
     .do = { $command } --help
+problem-bad-id = "{ $given }" is no id
+    .why = an id has letters and digits, such as j-71c0; its ending is enough
+    .do = take it from leitstand jobs, leitstand media or leitstand instances
+problem-case-unnamed = --case has no name
+    .do = --case K-2031; without --case it is inbox
 problem-no-paths = no file was named
     .do = leitstand analyze bus.jpg clip.mp4
 problem-plan-or-paths = --plan starts a decision that has its files, case, class and bounds; no more can be given
     .do = leave out the paths and the other options, or leave out --plan
+problem-plan-started = { $plan } was started already, as { $job }
+    .why = a plan starts one job; { $job } is { $state }
+    .do = { $state ->
+        [done] leitstand jobs report { $job } writes its report
+        [held] leitstand jobs resume { $job }
+        [failed] make a new one: leitstand plan PATH...
+        [cancelled] make a new one: leitstand plan PATH...
+       *[other] leitstand jobs show { $job }
+    }
 problem-empty-folder = nothing to analyse in { $path }
     .why = it holds no file that does not begin with a dot
     .do = pass files, or a folder that holds some
@@ -450,6 +480,9 @@ problem-not-a-file = { $name } is no regular file
 problem-unwritable-path = { $path } cannot be written
     .why = { $detail }
     .do = name another folder with --out, or check its permissions
+problem-report-unwritten = the report of { $job } is not written: { $path } cannot be written
+    .why = { $detail }; nothing is lost, Leitstand still has it
+    .do = leitstand jobs report { $job } --out DIR
 problem-folder-unusable = { $folder } cannot be used
     .why = { $detail }
     .do = check its owner and permissions, or set LEITSTAND_HOME to another folder

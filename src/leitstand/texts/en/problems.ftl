@@ -74,6 +74,12 @@ problem-no-room-for-file = { $name } was not stored: no space is left in { $wher
 problem-ends-in-the-middle = { $name } ends in the middle: { $read } of { $whole } read
     .why = the file is shorter than it says
     .do = copy it again; the report of what was read is kept, with the gap marked
+problem-picture-in-part = { $name } was read in part{ $share ->
+        [none] {""}
+       *[other] : at least { $share } of the picture is there
+    }
+    .why = the file is cut short or damaged
+    .do = copy it again; the report of what was read is kept, with the gap marked
 problem-read-in-part = { $name } was read in part: { $gaps ->
         [one] one gap
        *[other] { $gaps } gaps
@@ -108,11 +114,18 @@ problem-bad-amount = { $option } "{ $given }" is not an amount
     .do = { $option } 4.50
 problem-bad-time = { $option } "{ $given }" is not a time
     .do = { $option } 18:00, or: tomorrow 6:00, in 3h, 2026-11-24T06:00
+problem-time-past = { $option } "{ $given }" is in the past
+    .do = { $option } 18:00, or: tomorrow 6:00, in 3h
+problem-bad-count = { $option } "{ $given }" is too few
+    .do = { $option } 1 or more, or leave it out
 problem-bad-class = { $option } "{ $given }" is no data class
     .do = 0 synthetic, 1 no persons, 2 persons, 3 biometric, minors, intimate or privileged
 problem-not-asked = a question needs an answer, and nobody is here to give it
     .why = the input is not a terminal and --yes was not given
-    .do = add --yes, and --max-cost to bound what it may cost
+    .do = add --yes{ $bound ->
+        [none] {""}
+       *[other] , and { $bound } to bound what it may cost
+    }
 problem-declined = nothing was rented or reserved
     .do = leitstand plan shows what else there is
 problem-graphics-library-missing = OpenCV cannot be loaded, so no picture can be analysed
@@ -143,6 +156,15 @@ problem-unreachable = the control plane at { $where } does not answer ({ $tries 
        *[other] { $tries } tries
     }, { $detail })
     .do = leitstand doctor; what runs there goes on without you
+problem-no-loopback = this computer cannot connect to itself at { $address }
+    .why = workers here reach the control plane by that address; the system says: { $detail }
+    .do = ip link set lo up; in a container or sandbox, allow its loopback interface
+problem-cannot-listen = this computer cannot listen at { $address }
+    .why = the system says: { $detail }
+    .do = set worker.listen to an address of this computer, such as 127.0.0.1:0, and a port that you may use; for 127.0.0.1 itself: ip link set lo up
+problem-few-descriptors = no more than { $limit } files may be open at once
+    .why = the control plane needs { $needed } for its database, its callers and its workers
+    .do = begin where ulimit -Hn says { $needed } or more; a service has LimitNOFILE for it
 problem-not-started = the control plane on this computer did not start
     .why = { $detail }
     .do = leitstand doctor
@@ -158,6 +180,15 @@ problem-database-elsewhere = the database belongs to another installation
 problem-database-newer = the database at { $path } is newer than this program
     .why = it was written by a later version (revision { $found })
     .do = install that version; nothing was changed
+problem-no-folder = { $path } is no folder
+    .why = folders of Leitstand are to lie in it
+    .do = move it away, or set LEITSTAND_HOME to a folder
+problem-settings-folder = { $file } is a folder
+    .why = the settings are a file of this name
+    .do = move the folder away; without the file everything has its default
+problem-settings-encoding = { $file }, line { $line }: not UTF-8
+    .why = the settings are UTF-8 text; this file was saved in another encoding
+    .do = save it again as UTF-8
 problem-bad-setting = { $file }, line { $line }: { $detail }
     .do = correct that line
 problem-unknown-setting = { $file }, line { $line }: no setting "{ $given }"
@@ -174,6 +205,9 @@ problem-model-unknown = no model "{ $model }"
     .do = { $known }
 problem-model-digest-wrong = the model { $model } is not the one in the catalogue
     .why = its digest differs, so it was changed or damaged
+    .do = find out who changed it, then: leitstand models verify; leitstand models pull { $model }
+problem-model-changed = the model { $model } is not the one in the catalogue: its file { $file } was changed
+    .why = its digest is { $actual }, the catalogue says { $expected }; it was not used, and is kept as { $kept } in the folder of the models
     .do = find out who changed it, then: leitstand models pull { $model }
 problem-model-source-failed = { $source } could not be fetched
     .why = { $detail }

@@ -13,6 +13,13 @@ sum-persons = { $form ->
         }
        *[range] { $low } to { $high } persons are in the picture at any time, { $mean } on average.
     }
+sum-persons-unfollowed = { $high ->
+        [one] One person at a time is seen
+       *[other] Up to { $high } persons at a time are seen
+    } in { $frames ->
+        [one] the only frame looked at
+       *[other] { $peopled } of { $frames } frames looked at
+    }; nobody could be followed from frame to frame.
 sum-no-person = No person was seen.
 sum-track = { $move ->
         [left-right] One person (track { $number }) goes from left to right between { $start } and { $end }
@@ -27,14 +34,17 @@ sum-track = { $move ->
         [yes] , nearer to the camera than all others.
        *[no] .
     }
-sum-things = Also followed through the video: { $things }.
+sum-things = Also followed through the video{ $count ->
+        [one] {""}
+       *[other] , on { $count } tracks, several of which may be one thing
+    }: { $things }.
 sum-faces-video = { $count ->
-        [one] One face was followed through the video; nobody was identified.
-       *[other] { $count } faces were followed through the video; nobody was identified.
+        [one] A face was followed on one track; nobody was identified.
+       *[other] Faces were followed on { $count } tracks, several of which may be one person; nobody was identified.
     }
 sum-poses-video = { $count ->
-        [one] The posture of one person was followed.
-       *[other] The posture of { $count } persons was followed.
+        [one] Posture was followed on one track.
+       *[other] Posture was followed on { $count } tracks, several of which may be one person.
     }
 sum-objects = Seen in the picture: { $things }.
 sum-nothing = Nothing the models know was recognised in the picture.
@@ -93,6 +103,7 @@ sum-speech = Speech is heard { $times ->
         [one] one word
        *[other] { $words } words
     }).
+sum-no-words = A voice seems to speak for { $length } in all; no word of it was recognised.
 sum-no-speech = No speech was heard.
 
 ## One line about a medium
@@ -102,9 +113,17 @@ head-tracks = { $tracks ->
         [one] one track, { $mean } persons on average
        *[other] { $tracks } tracks, { $mean } persons on average
     }
+head-unfollowed = { $high ->
+        [one] one person, not followed
+       *[other] up to { $high } persons, not followed
+    }
 head-faces = { $faces ->
         [one] one face
        *[other] { $faces } faces
+    }
+head-face-tracks = { $tracks ->
+        [one] a face on one track
+       *[other] faces on { $tracks } tracks
     }
 head-surroundings = { $place ->
         [indoor] indoors
@@ -125,6 +144,7 @@ head-words = { $words ->
         [one] one word
        *[other] { $words } words
     }, { $language }
+head-no-words = a voice, no words
 head-no-speech = no speech
 head-nothing = nothing recognised
 
@@ -145,6 +165,14 @@ unknown-gap = { $name ->
         [audio] words
        *[other] a person
     } may be missing there.
+unknown-gap-image = { $name ->
+        [none] The picture
+       *[other] { $name }
+    } { $reason }; a person may be missing there.
+unknown-further-pictures = { $name ->
+        [none] {""}
+       *[other] { $name }:{" "}
+    }1 of { $count } pictures in the file was looked at, the first. What the others show is not known.
 unknown-stream = { $stream ->
         [audio] The sound{ $name ->
             [none] {""}
@@ -178,6 +206,10 @@ unknown-never = Nobody was identified, and nothing about mood, age or intent was
 
 gap-unreadable = could not be read
 gap-truncated = could not be read: the file ends too early
+gap-image-truncated = is cut short or damaged: { $share ->
+        [none] how much of it could be read is not known
+       *[other] at least { $share } of it could be read
+    }
 gap-no-frames = holds no picture that can be decoded
 gap-no-sound = holds no sound that can be decoded
 gap-cannot-be-cut = was not analysed: it cannot be cut into segments
@@ -332,6 +364,7 @@ report-kind-of-speech-total = speech: { $times ->
         [one] once
        *[other] { $times } times
     }
+report-kind-of-no-words = a voice without words that were recognised
 report-kind-of-no-speech = no speech
 report-kind-of-nothing-recognised = nothing recognised
 report-kind-of-file-time = time in the file: { $text }

@@ -1,4 +1,4 @@
-"""How single values are written in settings, and what is said of one that is none."""
+"""The forms that single settings have: durations, addresses, places, money."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import ipaddress
 import re
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -53,18 +55,45 @@ def _engine(value: str) -> str:
     return value
 
 
+def _place(text: str) -> str:
+    """A path that does not depend on the folder somebody started a command in."""
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError as error:
+        raise ValueError("must be a path in the home folder of a known user") from error
+    if not path.is_absolute():
+        raise ValueError('must be an absolute path, or one that begins with "~/"')
+    return str(path)
+
+
 def _root(value: str) -> str:
-    if not value.startswith("file:"):
+    scheme, _, folder = value.partition(":")
+    if scheme != "file":
         raise ValueError('must be "file:" or "file:<folder>"')
-    return value
+    return f"file:{_place(folder)}" if folder else value
+
+
+def _blobs(value: str) -> str:
+    parts = urlsplit(value)
+    if not value or parts.netloc or parts.scheme not in ("", "file"):
+        return value
+    return _place(unquote(parts.path) if parts.scheme else value)
+
+
+def _store(value: str) -> str:
+    scheme, slashes, path = value.partition(":///")
+    sqlite = slashes and scheme.partition("+")[0] == "sqlite"
+    return f"{scheme}:///{_place(path)}" if sqlite else value
 
 
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Listen = Annotated[str, AfterValidator(_listen)]
 Origin = Annotated[str, AfterValidator(origin)]
-Secure = Annotated[Origin, AfterValidator(_secure)]
+DialledOrigin = Annotated[Origin, AfterValidator(_secure)]
 Engine = Annotated[str, AfterValidator(_engine)]
-Root = Annotated[str, AfterValidator(_root)]
+KeyRoot = Annotated[str, AfterValidator(_root)]
+BlobsUrl = Annotated[str, AfterValidator(_blobs)]
+StoreUrl = Annotated[str, AfterValidator(_store)]
 PINNED = r"^(\S+@)?sha256:[0-9a-f]{64}$"
 NETWORK = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 HostName = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,32}$")]
