@@ -36,6 +36,7 @@ MAY_IMPORT = {
     "shapes": {"core"},
     "config": {"core", "folders", "shapes"},
     "told": {"config"},
+    "connect": {"core", "ports", "config", "folders", "providers", "told"},
     "launch": {"core", "ports"},
     "wire": {"core", "ports", "private"},
     "boot": {"core", "ports", "launch"},

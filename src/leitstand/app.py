@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib
 import os
-import pkgutil
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -18,7 +16,6 @@ from typing import Any
 import structlog
 import uvicorn
 
-import leitstand.providers
 from leitstand import __version__
 from leitstand.api.operator import operator_app
 from leitstand.api.parts import OperatorParts
@@ -27,6 +24,7 @@ from leitstand.api.worker import WorkerParts, worker_app
 from leitstand.boot.files import BootFolder
 from leitstand.clockwork import Step, StepLoop, SystemClock, SystemIds, exclusive, place_of
 from leitstand.config import Settings
+from leitstand.connect import OWN, providers
 from leitstand.control.commands import Door
 from leitstand.control.dispatch import Dispatcher
 from leitstand.control.effects import EffectRunner, WorkerAddress
@@ -44,7 +42,6 @@ from leitstand.core.problem import Exit, Problem
 from leitstand.core.retention import Retention
 from leitstand.folders import Folders
 from leitstand.models.shelf import Shelf
-from leitstand.ports import Provider
 from leitstand.security.ca import Authority
 from leitstand.security.listener import names_of, port_of, worker_server
 from leitstand.startup import (
@@ -58,7 +55,6 @@ from leitstand.startup import (
 from leitstand.store import effects as effects_store
 from leitstand.store import instances, jobs, ledger, media
 from leitstand.store.engine import Database
-from leitstand.told import told
 from leitstand.vault.blobs import FolderBlobs, StoredBlobs, open_blobs
 from leitstand.vault.note import HeadVerifier, Signer, VerifierKey, signers
 from leitstand.vault.strongbox import Strongbox
@@ -66,8 +62,6 @@ from leitstand.vault.strongbox import Strongbox
 log = structlog.get_logger(__name__)
 
 TENANT = "local"
-OWN = "local"
-"""The provider that every installation has: this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +140,7 @@ class _Plane:
         self._blobs = open_blobs(settings.blobs.url or str(folders.blobs))
         self._shelf = Shelf(folders.models)
         self._boot = BootFolder(folders.boot)
-        self._providers = _providers(settings, folders)
+        self._providers = providers(settings, folders)
         dialled = settings.worker.advertise_url or f"https://{settings.worker.listen}"
         outside = Outside(dialled, self._boot, self._clock)
         self._planner = Planner(
@@ -364,34 +358,6 @@ def _retention(settings: Settings) -> Retention:
         inbox=terms.inbox,
         reports=terms.reports,
     )
-
-
-def _providers(settings: Settings, folders: Folders) -> dict[str, Provider]:
-    found: dict[str, Provider] = {}
-    for name in sorted({OWN, *settings.providers}):
-        try:
-            module = importlib.import_module(f"leitstand.providers.{name}")
-        except ModuleNotFoundError as error:
-            if error.name != f"leitstand.providers.{name}":
-                raise
-            raise _unknown_provider(name) from error
-        if not hasattr(module, "connect"):
-            raise _unknown_provider(name)
-        found[name] = module.connect(_provider_settings(settings, folders, name))
-    return found
-
-
-def _unknown_provider(name: str) -> Problem:
-    modules = pkgutil.iter_modules(leitstand.providers.__path__)
-    known = ", ".join(sorted(module.name for module in modules if "_" not in module.name))
-    return Problem("unknown-provider", Exit.USAGE, provider=name, known=known)
-
-
-def _provider_settings(settings: Settings, folders: Folders, name: str) -> Mapping[str, str]:
-    said = told(settings.provider(name), settings.money)
-    if name == OWN:
-        return said | {"cache_folder": str(folders.models), "log_folder": str(folders.logs)}
-    return said
 
 
 def _key_folder(settings: Settings, folders: Folders) -> Path:

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -42,27 +41,18 @@ from leitstand.folders import Folders
 from leitstand.shapes import (
     NETWORK,
     PINNED,
-    DataClass,
     Duration,
     Engine,
     Euros,
     HostName,
     Listen,
     Origin,
-    Tier,
     every_address,
 )
 
 __all__ = ["Folders", "Settings"]
 
 _PREFIX = "LEITSTAND_"
-
-
-_TIERS: dict[DataClass, Tier] = {"0": "D", "1": "C", "2": "B", "3": "A"}
-
-
-def _all_tiers(value: dict[DataClass, Tier]) -> dict[DataClass, Tier]:
-    return {**_TIERS, **value}
 
 
 # --- sections ------------------------------------------------------------------------------------
@@ -183,9 +173,7 @@ class PlacementSettings(_Section):
     segments_per_task: Annotated[int, Field(ge=1, le=1000)] = limits.SEGMENTS_PER_TASK
     vram_gib: VramSettings = VramSettings()
     cuda_min: str = "11.8"
-    tiers: Annotated[dict[DataClass, Tier], AfterValidator(_all_tiers)] = Field(
-        default_factory=lambda: dict(_TIERS)
-    )
+    tiers: shapes.WorstTiers = Field(default_factory=lambda: dict(shapes.TIERS))
 
 
 class MoneySettings(_Section):

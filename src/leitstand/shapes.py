@@ -100,3 +100,12 @@ HostName = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,32}$")]
 Euros = Annotated[Decimal, Field(ge=0, max_digits=15, decimal_places=6)]
 Tier = Literal["L", "A", "B", "C", "D"]
 DataClass = Literal["0", "1", "2", "3"]
+
+TIERS: dict[DataClass, Tier] = {"0": "D", "1": "C", "2": "B", "3": "A"}
+
+
+def _all_tiers(value: dict[DataClass, Tier]) -> dict[DataClass, Tier]:
+    return {**TIERS, **value}
+
+
+WorstTiers = Annotated[dict[DataClass, Tier], AfterValidator(_all_tiers)]

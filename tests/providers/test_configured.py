@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from leitstand import app
+from leitstand import connect
 from leitstand.config import Settings
 from leitstand.core.problem import Problem
 from leitstand.folders import Folders
@@ -32,7 +32,7 @@ def key(tmp_path: Path) -> str:
 def connected(home: Path, name: str, money: dict[str, str], **own: Any) -> Any:
     folders = Folders.find({"LEITSTAND_HOME": str(home)})
     settings = Settings.model_validate({"providers": {name: own}, "money": money})
-    return app._providers(settings, folders)[name]
+    return connect.providers(settings, folders)[name]
 
 
 @pytest.mark.parametrize("name", ["runpod", "vast"])

@@ -1,0 +1,47 @@
+"""Providers by name, as the settings set them up."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+
+import leitstand.providers
+from leitstand.config import Settings
+from leitstand.core.problem import Exit, Problem
+from leitstand.folders import Folders
+from leitstand.ports import Provider
+from leitstand.told import told
+
+OWN = "local"
+"""The provider that every installation has: this machine."""
+
+
+def providers(settings: Settings, folders: Folders) -> dict[str, Provider]:
+    """Every configured provider and this machine, by name; each is the module of its name in
+    `providers/`. Raises Problem `unknown-provider`."""
+    found: dict[str, Provider] = {}
+    for name in sorted({OWN, *settings.providers}):
+        try:
+            module = importlib.import_module(f"leitstand.providers.{name}")
+        except ModuleNotFoundError as error:
+            if error.name != f"leitstand.providers.{name}":
+                raise
+            raise _unknown_provider(name) from error
+        if not hasattr(module, "connect"):
+            raise _unknown_provider(name)
+        found[name] = module.connect(_provider_settings(settings, folders, name))
+    return found
+
+
+def _unknown_provider(name: str) -> Problem:
+    modules = pkgutil.iter_modules(leitstand.providers.__path__)
+    known = ", ".join(sorted(module.name for module in modules if "_" not in module.name))
+    return Problem("unknown-provider", Exit.USAGE, provider=name, known=known)
+
+
+def _provider_settings(settings: Settings, folders: Folders, name: str) -> Mapping[str, str]:
+    said = told(settings.provider(name), settings.money)
+    if name == OWN:
+        return said | {"cache_folder": str(folders.models), "log_folder": str(folders.logs)}
+    return said
