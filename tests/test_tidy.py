@@ -55,8 +55,8 @@ MAY_IMPORT = {
     "control": {"core", "ports", "launch", "store"},
     "api": {"core", "ports", "messages", "control", "store", "security"},
     "app": {"core", "ports", "api", "control", "store", "vault", "security", "models"}
-    | {"providers", "clockwork", "startup", "config", "folders", "messages", "launch", "host"}
-    | {"boot", "told"},
+    | {"clockwork", "startup", "config", "folders", "messages", "launch", "host"}
+    | {"boot", "connect"},
     # an instance
     "worker": {"core", "ports", "launch", "host", "security", "vault", "media", "models"}
     | {"analysis"},
