@@ -10,6 +10,7 @@ from typing import Any
 
 from leitstand.core import limits
 from leitstand.core.change import would_change
+from leitstand.core.cost import spelled
 from leitstand.core.job import FUSE
 from leitstand.core.outlook import Load, Outlook
 from leitstand.core.placement import (
@@ -50,7 +51,9 @@ class Question:
                 "offer": named(change.offer),
                 "to": change.to,
                 "by": round(change.by, 6),
-                "expected_eur": None if change.expected_eur is None else str(change.expected_eur),
+                "expected_eur": None
+                if change.expected_eur is None
+                else spelled(change.expected_eur),
                 "finish_at": None if change.finish_at is None else change.finish_at.isoformat(),
             }
             for change in would_change(placement, self.wants, self.terms)
@@ -61,7 +64,7 @@ def named(offer: Offer) -> dict[str, Any]:
     """What people know an offer by."""
     keys = ("provider", "offer_id", "gpu", "region", "tier")
     return {key: getattr(offer, key) for key in keys} | {
-        "price_eur_per_hour": str(offer.price_eur_per_hour)
+        "price_eur_per_hour": spelled(offer.price_eur_per_hour)
     }
 
 
@@ -73,7 +76,7 @@ def plain(value: Any) -> dict[str, Any]:
 def _plain(item: Any) -> Any:
     match item:
         case Decimal():
-            return str(item)
+            return spelled(item)
         case datetime():
             return item.isoformat()
         case tuple():
