@@ -69,14 +69,14 @@ def named(offer: Offer) -> dict[str, Any]:
 
 
 def plain(value: Any) -> dict[str, Any]:
-    """A core dataclass as JSON: decimals and times as text."""
+    """A core dataclass as JSON: decimals and times as text, which loses nothing."""
     return {key: _plain(item) for key, item in asdict(value).items()}
 
 
 def _plain(item: Any) -> Any:
     match item:
         case Decimal():
-            return spelled(item)
+            return exact if Decimal(exact := spelled(item)) == item else str(item)
         case datetime():
             return item.isoformat()
         case tuple():
