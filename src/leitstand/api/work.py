@@ -131,7 +131,7 @@ def list_offers(body: OffersBody, parts: Parts) -> dict[str, Any]:
                 "rejected": rejected,
                 "ready_seconds": round(odds.ready_seconds, 1),
                 "losses_per_hour": round(odds.losses_per_hour, 4),
-                "video_eur_per_hour": str(round(video, 4)),
+                "video_eur_per_hour": spelled(video),
             }
         )
     return {
