@@ -155,7 +155,8 @@ def test_the_promises_and_the_origin_stand_in_the_page(page: tuple[str, str]) ->
         assert Texts(lang).say(f"promise-n{number}") in text
     for word in ("detector-model 1.0", "RTX 4090, RunPod, EU-RO-1", "i-4c1e", "r-71c0"):
         assert word in text
-    assert {"en": "0.04\u00a0€", "de": "0,04\u00a0€"}[lang] in text
+    until = {"en": "0.04\u00a0€ booked up to 23 Nov", "de": "0,04\u00a0€ gebucht bis 23. Nov."}
+    assert until[lang] in text
 
 
 def test_the_heading_is_the_case_else_the_file_else_their_number() -> None:

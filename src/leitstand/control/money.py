@@ -118,13 +118,14 @@ def reservation_job(tx: Tx, instance_id: str) -> Job | None:
 
 @dataclass(frozen=True, slots=True)
 class AccrueCosts(Command[int]):
-    """Book every running instance up to now."""
+    """Book every running instance up to now, or those of one job."""
 
+    job_id: str | None = None
     action: ClassVar[str] = "costs.accrue"
 
     def apply(self, tx: Tx) -> int:
         count = 0
-        for instance_id in money.accruing(tx.conn, sorted(BILLING)):
+        for instance_id in money.accruing(tx.conn, sorted(BILLING), self.job_id):
             instance = instances.find(tx.conn, tx.tenant, instance_id, lock=True)
             if instance is not None and instance.state in BILLING:
                 accrue(tx, instance, tx.now)
