@@ -73,11 +73,15 @@ def test_what_costs_more_than_it_may_is_refused_with_what_would_help(
     run: Command, plane: Plane
 ) -> None:
     Path("a.jpg").write_bytes(b"IMG")
-    fallen = {**paid()["rejected"][0], "rule": "budget", "has": "0.50", "needs": "1.86"}
+    fallen = {**paid()["rejected"][0], "rule": "budget", "has": "0.500000", "needs": "1.860000"}
     plane.decision = paid() | {"chosen": None, "ranked": [], "rejected": [fallen]}
     done = run("analyze", "a.jpg", "--max-cost", "0.5")
     assert done.exit == 3
-    assert "the cheapest needs 1.86 €" in masked(done.err)
+    assert "the cheapest needs 1.86 € with a margin" in masked(done.err)
+    assert "; 0.50 € is free" in masked(done.err)
+    german = run("analyze", "a.jpg", "--max-cost", "0.5", "--lang", "de")
+    assert "braucht 1,86 €, mit Reserve" in masked(german.err)
+    assert "frei sind 0,50 €" in masked(german.err)
     assert "  do   raise --max-cost, or the budget in leitstand.toml" in done.err
     planned = run("plan", "a.jpg", "--max-cost", "0.5", terminal=True)
     assert "a higher --max-cost or budget" in planned.out

@@ -77,7 +77,8 @@ def check(decision: Decision) -> None:
     rejected = list(decision.get("rejected") or ())
     for row in rejected:
         if row.get("rule") == "budget":
-            raise Problem("too-dear", Exit.REFUSED, needs=str(row["needs"]), left=str(row["has"]))
+            needs, left = str(row["needs"]), str(row["has"])
+            raise Problem("too-dear", Exit.REFUSED, needs_eur=needs, left_eur=left)
     counts = [f"{row.get('count', 1)} {row.get('rule')}" for row in rejected]
     raise Problem(
         "no-offer-chosen",

@@ -477,7 +477,7 @@ problem-no-offer-chosen = kein Angebot darf diese Arbeit übernehmen
     }
     .do = leitstand offers zeigt, was es gibt
 problem-too-dear = nichts gestartet: kein Angebot kostet so wenig, wie es darf
-    .why = das günstigste braucht { $needs } €, mit Reserve für langsamere Arbeit; frei sind { $left } €
+    .why = das günstigste braucht { $needs_eur }, mit Reserve für langsamere Arbeit; frei sind { $left_eur }
     .do = --max-cost erhöhen, oder das Budget in leitstand.toml
 problem-no-report = { $job } hat keine Auswertung
     .why = Zustand: { $state }

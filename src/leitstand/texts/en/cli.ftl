@@ -471,7 +471,7 @@ problem-no-offer-chosen = no offer may take this work
     }
     .do = leitstand offers shows what there is
 problem-too-dear = nothing was started: no offer costs as little as it may
-    .why = the cheapest needs { $needs } € with a margin for slower work; { $left } € is free
+    .why = the cheapest needs { $needs_eur } with a margin for slower work; { $left_eur } is free
     .do = raise --max-cost, or the budget in leitstand.toml
 problem-no-report = { $job } has no report
     .why = it is { $state }
