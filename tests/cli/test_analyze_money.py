@@ -10,7 +10,7 @@ import pytest
 
 from tests.cli.conftest import Command
 from tests.cli.plane import JOB, Plane
-from tests.cli.stories import good_story, paid
+from tests.cli.stories import ended, good_story, paid
 
 pytestmark = pytest.mark.usefixtures("pretend")
 
@@ -172,3 +172,25 @@ def test_plan_as_json_is_one_decision(run: Command, plane: Plane) -> None:
     (found,) = [document for document in documents if document.get("schema")]
     assert found["schema"] == "leitstand.decision/1"
     assert found["chosen"]["offer"]["cores"] == 4
+
+
+@pytest.mark.parametrize(
+    ("lang", "begun", "why"),
+    [
+        ("en", "so far it cost 0.42 €", "0.75 € would be reserved; 0.05 € of 2.00 € is free"),
+        ("de", "bisher kostete er 0,42 €", "0,75 € müssten vorgemerkt werden; 0,05 € von 2,00 €"),
+    ],
+)
+@pytest.mark.parametrize("state", ["failed", "held"])
+def test_a_job_that_its_budget_stopped_had_begun_cost_something_and_was_refused(
+    run: Command, plane: Plane, state: str, lang: str, begun: str, why: str
+) -> None:
+    Path("a.jpg").write_bytes(b"IMG")
+    sums = {"needed": "0.75", "left": "0.05", "limit": "2", "spent": "1.95", "reserved": "0"}
+    params = {f"{name}_eur": amount for name, amount in {**sums, "cost": "0.42"}.items()}
+    reason = {"code": "over-budget", "params": {"budget": "month", **params}}
+    plane.story = [ended(state, reason=reason), ("job", {"state": state, "reason": reason})]
+    done = run("analyze", "a.jpg", "--lang", lang)
+    assert done.exit == 3
+    assert begun in masked(done.err)
+    assert why in masked(done.err)

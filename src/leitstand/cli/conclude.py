@@ -147,7 +147,7 @@ def _held(session: Session, ending: Ending) -> int:
     segments, reason = job.get("segments") or {}, job.get("reason")
     if reason is not None:
         params = {**(reason.get("params") or {}), "job": short(job["id"])}
-        output.problem(Problem(str(reason["code"]), Exit.FAILED, **params))
+        output.problem(Problem(str(reason["code"]), _exit(reason), **params))
     until = kept_until(output, session.client, job)
     _seen(
         session,
@@ -167,7 +167,7 @@ def _held(session: Session, ending: Ending) -> int:
         (output.say("cli-drop-it"), f"leitstand jobs cancel {name}"),
     )
     output.event("done", job=job["id"], state="held", report=None, segments=segments, reason=reason)
-    return Exit.INTERRUPTED if reason is None or ending.presses else Exit.FAILED
+    return Exit.INTERRUPTED if reason is None or ending.presses else _exit(reason)
 
 
 def _cancelled(session: Session, ending: Ending) -> int:
@@ -193,8 +193,13 @@ def _failed(session: Session, ending: Ending) -> int:
     _released(session, ending)
     params = {**(reason.get("params") or {}), "job": short(job["id"])}
     output.event("done", job=job["id"], state="failed", report=None, reason=reason)
-    exit = Exit.INTERRUPTED if ending.presses else Exit.FAILED
+    exit = Exit.INTERRUPTED if ending.presses else _exit(reason)
     raise Problem(str(reason.get("code") or "job-failed"), exit, **params)
+
+
+def _exit(reason: Mapping[str, Any]) -> Exit:
+    """What a job ended or stopped with: by a budget it was refused."""
+    return Exit.REFUSED if reason.get("code") == "over-budget" else Exit.FAILED
 
 
 def _released(session: Session, ending: Ending) -> None:

@@ -44,7 +44,8 @@ def check_covered(tx: Tx, job: Job, amount: Decimal, limits_eur: Mapping[str, st
 
 
 def over_budget(short: Budget, amount: Decimal) -> Problem:
-    """Problem `over-budget`: what would be reserved, and what is left of the envelope."""
+    """Problem `over-budget`: what would be reserved, and what is left of the envelope. `cost_eur`
+    is what the job cost so far; None: it has not begun."""
     return Problem(
         "over-budget",
         Exit.REFUSED,
@@ -54,6 +55,7 @@ def over_budget(short: Budget, amount: Decimal) -> Problem:
         spent_eur=str(short.spent_eur),
         reserved_eur=str(short.reserved_eur),
         left_eur=str(short.left()),
+        cost_eur=None,
     )
 
 

@@ -176,7 +176,10 @@ problem-object-unavailable = ein gespeicherter Abschnitt war nicht zu holen
     .do = den Ablageort prüfen, dann den Auftrag neu starten
 problem-object-unreadable = ein gespeicherter Abschnitt öffnet sich nicht mit seinem Schlüssel
     .do = die Datei erneut hochladen
-problem-over-budget = nicht gestartet, das Budget ({ $budget }) deckt es nicht
+problem-over-budget = { $cost_eur ->
+        [none] nicht gestartet, das Budget ({ $budget }) deckt es nicht
+       *[other] der Auftrag hatte begonnen und kann nicht weiterarbeiten, das Budget ({ $budget }) deckt keine weitere Instanz; bisher kostete er { $cost_eur }
+    }
     .why = { $needed_eur } müssten vorgemerkt werden; { $left_eur } von { $limit_eur } sind frei ({ $spent_eur } ausgegeben, { $reserved_eur } vorgemerkt)
     .do = das Budget in leitstand.toml erhöhen oder weniger verlangen
 problem-picture-not-encodable = ein Bild für die Auswertung ließ sich nicht erzeugen

@@ -176,7 +176,10 @@ problem-object-unavailable = a stored segment could not be fetched
     .do = check the blob store, then start the job again
 problem-object-unreadable = a stored segment does not open with its key
     .do = upload the file again
-problem-over-budget = not started, the budget ({ $budget }) does not cover it
+problem-over-budget = { $cost_eur ->
+        [none] not started, the budget ({ $budget }) does not cover it
+       *[other] the job had begun and cannot go on, the budget ({ $budget }) does not cover another instance; so far it cost { $cost_eur }
+    }
     .why = { $needed_eur } would be reserved; { $left_eur } of { $limit_eur } is free ({ $spent_eur } spent, { $reserved_eur } reserved)
     .do = raise the budget in leitstand.toml, or ask for less
 problem-picture-not-encodable = a picture for the report could not be made
