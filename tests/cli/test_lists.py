@@ -234,6 +234,24 @@ def test_the_report_of_a_job_that_is_done_can_be_fetched_later(run: Command) -> 
     assert "error: j-71c0 has no report" in refused.err
 
 
+@pytest.mark.parametrize("name", ["report.json", "report.html"])
+def test_a_report_replaces_a_report_and_no_other_file(
+    run: Command, plane: Plane, name: str
+) -> None:
+    assert run("jobs", "report", "j-71e9", "--out", "r").exit == 0
+    assert run("jobs", "report", "j-71e9", "--out", "r").exit == 0
+    own = Path("r") / name
+    own.write_text("my own")
+    plane.asked.clear()
+    for command in (["jobs", "report", "j-71e9"], ["jobs", "resume", "j-71e9"], ["analyze", "x"]):
+        refused = run(*command, "--out", "r")
+        assert refused.exit == Exit.USAGE
+        assert f"error: r/{name} is not replaced\n" in refused.err
+        assert "name another folder with --out" in refused.err
+    assert own.read_text() == "my own"
+    assert plane.asked == []
+
+
 def test_offers_show_where_one_falls(run: Command, plane: Plane) -> None:
     plane.lists["offers"] = [
         {"provider": "vast", "gpu": "RTX A5000", "vram_gib": 24.0, "region": "Amsterdam",

@@ -108,7 +108,9 @@ def _kept(output: Output, report: reports.Report, job: str, out: str | None) -> 
     try:
         return reports.keep(report, reports.folder_of(out, job))
     except Problem as problem:
-        where, detail = problem.params["path"], problem.params["detail"]
+        where = problem.params["path"]
+        told = output.texts.problem(problem.code, problem.params)
+        detail = problem.params.get("detail") or told.why
         output.problem(
             Problem("report-unwritten", Exit.FAILED, job=short(job), path=where, detail=detail)
         )
