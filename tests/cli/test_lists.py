@@ -252,6 +252,16 @@ def test_a_report_replaces_a_report_and_no_other_file(
     assert plane.asked == []
 
 
+def test_holding_a_held_job_says_that_it_is_held_already(run: Command, plane: Plane) -> None:
+    first = run("jobs", "hold", "j-71c0")
+    assert "j-71c0 finishes its segments, then releases its instance." in first.out
+    plane.jobs[JOB]["state"] = "held"
+    again = run("jobs", "hold", "j-71c0")
+    assert again.exit == 0
+    assert again.lines()[0] == "j-71c0 is held already."
+    assert "leitstand jobs resume j-71c0" in again.out
+
+
 def test_offers_show_where_one_falls(run: Command, plane: Plane) -> None:
     plane.lists["offers"] = [
         {"provider": "vast", "gpu": "RTX A5000", "vram_gib": 24.0, "region": "Amsterdam",

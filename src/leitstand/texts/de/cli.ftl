@@ -193,6 +193,7 @@ cli-some-of = { $shown } von { $total }, was einen Menschen braucht zuerst; --al
 cli-job-is = { $name } ({ $job }): { $state }. { $done } von { $total } Abschnitten, { $cost }, fertig { $finish }.
 cli-because = Denn: { $why }
 cli-job-held = { $job } macht die laufenden Abschnitte fertig und beendet dann die Instanz.
+cli-job-held-before = { $job } ist schon angehalten.
 cli-draining = { $instance } macht fertig, was sie hat, und endet dann.
 cli-state-gaps = { $state }, { $gaps ->
     [one] 1 Lücke

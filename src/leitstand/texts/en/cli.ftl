@@ -194,6 +194,7 @@ cli-some-of = { $shown } of { $total }, what needs a person first; --all shows a
 cli-job-is = { $name } ({ $job }): { $state }. { $done } of { $total } segments, { $cost }, finish { $finish }.
 cli-because = Because { $why }
 cli-job-held = { $job } finishes its segments, then releases its instance.
+cli-job-held-before = { $job } is held already.
 cli-draining = { $instance } finishes what it has and then ends.
 cli-state-gaps = { $state }, { $gaps ->
     [one] 1 gap
