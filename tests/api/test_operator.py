@@ -309,6 +309,7 @@ def test_a_page_without_what_is_gone_is_full_of_what_lives(api: httpx.Client, ri
         ("/plans", {"case": "nothing", "media": ["medium_1"]}, "unknown-case"),
         ("/offers", {"tier": "Z"}, "bad-request"),
         ("/offers", {"vram_gib": "NaN"}, "bad-request"),
+        ("/offers", {"vram_gib": -1}, "bad-request"),
         ("/jobs", {"decision": "decision_0"}, "unknown-decision"),
         ("/cases", {"name": ""}, "bad-request"),
         ("/cases", {"name": "x", "data_class": 9}, "bad-class"),

@@ -111,7 +111,7 @@ def test_a_refusal_by_the_control_plane_keeps_its_exit_code(run: Command, plane:
         ),
         (["--by", "in 0h"], 'error: --by "in 0h" is in the past'),
         (["--class", "5"], 'error: --class "5" is no data class'),
-        (["--class", "x"], 'error: --class "x" is not one of its values'),
+        (["--class", "x"], 'error: --class "x" is no whole number'),
         (["--lang", "fr"], 'error: --lang "fr" is not one of its values'),
         (["--case", ""], "error: --case has no name"),
         (["--case", " "], "error: --case has no name"),

@@ -46,7 +46,7 @@ class PlanBody(BaseModel):
 
 
 class OffersBody(BaseModel):
-    vram_gib: Finite = 0.0
+    vram_gib: Finite = Field(default=0.0, ge=0)
     tier: Literal["L", "A", "B", "C", "D"] = "D"
     modality: str | None = None
     provider: str | None = None

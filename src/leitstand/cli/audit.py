@@ -41,6 +41,7 @@ def show(
     limit
         At most so many.
     """
+    values.count("--before", before)
     values.count("--limit", limit)
     with session(options) as here:
         output = here.output

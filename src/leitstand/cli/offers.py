@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Literal
 
-from leitstand.cli import plans
+from leitstand.cli import plans, values
 from leitstand.cli.options import DEFAULT, Options, session
 from leitstand.cli.tables import Column, table
 from leitstand.core.problem import Exit
@@ -34,6 +34,7 @@ def offers(
     provider
         Only of this provider.
     """
+    values.gib("--vram", vram)
     wish = {"vram_gib": vram, "tier": tier, "modality": modality, "provider": provider}
     body = {name: value for name, value in wish.items() if value is not None}
     with session(options) as here:

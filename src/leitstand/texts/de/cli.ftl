@@ -406,8 +406,15 @@ problem-unexpected-argument = „{ $given }“ ist zu viel
     .do = { $command } --help
 problem-missing-argument = { $name } fehlt
     .do = { $command } --help
-problem-bad-value = { $option } „{ $given }“ ist keiner der möglichen Werte
-    .do = { $command } --help
+problem-bad-value = { $option } „{ $given }“ ist { $kind ->
+        [integer] keine ganze Zahl
+        [number] keine Zahl
+       *[choice] keiner der möglichen Werte
+    }
+    .do = { $choices ->
+        [none] { $command } --help
+       *[other] { $option } { $choices }
+    }
 problem-bad-id = „{ $given }“ ist keine Kennung
     .why = eine Kennung besteht aus Buchstaben und Ziffern, etwa j-71c0; ihr Ende genügt
     .do = sie aus leitstand jobs, leitstand media oder leitstand instances nehmen

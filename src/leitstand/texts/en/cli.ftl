@@ -407,8 +407,15 @@ problem-unexpected-argument = "{ $given }" is one too many
     .do = { $command } --help
 problem-missing-argument = { $name } is missing
     .do = { $command } --help
-problem-bad-value = { $option } "{ $given }" is not one of its values
-    .do = { $command } --help
+problem-bad-value = { $option } "{ $given }" { $kind ->
+        [integer] is no whole number
+        [number] is no number
+       *[choice] is not one of its values
+    }
+    .do = { $choices ->
+        [none] { $command } --help
+       *[other] { $option } { $choices }
+    }
 problem-bad-id = "{ $given }" is no id
     .why = an id has letters and digits, such as j-71c0; its ending is enough
     .do = take it from leitstand jobs, leitstand media or leitstand instances
