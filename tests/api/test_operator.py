@@ -392,6 +392,17 @@ def test_money_has_one_spelling_everywhere(api: httpx.Client, rig: Rig) -> None:
     assert [a for one in found for a in one if not re.fullmatch(r"\d+\.\d{6}", a)] == []
 
 
+def test_a_computer_without_a_gpu_has_not_the_memory_of_one_that_was_asked_for(
+    api: httpx.Client,
+) -> None:
+    def rejected(body: dict[str, Any]) -> Any:
+        (item,) = api.post("/offers", json=body).json()["items"]
+        return item["rejected"] and item["rejected"]["rule"]
+
+    assert rejected({"modality": "video"}) is None
+    assert rejected({"vram_gib": 24.0}) == "accelerator"
+
+
 def test_a_decision_says_which_job_it_started(api: httpx.Client, rig: Rig) -> None:
     case = api.post("/cases", json={"name": "K-1"}).json()["id"]
     plan = api.post("/plans", json={"case": case, "media": [rig.medium(case)]}).json()

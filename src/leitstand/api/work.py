@@ -105,10 +105,10 @@ def show_decision(decision: str, parts: Parts) -> dict[str, Any]:
 @router.post("/offers")
 def list_offers(body: OffersBody, parts: Parts) -> dict[str, Any]:
     """What can be rented now for this need; an offer that falls says at which rule."""
-    vram = body.vram_gib
+    vram, accelerator = body.vram_gib, "cuda" if body.vram_gib else "any"
     if body.modality is not None:
         vram = max(vram, parts.planner.rules.vram_gib.get(body.modality, 0.0))
-    want = Requirements(vram_gib=vram, tier_min=body.tier)
+    want = Requirements(accelerator=accelerator, vram_gib=vram, tier_min=body.tier)
     now = parts.clock.now()
     found, silent = parts.planner.offers(want, body.provider)
     items = []
