@@ -314,6 +314,10 @@ cli-count-charge = { $count ->
     [one] 1 Buchung
    *[other] { $count } Buchungen
 }
+cli-count-decision = { $count ->
+    [one] 1 Entscheidung
+   *[other] { $count } Entscheidungen
+}
 cli-count-instance = { $count ->
     [one] 1 Instanz
    *[other] { $count } Instanzen

@@ -315,6 +315,10 @@ cli-count-charge = { $count ->
     [one] 1 charge
    *[other] { $count } charges
 }
+cli-count-decision = { $count ->
+    [one] 1 decision
+   *[other] { $count } decisions
+}
 cli-count-instance = { $count ->
     [one] 1 instance
    *[other] { $count } instances
