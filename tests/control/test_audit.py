@@ -102,7 +102,7 @@ ACCESS = (
     other("attempts", "instance_id"),
     "UPDATE attempts SET fence = fence + 1",
     "UPDATE attempts SET key_released_at = NULL",
-    *(other("keys", name) for name in ("kind", "owner_id", "recipient")),
+    *(other("keys", name) for name in ("kind", "owner_id")),
     *(other("reservations", name) for name in ("job_id", "instance_id")),
     "DELETE FROM job_media",
     "UPDATE job_media SET place = place + 1",

@@ -29,7 +29,7 @@ WRITTEN_ONCE = {"results": "committed", "decisions": "made", "charges": "booked"
 """Tables whose rows never change, and the state that their one entry says. Every change of a row of
 the others has exactly one entry; `keys` have `destroyed_at` instead of a state."""
 RECORDED = {
-    "keys": ("kind", "owner_id", "recipient"),
+    "keys": ("kind", "owner_id"),
     "cases": ("data_class", "retention_until", "legal_hold", "key_id"),
     "media": ("case_id", "key_id"),
     "jobs": ("case_id", "profile", "deadline_at", "budget_cap", "key_id", "models", "decision_id"),
@@ -48,7 +48,8 @@ RECORDED = {
     "charges": ("instance_id", "job_id", "from_at", "to_at", "amount", "currency", "source"),
 }
 """Columns that never change without an entry: the entry holds their digest, with the tenant and, for
-a job, the media it is about. Other columns are readings, terms and leases."""
+a job, the media it is about. Other columns are readings, terms and
+leases, or drawn by a cryptographic library: the random seed alone fixes the root."""
 
 
 @dataclass(frozen=True, slots=True)
