@@ -168,8 +168,9 @@ def test_a_plan_that_was_started_is_not_told_again_as_if_new(
 def test_plan_as_json_is_one_decision(run: Command, plane: Plane) -> None:
     Path("a.jpg").write_bytes(b"IMG")
     done = run("plan", "a.jpg", "--json")
-    documents = [json.loads(line) for line in done.lines()]
-    (found,) = [document for document in documents if document.get("schema")]
+    (line,) = done.lines()
+    found = json.loads(line)
+    assert [json.loads(told)["event"] for told in done.err.splitlines()] == ["file", "plan"]
     assert found["schema"] == "leitstand.decision/1"
     assert found["chosen"]["offer"]["cores"] == 4
 
