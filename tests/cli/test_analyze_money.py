@@ -77,6 +77,7 @@ def test_what_costs_more_than_it_may_is_refused_with_what_would_help(
     plane.decision = paid() | {"chosen": None, "ranked": [], "rejected": [fallen]}
     done = run("analyze", "a.jpg", "--max-cost", "0.5")
     assert done.exit == 3
+    assert "no money flows" not in done.out
     assert "the cheapest needs 1.86 € with a margin" in masked(done.err)
     assert "; 0.50 € is free" in masked(done.err)
     german = run("analyze", "a.jpg", "--max-cost", "0.5", "--lang", "de")

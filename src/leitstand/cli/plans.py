@@ -64,9 +64,9 @@ def flows(decision: Decision) -> bool:
 
 
 def stays(decision: Decision) -> bool:
-    """Whether this would be done by the computer that the control plane runs on, for nothing."""
-    chosen = decision.get("chosen")
-    return not flows(decision) and (not chosen or offer_of(chosen).get("tier") == "L")
+    """Whether this would be done by the computer that the control plane runs on, for nothing.
+    Where no offer was chosen, nobody knows who would do it."""
+    return not flows(decision) and offer_of(decision.get("chosen")).get("tier") == "L"
 
 
 def check(decision: Decision) -> None:
