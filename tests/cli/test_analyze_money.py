@@ -86,6 +86,7 @@ def test_what_costs_more_than_it_may_is_refused_with_what_would_help(
     assert "  do   raise --max-cost, or the budget in leitstand.toml" in done.err
     planned = run("plan", "a.jpg", "--max-cost", "0.5", terminal=True)
     assert "a higher --max-cost or budget" in planned.out
+    assert re.search(r"0\.50 € +1\.86 €", masked(planned.out))
 
 
 def test_a_refusal_by_the_control_plane_keeps_its_exit_code(run: Command, plane: Plane) -> None:

@@ -271,6 +271,10 @@ def test_offers_show_where_one_falls(run: Command, plane: Plane) -> None:
     done = run("offers", "--vram", "24", "--tier", "B", terminal=True)
     assert "RTX A5000    24  vast Amsterdam  B     0.24  tier: L" in done.out
     assert plane.bodies["offers"] == {"vram_gib": 24.0, "tier": "B"}
+    fallen = {"rule": "price", "has": "0.240000", "needs": "0.200000", "short_by": "0.040000"}
+    plane.lists["offers"][0]["rejected"] = fallen
+    assert "price: 0.04 €" in run("offers", terminal=True).out
+    assert "price: 0.040000" in run("offers").out
     plane.lists["offers"] = []
     assert run("offers").exit == Exit.NO_CAPACITY
 

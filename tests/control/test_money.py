@@ -71,7 +71,7 @@ def test_a_cap_that_the_work_does_not_fit_in_is_a_rule_that_every_offer_fails(ri
     decision = decide(rig, max_cost_eur=Decimal("0.01"))
     assert decision.verdict["chosen"] is None
     (fallen,) = decision.reasons["rejected"]
-    assert (fallen["rule"], fallen["has"]) == ("budget", "0.01")
+    assert (fallen["rule"], fallen["has"]) == ("budget", "0.010000")
     assert Decimal(fallen["needs"]) - Decimal(fallen["short_by"]) == Decimal("0.01")
     with pytest.raises(Problem, match="no-offer"):
         rig.run(StartJob(decision.id, "test1234", 4))

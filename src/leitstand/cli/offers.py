@@ -10,7 +10,7 @@ from leitstand.cli import plans, values
 from leitstand.cli.options import DEFAULT, Options, session
 from leitstand.cli.tables import Column, table
 from leitstand.core.problem import Exit
-from leitstand.output import full
+from leitstand.output import Output, full
 
 
 def offers(
@@ -57,7 +57,7 @@ def offers(
                 Column("per-hour", price, lambda i: i.get("price_eur_per_hour"), right=True),
                 Column(
                     "rejected",
-                    lambda i: _rejected(i) or "–",
+                    lambda i: _rejected(i, output) or "–",
                     _rejected,
                     name=True,
                     drop=1,
@@ -82,10 +82,12 @@ def _place(item: Mapping[str, Any]) -> str:
     return "/".join(str(item[key]) for key in ("provider", "region") if item.get(key))
 
 
-def _rejected(item: Mapping[str, Any]) -> str:
+def _rejected(item: Mapping[str, Any], output: Output | None = None) -> str:
     found = item.get("rejected")
     if isinstance(found, Mapping):
-        parts = (found.get("rule"), found.get("short_by") or found.get("needs"))
+        key = "short_by" if found.get("short_by") else "needs"
+        missing = found.get(key) if output is None else plans.amount(output, found, key)
+        parts = (found.get("rule"), missing)
         return ": ".join(str(part) for part in parts if part)
     return str(found or "")
 

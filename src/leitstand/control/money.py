@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from leitstand.control.commands import Command
 from leitstand.control.transaction import RESERVATION, Change, Tx
-from leitstand.core.cost import MILLIONTH, Budget, accrued, covering, rate_of
+from leitstand.core.cost import MILLIONTH, Budget, accrued, covering, rate_of, spelled
 from leitstand.core.instance import BILLING, Instance
 from leitstand.core.job import Job
 from leitstand.core.problem import Exit, Problem
@@ -50,11 +50,11 @@ def over_budget(short: Budget, amount: Decimal) -> Problem:
         "over-budget",
         Exit.REFUSED,
         budget=short.scope,
-        needed_eur=str(amount),
-        limit_eur=str(short.limit_eur),
-        spent_eur=str(short.spent_eur),
-        reserved_eur=str(short.reserved_eur),
-        left_eur=str(short.left()),
+        needed_eur=spelled(amount),
+        limit_eur=_spelled(short.limit_eur),
+        spent_eur=spelled(short.spent_eur),
+        reserved_eur=spelled(short.reserved_eur),
+        left_eur=_spelled(short.left()),
         cost_eur=None,
     )
 
@@ -133,6 +133,10 @@ class AccrueCosts(Command[int]):
                 accrue(tx, instance, tx.now)
                 count += 1
         return count
+
+
+def _spelled(amount: Decimal | None) -> str | None:
+    return None if amount is None else spelled(amount)
 
 
 def _decimal(text: Any) -> Decimal | None:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from leitstand.core import limits
-from leitstand.core.cost import accrued, worst_case
+from leitstand.core.cost import accrued, spelled, worst_case
 
 TIERS = ("L", "A", "B", "C", "D")
 """Trust tiers from the own machine down to a host nobody vouches for (`docs/security.md`)."""
@@ -219,7 +219,7 @@ def _budget_fault(
     amount = worst_case(offer.rate_eur_per_hour, offer.minimum_eur, now, over)
     if amount <= left_eur:
         return None
-    return Rejection("budget", str(left_eur), str(amount), str(amount - left_eur))
+    return Rejection("budget", spelled(left_eur), spelled(amount), spelled(amount - left_eur))
 
 
 def order(ranked: Ranked) -> tuple[Decimal, datetime, Decimal, str, str]:
@@ -254,7 +254,7 @@ def first_fault(offer: Offer, want: Requirements) -> Rejection | None:
         return Rejection("bandwidth", f"{speed:.0f} Mbit/s", needs_speed)
     rate, price_max = offer.rate_eur_per_hour, want.price_max_eur_per_hour
     if price_max is not None and rate > price_max:
-        return Rejection("price", str(rate), str(price_max), str(rate - price_max))
+        return Rejection("price", spelled(rate), spelled(price_max), spelled(rate - price_max))
     return None
 
 
