@@ -403,6 +403,28 @@ def test_a_computer_without_a_gpu_has_not_the_memory_of_one_that_was_asked_for(
     assert rejected({"vram_gib": 24.0}) == "accelerator"
 
 
+def strings(document: Any) -> Iterator[str]:
+    """Every text in a document."""
+    if isinstance(document, dict | list):
+        for value in document.values() if isinstance(document, dict) else document:
+            yield from strings(value)
+    elif isinstance(document, str):
+        yield document
+
+
+def test_instants_have_one_spelling_everywhere(api: httpx.Client, rig: Rig) -> None:
+    case = api.post("/cases", json={"name": "K-1"}).json()["id"]
+    by = "2126-11-24T14:00:00+01:00"
+    body = {"case": case, "media": [rig.medium(case)], "by": by}
+    late = api.post("/plans", json=body | {"by": "2026-11-24T08:00:09+00:00"}).json()
+    plan = api.post("/plans", json=body).json()
+    api.post("/jobs", json={"decision": plan["id"]})
+    shown = [plan, late, api.get(f"/decisions/{plan['id']}").json(), api.get("/jobs").json()]
+    found = [text for text in strings(shown) if re.match(r"\d{4}-\d\d-\d\dT", text)]
+    assert {"2126-11-24T13:00:00Z", "2026-11-24T08:00:09Z"} <= set(found)
+    assert [text for text in found if not re.fullmatch(r"[\d:T.-]+Z", text)] == []
+
+
 def test_a_decision_says_which_job_it_started(api: httpx.Client, rig: Rig) -> None:
     case = api.post("/cases", json={"name": "K-1"}).json()["id"]
     plan = api.post("/plans", json={"case": case, "media": [rig.medium(case)]}).json()

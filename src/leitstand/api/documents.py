@@ -11,6 +11,7 @@ from leitstand.control.cases import title_of
 from leitstand.control.transaction import Tx
 from leitstand.core.cost import spelled
 from leitstand.core.instance import Instance
+from leitstand.core.instant import utc
 from leitstand.core.job import FUSE, Attempt, Job, Task
 from leitstand.core.medium import Case, Medium, left_out
 from leitstand.core.problem import Problem
@@ -20,7 +21,7 @@ from leitstand.store.jobs import Tally
 
 def moment(at: datetime | None) -> str | None:
     """RFC 3339 UTC."""
-    return None if at is None else at.isoformat().replace("+00:00", "Z")
+    return None if at is None else utc(at)
 
 
 def case_document(tx: Tx, case: Case) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from leitstand.control.commands import Command
 from leitstand.control.transaction import Tx
 from leitstand.core.cost import spelled
+from leitstand.core.instant import utc
 from leitstand.core.placement import Offer, Placement, Ranked, Rejection
 from leitstand.store import jobs, tables
 from leitstand.store.rows import add
@@ -47,7 +48,7 @@ def document(decision: jobs.Decision) -> dict[str, Any]:
     return {
         "schema": "leitstand.decision/1",
         "id": decision.id,
-        "made_at": decision.created_at.isoformat(),
+        "made_at": utc(decision.created_at),
         "offers_seen": verdict["offers_seen"],
         "chosen": chosen,
         "ranked": verdict["ranked"],
@@ -73,7 +74,7 @@ def plain(value: Any) -> dict[str, Any]:
         if isinstance(item, Decimal):
             item = spelled(item)
         elif isinstance(item, datetime):
-            item = item.isoformat()
+            item = utc(item)
         elif isinstance(item, tuple):
             item = list(item)
         out[key] = item
@@ -86,7 +87,7 @@ def verdict(placement: Placement, left_eur: Decimal | None) -> dict[str, Any]:
     return {
         "offers_seen": len(placement.ranked) + len(placement.rejected),
         "chosen": None if chosen is None else _ranked(chosen),
-        "end_by": None if chosen is None else chosen.end_by.isoformat(),
+        "end_by": None if chosen is None else utc(chosen.end_by),
         "ranked": [_ranked(ranked) for ranked in placement.ranked[:20]],
         "budget_left_eur": None if left_eur is None else spelled(left_eur),
     }
@@ -98,7 +99,7 @@ def _ranked(ranked: Ranked) -> dict[str, Any]:
         "price_eur_per_hour": spelled(ranked.offer.price_eur_per_hour),
         "expected_eur": spelled(ranked.expected_eur),
         "worst_eur": spelled(ranked.worst_eur),
-        "finish_at": ranked.finish_at.isoformat(),
+        "finish_at": utc(ranked.finish_at),
     }
 
 

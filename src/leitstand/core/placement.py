@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from leitstand.core import limits
 from leitstand.core.cost import accrued, spelled, worst_case
+from leitstand.core.instant import utc
 
 TIERS = ("L", "A", "B", "C", "D")
 """Trust tiers from the own machine down to a host nobody vouches for (`docs/security.md`)."""
@@ -303,4 +304,4 @@ def _version(text: str) -> tuple[int, ...]:
 
 
 def _moment(at: datetime) -> str:
-    return at.isoformat(timespec="seconds")
+    return utc(at.replace(microsecond=0))
