@@ -425,6 +425,14 @@ def test_instants_have_one_spelling_everywhere(api: httpx.Client, rig: Rig) -> N
     assert [text for text in found if not re.fullmatch(r"[\d:T.-]+Z", text)] == []
 
 
+def test_a_job_that_ended_is_not_expected_to_finish(api: httpx.Client, rig: Rig) -> None:
+    job = rig.job()
+    assert api.get(f"/jobs/{job.id}").json()["finish_at"] is not None
+    shown = api.post(f"/jobs/{job.id}/cancel").json()
+    assert shown["ended_at"] is not None
+    assert shown["finish_at"] is None
+
+
 def test_a_decision_says_which_job_it_started(api: httpx.Client, rig: Rig) -> None:
     case = api.post("/cases", json={"name": "K-1"}).json()["id"]
     plan = api.post("/plans", json={"case": case, "media": [rig.medium(case)]}).json()

@@ -196,7 +196,7 @@ def job_document(tx: Tx, job: Job, *, whole: bool = False) -> dict[str, Any]:
         "queue_position": jobs.queue_position(tx.conn, tx.tenant, job)
         if job.state == "waiting"
         else None,
-        "finish_at": None if chosen is None else chosen["finish_at"],
+        "finish_at": None if chosen is None or job.ended_at else chosen["finish_at"],
         "due_at": moment(job.deadline_at),
         "cost_eur": spelled(money.spent(tx.conn, tx.tenant, job.id)),
         "expected_eur": None if chosen is None else chosen["expected_eur"],

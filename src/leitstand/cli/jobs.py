@@ -168,7 +168,7 @@ def _show(here: Session, job: Mapping[str, Any]) -> None:
             state=state(output, job),
             done=done,
             total=total,
-            finish=clock(output, job.get("finish_at")),
+            finish=clock(output, job.get("ended_at") or job.get("finish_at")),
             cost=euros(output, job.get("cost_eur")),
         )
     )
