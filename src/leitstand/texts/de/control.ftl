@@ -203,7 +203,12 @@ problem-store-full = für die Datenbank { $where } ist kein Platz mehr
     .why = die Änderung wurde nicht behalten
     .do = Platz schaffen, dann erneut versuchen
 problem-store-unavailable = die Datenbank { $where } ist nicht benutzbar
-    .why = { $reason }
+    .why = { $reason ->
+        [connection] keine Verbindung zu ihr
+        [no-connection-free] alle ihre Verbindungen sind belegt
+        [closed] der Leitstand endet gerade
+       *[other] { $reason }
+    }
     .do = prüfen, ob sie läuft und niemand sonst sie hält
 problem-cancel-not-kept = das Ende von { $job } ließ sich nicht festhalten
     .why = { $store ->

@@ -203,7 +203,12 @@ problem-store-full = no space is left for the database at { $where }
     .why = the change was not kept
     .do = make room, then try again
 problem-store-unavailable = the database at { $where } cannot be used
-    .why = { $reason }
+    .why = { $reason ->
+        [connection] no connection to it
+        [no-connection-free] all its connections are in use
+        [closed] the control plane is ending
+       *[other] { $reason }
+    }
     .do = check that it runs and that nobody else holds it
 problem-cancel-not-kept = the end of { $job } could not be written down
     .why = { $store ->
