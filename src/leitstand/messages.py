@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from decimal import ROUND_HALF_UP, Decimal
@@ -82,9 +83,11 @@ class Texts:
         """A problem in words. Never raises: this is the last thing said before an exit.
 
         A code without an entry falls back to a sentence that names the code; an attribute that
-        comes out empty, or whose parameters are not known, counts as absent.
+        comes out empty, or whose parameters are not known, counts as absent. Parameters whose name
+        ends with `_eur` are shown as money.
         """
         bundle = _bundle(self.lang)
+        params = {name: self._shown(name, value) for name, value in params.items()}
         if not bundle.has_message(f"problem-{code}"):
             code, params = "unnamed", {"code": code}
         message = bundle.get_message(f"problem-{code}")
@@ -97,6 +100,12 @@ class Texts:
 
         why, do = (told(message.attributes.get(name), whole=True) for name in ("why", "do"))
         return Told(told(message.value, whole=False) or code, why, do)
+
+    def _shown(self, name: str, value: Param) -> Param:
+        if name.endswith("_eur") and value is not None:
+            with suppress(ArithmeticError):
+                return self.euros(str(value))
+        return value
 
     # --- numbers, money, times ---------------------------------------------------------------
 

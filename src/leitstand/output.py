@@ -108,6 +108,7 @@ class Output:
         self.interactive = _is_terminal(self._in) and _is_terminal(self._err) and not choice.json
         self._live_shown = False
         self._live_at = 0.0
+        self._events = self._out
 
     @property
     def lang(self) -> str:
@@ -220,7 +221,11 @@ class Output:
     def event(self, name: str, /, **facts: Any) -> None:
         """One line of what a long command prints under `--json`."""
         if self.json:
-            self._object(self._out, {"event": name, **facts})
+            self._object(self._events, {"event": name, **facts})
+
+    def one_document(self) -> None:
+        """Under `--json` stdout is for one object: events go to stderr from here on."""
+        self._events = self._err
 
     # --- the live line ---------------------------------------------------------------------------
 

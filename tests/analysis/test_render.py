@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from leitstand.analysis.fuse import Inputs, fuse
+from leitstand.cli import reports
 from leitstand.messages import LANGUAGES, Texts
 from tests.analysis.documents import Job, still, street
 
@@ -59,6 +61,15 @@ def everything(lang: str) -> str:
             technical={"container": name},
         )
     return html_of(job)
+
+
+def test_both_forms_say_at_their_beginning_that_they_are_reports() -> None:
+    job = Job()
+    still(job)
+    made = fuse(Inputs.parse(job.document), job.results, lambda: None)
+    forms = {"report.json": json.dumps(made.report, indent=1), "report.html": made.html}
+    for name, mark in reports.MARKS.items():
+        assert mark in forms[name].encode()[: reports.BEGINNING_BYTES]
 
 
 class Outline(HTMLParser):
@@ -155,7 +166,8 @@ def test_the_promises_and_the_origin_stand_in_the_page(page: tuple[str, str]) ->
         assert Texts(lang).say(f"promise-n{number}") in text
     for word in ("detector-model 1.0", "RTX 4090, RunPod, EU-RO-1", "i-4c1e", "r-71c0"):
         assert word in text
-    assert {"en": "0.04\u00a0€", "de": "0,04\u00a0€"}[lang] in text
+    until = {"en": "0.04\u00a0€ booked up to 23 Nov", "de": "0,04\u00a0€ gebucht bis 23. Nov."}
+    assert until[lang] in text
 
 
 def test_the_heading_is_the_case_else_the_file_else_their_number() -> None:

@@ -309,6 +309,7 @@ def test_a_page_without_what_is_gone_is_full_of_what_lives(api: httpx.Client, ri
         ("/plans", {"case": "nothing", "media": ["medium_1"]}, "unknown-case"),
         ("/offers", {"tier": "Z"}, "bad-request"),
         ("/offers", {"vram_gib": "NaN"}, "bad-request"),
+        ("/offers", {"vram_gib": -1}, "bad-request"),
         ("/jobs", {"decision": "decision_0"}, "unknown-decision"),
         ("/cases", {"name": ""}, "bad-request"),
         ("/cases", {"name": "x", "data_class": 9}, "bad-class"),
@@ -389,6 +390,47 @@ def test_money_has_one_spelling_everywhere(api: httpx.Client, rig: Rig) -> None:
     found = [list(amounts(document)) for document in documents]
     assert all(found)
     assert [a for one in found for a in one if not re.fullmatch(r"\d+\.\d{6}", a)] == []
+
+
+def test_a_computer_without_a_gpu_has_not_the_memory_of_one_that_was_asked_for(
+    api: httpx.Client,
+) -> None:
+    def rejected(body: dict[str, Any]) -> Any:
+        (item,) = api.post("/offers", json=body).json()["items"]
+        return item["rejected"] and item["rejected"]["rule"]
+
+    assert rejected({"modality": "video"}) is None
+    assert rejected({"vram_gib": 24.0}) == "accelerator"
+
+
+def strings(document: Any) -> Iterator[str]:
+    """Every text in a document."""
+    if isinstance(document, dict | list):
+        for value in document.values() if isinstance(document, dict) else document:
+            yield from strings(value)
+    elif isinstance(document, str):
+        yield document
+
+
+def test_instants_have_one_spelling_everywhere(api: httpx.Client, rig: Rig) -> None:
+    case = api.post("/cases", json={"name": "K-1"}).json()["id"]
+    by = "2126-11-24T14:00:00+01:00"
+    body = {"case": case, "media": [rig.medium(case)], "by": by}
+    late = api.post("/plans", json=body | {"by": "2026-11-24T08:00:09+00:00"}).json()
+    plan = api.post("/plans", json=body).json()
+    api.post("/jobs", json={"decision": plan["id"]})
+    shown = [plan, late, api.get(f"/decisions/{plan['id']}").json(), api.get("/jobs").json()]
+    found = [text for text in strings(shown) if re.match(r"\d{4}-\d\d-\d\dT", text)]
+    assert {"2126-11-24T13:00:00Z", "2026-11-24T08:00:09Z"} <= set(found)
+    assert [text for text in found if not re.fullmatch(r"[\d:T.-]+Z", text)] == []
+
+
+def test_a_job_that_ended_is_not_expected_to_finish(api: httpx.Client, rig: Rig) -> None:
+    job = rig.job()
+    assert api.get(f"/jobs/{job.id}").json()["finish_at"] is not None
+    shown = api.post(f"/jobs/{job.id}/cancel").json()
+    assert shown["ended_at"] is not None
+    assert shown["finish_at"] is None
 
 
 def test_a_decision_says_which_job_it_started(api: httpx.Client, rig: Rig) -> None:

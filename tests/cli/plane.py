@@ -30,6 +30,7 @@ JOB = "job_01KAR3W6V9Q4T8ZC5N0EXB71C0"
 INSTANCE = "instance_01KAR3W6V9Q4T8ZC5N0EXB8C20"
 CASE = "case_01KAR3W6V9Q4T8ZC5N0EXB0001"
 DECISION = "decision_01KAR3W6V9Q4T8ZC5N0EXB5540"
+PAGE = '<!doctype html><meta name="generator" content="Leitstand">'
 MADE_AT, FINISH_AT = "2026-11-24T08:00:00Z", "2026-11-24T08:02:00Z"
 
 Act = str | tuple[str, dict[str, Any]] | Callable[["Plane"], None]
@@ -267,7 +268,7 @@ class Plane:
 
         @app.get(v1 + "/jobs/{id}/report.html")
         async def report_html(id: str) -> Any:
-            return Response("<!doctype html>", media_type="text/html")
+            return Response(PAGE, media_type="text/html")
 
         @app.post(v1 + "/jobs/{id}/{verb}")
         async def verb(id: str, verb: str, request: Request) -> Any:

@@ -15,6 +15,7 @@ from leitstand.cli import reports
 from tests.cli.conftest import Command
 from tests.cli.plane import BREAK, JOB, Plane, decision
 from tests.cli.stories import ended, good_story, instance
+from tests.cli.test_ctrl_c import refused
 
 pytestmark = pytest.mark.usefixtures("pretend")
 
@@ -348,6 +349,32 @@ def test_a_broken_stream_is_resumed_after_the_last_event(run: Command, plane: Pl
     assert done.exit == 0
     assert plane.last_event_ids == ["0", "4"]
     assert done.err.count("clip.avi: ") == 3
+
+
+@pytest.mark.parametrize("call", ["GET /events", f"GET /jobs/{JOB}"])
+def test_a_database_that_is_away_for_a_while_is_named_and_waited_for(
+    run: Command, plane: Plane, call: str
+) -> None:
+    Path("clip.avi").write_bytes(b"VID")
+
+    def away(found: Plane) -> None:
+        where = "postgresql:///leitstand"
+        found.problems[call] = refused("store-unavailable", 5, where=where, reason="connection")
+
+    plane.before[call] = lambda found: found.problems.pop(call)
+    plane.story = good_story(3)
+    plane.story[4:4] = [away, BREAK]
+    done = run("analyze", "clip.avi")
+    assert done.exit == 0
+    told = "the control plane cannot write: the database at postgresql:///leitstand cannot be used"
+    assert done.err.count(told) == 1
+
+
+def test_a_damaged_database_is_not_waited_for(run: Command, plane: Plane) -> None:
+    Path("clip.avi").write_bytes(b"VID")
+    damaged = refused("store-unavailable", 5, where="/x.db", reason="SQLITE_CORRUPT")
+    plane.problems["GET /events"] = damaged
+    assert run("analyze", "clip.avi").exit == 5
 
 
 def test_parts_that_got_lost_are_sent_again(run: Command, plane: Plane) -> None:

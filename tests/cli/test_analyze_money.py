@@ -10,7 +10,7 @@ import pytest
 
 from tests.cli.conftest import Command
 from tests.cli.plane import JOB, Plane
-from tests.cli.stories import good_story, paid
+from tests.cli.stories import ended, good_story, paid
 
 pytestmark = pytest.mark.usefixtures("pretend")
 
@@ -73,14 +73,20 @@ def test_what_costs_more_than_it_may_is_refused_with_what_would_help(
     run: Command, plane: Plane
 ) -> None:
     Path("a.jpg").write_bytes(b"IMG")
-    fallen = {**paid()["rejected"][0], "rule": "budget", "has": "0.50", "needs": "1.86"}
+    fallen = {**paid()["rejected"][0], "rule": "budget", "has": "0.500000", "needs": "1.860000"}
     plane.decision = paid() | {"chosen": None, "ranked": [], "rejected": [fallen]}
     done = run("analyze", "a.jpg", "--max-cost", "0.5")
     assert done.exit == 3
-    assert "the cheapest needs 1.86 €" in masked(done.err)
+    assert "no money flows" not in done.out
+    assert "the cheapest needs 1.86 € with a margin" in masked(done.err)
+    assert "; 0.50 € is free" in masked(done.err)
+    german = run("analyze", "a.jpg", "--max-cost", "0.5", "--lang", "de")
+    assert "braucht 1,86 €, mit Reserve" in masked(german.err)
+    assert "frei sind 0,50 €" in masked(german.err)
     assert "  do   raise --max-cost, or the budget in leitstand.toml" in done.err
     planned = run("plan", "a.jpg", "--max-cost", "0.5", terminal=True)
     assert "a higher --max-cost or budget" in planned.out
+    assert re.search(r"0\.50 € +1\.86 €", masked(planned.out))
 
 
 def test_a_refusal_by_the_control_plane_keeps_its_exit_code(run: Command, plane: Plane) -> None:
@@ -107,7 +113,7 @@ def test_a_refusal_by_the_control_plane_keeps_its_exit_code(run: Command, plane:
         ),
         (["--by", "in 0h"], 'error: --by "in 0h" is in the past'),
         (["--class", "5"], 'error: --class "5" is no data class'),
-        (["--class", "x"], 'error: --class "x" is not one of its values'),
+        (["--class", "x"], 'error: --class "x" is no whole number'),
         (["--lang", "fr"], 'error: --lang "fr" is not one of its values'),
         (["--case", ""], "error: --case has no name"),
         (["--case", " "], "error: --case has no name"),
@@ -164,7 +170,30 @@ def test_a_plan_that_was_started_is_not_told_again_as_if_new(
 def test_plan_as_json_is_one_decision(run: Command, plane: Plane) -> None:
     Path("a.jpg").write_bytes(b"IMG")
     done = run("plan", "a.jpg", "--json")
-    documents = [json.loads(line) for line in done.lines()]
-    (found,) = [document for document in documents if document.get("schema")]
+    (line,) = done.lines()
+    found = json.loads(line)
+    assert [json.loads(told)["event"] for told in done.err.splitlines()] == ["file", "plan"]
     assert found["schema"] == "leitstand.decision/1"
     assert found["chosen"]["offer"]["cores"] == 4
+
+
+@pytest.mark.parametrize(
+    ("lang", "begun", "why"),
+    [
+        ("en", "so far it cost 0.42 €", "0.75 € would be reserved; 0.05 € of 2.00 € is free"),
+        ("de", "bisher kostete er 0,42 €", "0,75 € müssten vorgemerkt werden; 0,05 € von 2,00 €"),
+    ],
+)
+@pytest.mark.parametrize("state", ["failed", "held"])
+def test_a_job_that_its_budget_stopped_had_begun_cost_something_and_was_refused(
+    run: Command, plane: Plane, state: str, lang: str, begun: str, why: str
+) -> None:
+    Path("a.jpg").write_bytes(b"IMG")
+    sums = {"needed": "0.75", "left": "0.05", "limit": "2", "spent": "1.95", "reserved": "0"}
+    params = {f"{name}_eur": amount for name, amount in {**sums, "cost": "0.42"}.items()}
+    reason = {"code": "over-budget", "params": {"budget": "month", **params}}
+    plane.story = [ended(state, reason=reason), ("job", {"state": state, "reason": reason})]
+    done = run("analyze", "a.jpg", "--lang", lang)
+    assert done.exit == 3
+    assert begun in masked(done.err)
+    assert why in masked(done.err)

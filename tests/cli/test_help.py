@@ -77,8 +77,15 @@ def test_the_module_is_the_command() -> None:
         (["cases", "x"], ['error: "x" is one too many']),
         (["jobs", "show"], ["error: JOB is missing", "  do   leitstand jobs show --help"]),
         (["offers", "--vram"], ["error: --vram is missing"]),
-        (["offers", "--tier", "Q"], ['error: --tier "Q" is not one of its values']),
-        (["jobs", "--limit", "many"], ['error: --limit "many" is not one of its values']),
+        (
+            ["offers", "--tier", "Q"],
+            ['error: --tier "Q" is not one of its values', "  do   --tier L, A, B, C, D"],
+        ),
+        (["jobs", "--limit", "1e9"], ['error: --limit "1e9" is no whole number']),
+        (["offers", "--vram", "much"], ['error: --vram "much" is no number']),
+        (["offers", "--vram", "nan"], ['error: --vram "nan" is no size of memory']),
+        (["offers", "--vram", "-1"], ['error: --vram "-1" is no size of memory']),
+        (["audit", "show", "--before", "-5"], ['error: --before "-5" is too few']),
     ],
 )
 def test_usage_errors(run: Command, arguments: list[str], told: list[str]) -> None:

@@ -234,6 +234,34 @@ def test_the_report_of_a_job_that_is_done_can_be_fetched_later(run: Command) -> 
     assert "error: j-71c0 has no report" in refused.err
 
 
+@pytest.mark.parametrize("name", ["report.json", "report.html"])
+def test_a_report_replaces_a_report_and_no_other_file(
+    run: Command, plane: Plane, name: str
+) -> None:
+    assert run("jobs", "report", "j-71e9", "--out", "r").exit == 0
+    assert run("jobs", "report", "j-71e9", "--out", "r").exit == 0
+    own = Path("r") / name
+    own.write_text("my own")
+    plane.asked.clear()
+    for command in (["jobs", "report", "j-71e9"], ["jobs", "resume", "j-71e9"], ["analyze", "x"]):
+        refused = run(*command, "--out", "r")
+        assert refused.exit == Exit.USAGE
+        assert f"error: r/{name} is not replaced\n" in refused.err
+        assert "name another folder with --out" in refused.err
+    assert own.read_text() == "my own"
+    assert plane.asked == []
+
+
+def test_holding_a_held_job_says_that_it_is_held_already(run: Command, plane: Plane) -> None:
+    first = run("jobs", "hold", "j-71c0")
+    assert "j-71c0 finishes its segments, then releases its instance." in first.out
+    plane.jobs[JOB]["state"] = "held"
+    again = run("jobs", "hold", "j-71c0")
+    assert again.exit == 0
+    assert again.lines()[0] == "j-71c0 is held already."
+    assert "leitstand jobs resume j-71c0" in again.out
+
+
 def test_offers_show_where_one_falls(run: Command, plane: Plane) -> None:
     plane.lists["offers"] = [
         {"provider": "vast", "gpu": "RTX A5000", "vram_gib": 24.0, "region": "Amsterdam",
@@ -244,6 +272,10 @@ def test_offers_show_where_one_falls(run: Command, plane: Plane) -> None:
     done = run("offers", "--vram", "24", "--tier", "B", terminal=True)
     assert "RTX A5000    24  vast Amsterdam  B     0.24       0.33   6:10  tier: L" in done.out
     assert plane.bodies["offers"] == {"vram_gib": 24.0, "tier": "B"}
+    fallen = {"rule": "price", "has": "0.240000", "needs": "0.200000", "short_by": "0.040000"}
+    plane.lists["offers"][0]["rejected"] = fallen
+    assert "price: 0.04 €" in run("offers", terminal=True).out
+    assert "price: 0.040000" in run("offers").out
     plane.lists["offers"] = []
     assert run("offers").exit == Exit.NO_CAPACITY
 

@@ -213,5 +213,19 @@ def test_doctor_finds_a_broken_setting_and_goes_on(run: Command, home: Folders) 
     assert "✓ Python" in done.out and "Models" in done.out
 
 
+def test_doctor_names_a_database_that_does_not_answer_behind_a_control_plane_that_does(
+    run: Command, plane: Plane
+) -> None:
+    where = "postgresql://leitstand@db.example/leitstand"
+    plane.problems["GET /cases"] = {
+        "type": "urn:leitstand:problem:store-unavailable", "status": 503, "exit": 5,
+        "params": {"where": where, "reason": "connection"},
+    }  # fmt: skip
+    done = run("doctor")
+    assert done.exit == 1
+    assert said_at(done.out, f"× Control     the database at {where} cannot be used")
+    assert not said_at(done.out, "✓ Control")
+
+
 def said_at(text: str, head: str) -> bool:
     return any(line.startswith(head) for line in text.splitlines())

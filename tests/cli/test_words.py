@@ -22,6 +22,7 @@ from leitstand.cli.tables import Column, table
 from leitstand.core.problem import Problem
 from leitstand.messages import Texts
 from leitstand.output import Choice, Output, cut, full, language_of, short
+from leitstand.store import ledger
 from tests.cli.conftest import Terminal
 
 SOURCES = [*Path(cli.__file__).parent.glob("*.py"), Path(cli.__file__).parents[1] / "output.py"]
@@ -62,6 +63,12 @@ def test_the_words_of_states_follow_the_state_machines() -> None:
     names = said("en")
     for prefix, machine in (("state", JOB), ("instance", INSTANCE), ("medium", MEDIUM)):
         assert {f"cli-{prefix}-{state}" for state in machine.states()} <= set(names)
+
+
+def test_verification_counts_every_kind_of_row_in_words() -> None:
+    tables = {*ledger.STATEFUL, *ledger.WRITTEN_ONCE}
+    nouns = {"medium" if table == "media" else table.removesuffix("s") for table in tables}
+    assert {f"cli-count-{noun}" for noun in nouns} <= set(said("en"))
 
 
 @pytest.mark.parametrize(

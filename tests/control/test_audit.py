@@ -85,6 +85,51 @@ def test_p4_a_change_behind_the_ledgers_back_is_found(
         assert any(f"{found.code} {found.place}".startswith(fault) for found in faults), faults
 
 
+def other(table: str, name: str, which: str = "max") -> str:
+    """A statement that gives the newest or oldest row what another row of that table has."""
+    query = f"SELECT x.{name} FROM {table} x WHERE x.{name} <> {table}.{name} LIMIT 1"
+    return f"UPDATE {table} SET {name} = ({query}) WHERE id = (SELECT {which}(id) FROM {table})"
+
+
+ACCESS = (
+    *(f"UPDATE {table} SET tenant_id = 'other'" for table in ledger.RECORDED),
+    *(other("media", name) for name in ("case_id", "key_id")),
+    *(other("tasks", name, "min") for name in ("job_id", "medium_id", "pipeline")),
+    "UPDATE tasks SET tier_min = 'D'",
+    "UPDATE tasks SET first_segment = first_segment - 1",
+    "UPDATE tasks SET last_segment = last_segment + 1",
+    "UPDATE tasks SET input_object_id = (SELECT min(id) FROM objects)",
+    other("attempts", "instance_id"),
+    "UPDATE attempts SET fence = fence + 1",
+    "UPDATE attempts SET key_released_at = NULL",
+    *(other("keys", name) for name in ("kind", "owner_id")),
+    *(other("reservations", name) for name in ("job_id", "instance_id")),
+    "DELETE FROM job_media",
+    "UPDATE job_media SET place = place + 1",
+    "UPDATE job_media SET medium_id = (SELECT max(id) FROM media)",
+)
+
+
+def test_p4_a_change_of_who_may_see_what_is_found(rig: Rig) -> None:
+    for case in ("K-1", "K-2"):
+        rig.job(case=case)
+        to_the_end(rig, serve(rig))
+    assert audit(rig).faults == []
+
+    def codes(conn: Connection, statement: str) -> set[str]:
+        """What verification finds after this statement, which is then undone."""
+        undo = conn.begin_nested()
+        assert conn.exec_driver_sql(statement).rowcount
+        verdict = verify(conn, Verifier(rig.signer.verifier_key))
+        undo.rollback()
+        return {fault.code for fault in verdict.faults}
+
+    def all_codes(conn: Connection) -> dict[str, set[str]]:
+        return {statement: codes(conn, statement) for statement in ACCESS}
+
+    assert rig.database.write(all_codes) == {one: {"row-changed"} for one in ACCESS}
+
+
 @pytest.mark.parametrize(
     "leaf",
     [b"x", b"\xff", b"[]", b"{}", b"[" * 100_000]

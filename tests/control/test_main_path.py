@@ -86,7 +86,7 @@ def test_i2_a_job_that_no_budget_covers_is_not_started_and_nothing_is_rented(
     with pytest.raises(Problem) as caught:
         rig.run(StartJob(decision.id, "test1234", 4, budgets))
     assert caught.value.code == "over-budget"
-    assert caught.value.params["left_eur"] == "0.30"
+    assert caught.value.params["left_eur"] == "0.300000"
     rig.step(2)
     assert rig.rented.launches == 0
     assert rig.instance_states() == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -17,6 +18,7 @@ from leitstand.control.jobs import StartJob
 from leitstand.control.money import AccrueCosts
 from leitstand.control.plan import Wish
 from leitstand.core import limits
+from leitstand.core.cost import accrued, spelled
 from leitstand.core.problem import Problem
 from leitstand.store import instances, jobs, money, tables
 from leitstand.store.engine import Database
@@ -69,7 +71,7 @@ def test_a_cap_that_the_work_does_not_fit_in_is_a_rule_that_every_offer_fails(ri
     decision = decide(rig, max_cost_eur=Decimal("0.01"))
     assert decision.verdict["chosen"] is None
     (fallen,) = decision.reasons["rejected"]
-    assert (fallen["rule"], fallen["has"]) == ("budget", "0.01")
+    assert (fallen["rule"], fallen["has"]) == ("budget", "0.010000")
     assert Decimal(fallen["needs"]) - Decimal(fallen["short_by"]) == Decimal("0.01")
     with pytest.raises(Problem, match="no-offer"):
         rig.run(StartJob(decision.id, "test1234", 4))
@@ -179,3 +181,22 @@ def test_spent_and_reserved_are_read_in_one_statement(rig: Rig) -> None:
     assert len(asked) == 1
     assert of_job.spent_eur == month.spent_eur == total.spent_eur > 0
     assert of_job.reserved_eur == month.reserved_eur == total.reserved_eur > 0
+
+
+def test_the_inputs_of_a_report_hold_what_its_instance_cost_until_then(rig: Rig) -> None:
+    job = rig.job()
+    serve(rig).work_all()
+    rig.later(seconds=30)
+    rig.dispatcher.step(rig.time)
+    fuse = rig.read(lambda c: jobs.task_of(c, TENANT, job.id, "fuse"))
+
+    def opened(conn: Connection) -> bytes:
+        tx = rig.door.look(rig.time, conn)
+        body = rig.blobs.held[fuse.input_object_id]
+        return b"".join(tx.vault.decrypt(tx.secret(job.key_id), [body]))
+
+    document = json.loads(rig.read(opened))
+    instance = rig.read(lambda c: instances.of_job(c, TENANT, job.id))[0]
+    costs = document["costs"]
+    assert costs["lines"][-1]["to"] == document["made_at"]
+    assert costs["total_eur"] == spelled(accrued(instance.price, instance.created_at, rig.time))

@@ -39,7 +39,10 @@ def test_a_relaunch_is_covered_for_its_whole_term_or_not_made(
         rig.step(4)
         assert rig.rented.launches == 1
         assert rig.job_state(job) == "failed"
-        assert job_of(rig, job.id).reason["code"] == "over-budget"
+        reason = job_of(rig, job.id).reason
+        assert reason["code"] == "over-budget"
+        cost = rig.read(lambda c: money.spent(c, TENANT, job.id))
+        assert Decimal(reason["params"]["cost_eur"]) == cost > 0
 
 
 def test_a_job_that_spent_its_budget_is_held_and_goes_on_when_there_is_more(

@@ -251,4 +251,4 @@ def test_storage_counts_wherever_the_price_does() -> None:
     assert [ranked.expected_eur for ranked in found.ranked] == [Decimal("0.40"), Decimal("0.46")]
     over = first_fault(replace(cheap, price_eur_per_hour=Decimal("0.45")), WANT)
     assert over is not None
-    assert (over.rule, over.short_by) == ("price", "0.01")
+    assert (over.rule, over.short_by) == ("price", "0.010000")

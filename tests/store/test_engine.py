@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from leitstand.core.problem import Exit, Problem
+from leitstand.messages import Texts
 from leitstand.store.engine import Database
 
 THREADS = 8
@@ -256,6 +257,15 @@ def test_nobody_at_the_address_is_a_problem_without_the_password(tmp_path: Path)
         Database.open(f"postgresql://app:topsecret@/nowhere?host={tmp_path}")
     assert raised.value.code == "store-unavailable"
     assert "topsecret" not in str(raised.value)
+
+
+def test_a_database_that_is_away_is_named_as_it_was_given(tmp_path: Path) -> None:
+    url = f"postgresql:///nowhere?host={tmp_path}"
+    with pytest.raises(Problem) as raised:
+        Database.open(url)
+    assert raised.value.params["where"] == url
+    for lang, why in (("en", "no connection to it"), ("de", "keine Verbindung zu ihr")):
+        assert Texts(lang).problem(raised.value.code, raised.value.params).why == why
 
 
 @pytest.fixture

@@ -196,6 +196,7 @@ def _origin(report: Report, texts: Texts) -> list[tuple[str, str, str]]:
     line = say(
         "report-costs-line",
         total=texts.euros(costs.get("total_eur", "0")),
+        until=_moment(report["made_at"], texts),
         reserved=texts.euros(costs.get("reserved_eur", "0")),
         job=short(report["job"]["id"]),
     )

@@ -12,6 +12,7 @@ from leitstand.control.hosts import Listed
 from leitstand.control.transaction import Tx
 from leitstand.core.cost import spelled
 from leitstand.core.instance import Instance
+from leitstand.core.instant import utc
 from leitstand.core.job import FUSE, Attempt, Job, Task
 from leitstand.core.medium import Case, Medium, left_out
 from leitstand.core.problem import Problem
@@ -21,7 +22,7 @@ from leitstand.store.jobs import Tally
 
 def moment(at: datetime | None) -> str | None:
     """RFC 3339 UTC."""
-    return None if at is None else at.isoformat().replace("+00:00", "Z")
+    return None if at is None else utc(at)
 
 
 def case_document(tx: Tx, case: Case) -> dict[str, Any]:
@@ -221,7 +222,7 @@ def job_document(tx: Tx, job: Job, *, whole: bool = False) -> dict[str, Any]:
         "queue_position": jobs.queue_position(tx.conn, tx.tenant, job)
         if job.state == "waiting"
         else None,
-        "finish_at": None if chosen is None else chosen["finish_at"],
+        "finish_at": None if chosen is None or job.ended_at else chosen["finish_at"],
         "due_at": moment(job.deadline_at),
         "cost_eur": spelled(money.spent(tx.conn, tx.tenant, job.id)),
         "expected_eur": None if chosen is None else chosen["expected_eur"],

@@ -49,7 +49,7 @@ class PlanBody(BaseModel):
 
 
 class OffersBody(BaseModel):
-    vram_gib: Finite = 0.0
+    vram_gib: Finite = Field(default=0.0, ge=0)
     tier: Literal["L", "A", "B", "C", "D"] = "D"
     modality: str | None = None
     provider: str | None = None
@@ -111,10 +111,10 @@ def show_decision(decision: str, parts: Parts) -> dict[str, Any]:
 @router.post("/offers")
 def list_offers(body: OffersBody, parts: Parts) -> dict[str, Any]:
     """What can be rented now for this need; an offer that falls says at which rule."""
-    vram = body.vram_gib
+    vram, accelerator = body.vram_gib, "cuda" if body.vram_gib else "any"
     if body.modality is not None:
         vram = max(vram, parts.planner.rules.vram_gib.get(body.modality, 0.0))
-    want = Requirements(vram_gib=vram, tier_min=body.tier)
+    want = Requirements(accelerator=accelerator, vram_gib=vram, tier_min=body.tier)
     now = parts.clock.now()
     answer = parts.planner.offers(want, body.provider, now)
     found = sorted(answer.found, key=lambda o: (o.price_eur_per_hour, o.provider, o.offer_id))

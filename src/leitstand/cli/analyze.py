@@ -232,6 +232,7 @@ class Analysis:
     def show(self, paths: tuple[str, ...]) -> int:
         """`plan`: the decision, and what it rests on. What was sent stays for it; without a
         decision it is taken back."""
+        self._output.one_document()
         case = self._case()
         uploads = self._uploads(case)
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from cyclopts import App, Parameter
 from cyclopts.exceptions import (
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _ALONE = ("--json", "-v", "-vv", "-vvv", "--verbose")
 _WITH_VALUE = ("--lang", "--color")
+_NUMBERS: dict[object, str] = {int: "integer", float: "number"}
+"""What a value must be that is no choice of words."""
 
 
 def _app(name: str, help: str, example: str) -> App:
@@ -156,6 +158,8 @@ def _usage(error: CycloptsError) -> Problem:
                 option=error.token.keyword or (error.argument.name if error.argument else ""),
                 given=error.token.value,
                 command=command,
+                kind=_NUMBERS.get(error.target_type, "choice"),
+                choices=", ".join(map(str, get_args(error.target_type))) or "none",
             )
     return Problem("usage", Exit.USAGE, detail=" ".join(str(error).split()), command=command)
 

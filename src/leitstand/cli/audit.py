@@ -14,6 +14,7 @@ from leitstand.cli.app import group
 from leitstand.cli.options import DEFAULT, Options, session
 from leitstand.cli.plans import clock, moment
 from leitstand.cli.tables import Column, table
+from leitstand.core.instant import utc
 from leitstand.core.problem import Exit
 from leitstand.messages import plain
 from leitstand.output import Output, short
@@ -41,6 +42,7 @@ def show(
     limit
         At most so many.
     """
+    values.count("--before", before)
     values.count("--limit", limit)
     with session(options) as here:
         output = here.output
@@ -82,9 +84,9 @@ def _at(entry: Mapping[str, Any]) -> str | None:
     """The time of an entry as RFC 3339, whether its leaf holds text or microseconds."""
     at = entry.get("at")
     if isinstance(at, int):
-        return datetime.fromtimestamp(at / 1_000_000, UTC).isoformat()
+        return utc(datetime.fromtimestamp(at / 1_000_000, UTC))
     found = moment(at) if isinstance(at, str) else None
-    return found.astimezone(UTC).isoformat() if found else None
+    return utc(found) if found else None
 
 
 def _change(entry: Mapping[str, Any]) -> str:

@@ -108,7 +108,9 @@ def _kept(output: Output, report: reports.Report, job: str, out: str | None) -> 
     try:
         return reports.keep(report, reports.folder_of(out, job))
     except Problem as problem:
-        where, detail = problem.params["path"], problem.params["detail"]
+        where = problem.params["path"]
+        told = output.texts.problem(problem.code, problem.params)
+        detail = problem.params.get("detail") or told.why
         output.problem(
             Problem("report-unwritten", Exit.FAILED, job=short(job), path=where, detail=detail)
         )
@@ -147,7 +149,7 @@ def _held(session: Session, ending: Ending) -> int:
     segments, reason = job.get("segments") or {}, job.get("reason")
     if reason is not None:
         params = {**(reason.get("params") or {}), "job": short(job["id"])}
-        output.problem(Problem(str(reason["code"]), Exit.FAILED, **params))
+        output.problem(Problem(str(reason["code"]), _exit(reason), **params))
     until = kept_until(output, session.client, job)
     _seen(
         session,
@@ -167,7 +169,7 @@ def _held(session: Session, ending: Ending) -> int:
         (output.say("cli-drop-it"), f"leitstand jobs cancel {name}"),
     )
     output.event("done", job=job["id"], state="held", report=None, segments=segments, reason=reason)
-    return Exit.INTERRUPTED if reason is None or ending.presses else Exit.FAILED
+    return Exit.INTERRUPTED if reason is None or ending.presses else _exit(reason)
 
 
 def _cancelled(session: Session, ending: Ending) -> int:
@@ -193,8 +195,13 @@ def _failed(session: Session, ending: Ending) -> int:
     _released(session, ending)
     params = {**(reason.get("params") or {}), "job": short(job["id"])}
     output.event("done", job=job["id"], state="failed", report=None, reason=reason)
-    exit = Exit.INTERRUPTED if ending.presses else Exit.FAILED
+    exit = Exit.INTERRUPTED if ending.presses else _exit(reason)
     raise Problem(str(reason.get("code") or "job-failed"), exit, **params)
+
+
+def _exit(reason: Mapping[str, Any]) -> Exit:
+    """What a job ended or stopped with: by a budget it was refused."""
+    return Exit.REFUSED if reason.get("code") == "over-budget" else Exit.FAILED
 
 
 def _released(session: Session, ending: Ending) -> None:

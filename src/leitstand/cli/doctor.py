@@ -189,6 +189,7 @@ def _control(output: Output, folders: Folders) -> Finding:
     client = Client.over_socket(folders.socket) if url is None else Client.over_url(url)
     with client:
         version = str(client.get("/health").get("version"))
+        client.get("/cases", limit=1)  # it may answer and its database not
     where, ours = client.where, leitstand.__version__
     if version != ours:
         text = output.say("cli-doctor-control-old", version=version, where=where, ours=ours)

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from leitstand.cli.plans import clock
-from leitstand.cli.press import LOOK_SECONDS, STOP_SECONDS_MAX, cancel_now, hold
-from leitstand.cli.strip import percent, strip
-from leitstand.client import Client, Event
+from leitstand.cli.press import LOOK_SECONDS, STOP_SECONDS_MAX, cancel_now, hold, passes
+from leitstand.cli.strip import Counted, percent, strip
+from leitstand.client import PAUSE_SECONDS, Client, Event
 from leitstand.core.medium import INBOX
-from leitstand.core.problem import Exit, Problem
+from leitstand.core.problem import Exit, Param, Problem
 from leitstand.output import Output, cut, pad, short
 
 ENDED = frozenset({"done", "failed", "cancelled", "held"})
@@ -26,17 +26,6 @@ LINE_SECONDS = 30.0
 """Without a terminal: one line per committed segment, or after so long."""
 RELEASE_SECONDS_MAX = 30.0
 NAME_CELLS = 11
-
-
-@dataclass(slots=True)
-class Counted:
-    """Segments of a medium or of the whole job, and the last beats."""
-
-    done: int = 0
-    total: int = 0
-    gap: int = 0
-    units_per_s: float | None = None
-    cost_eur: str = "0.00"
 
 
 @dataclass(slots=True)
@@ -85,8 +74,7 @@ class Watch:
         while True:
             try:
                 self._act()
-                self._follow()
-                self._wait_for_release()
+                self._see_through()
                 break
             except KeyboardInterrupt:
                 self._presses += 1
@@ -96,6 +84,19 @@ class Watch:
         self._output.done_live()
         seconds = time.monotonic() - self._began
         return Ending(self._job, self._presses, seconds, self._names)
+
+    def _see_through(self) -> None:
+        """To the end, also where the database is away for a while: the job goes on unseen."""
+        while True:
+            try:
+                self._follow()
+                self._wait_for_release()
+                return
+            except Problem as problem:
+                if self._presses > 1 or not passes(problem):
+                    raise
+                self._waits(problem.code, problem.params)
+            time.sleep(PAUSE_SECONDS)
 
     # --- Ctrl-C ----------------------------------------------------------------------------------
 
@@ -110,8 +111,7 @@ class Watch:
             if (why := hold(self._client, self._id)) is not None:
                 self._unheld = True
                 detail = self._output.texts.problem(why.code, why.params).what
-                told = Problem("hold-not-kept", job=short(self._id), detail=detail)
-                self._output.caution(told)
+                self._output.caution(Problem("hold-not-kept", job=short(self._id), detail=detail))
         else:
             self._output.note(self._output.say("cli-stopping"))
             self._output.event("stopping", job=self._id)
@@ -164,14 +164,16 @@ class Watch:
                 self._progress(data)
 
     def _store(self, data: Mapping[str, Any]) -> None:
-        """Whether the control plane can write: without that the job waits, and somebody should
-        know why. Said once; a nearly full disk changes its mind often."""
-        code = data.get("code")
-        if code is None:
+        """Whether the control plane can write: without that the job waits."""
+        if (code := data.get("code")) is None:
             self._hold_again()
-        elif "store" not in self._told:
+        else:
+            self._waits(str(code), data.get("params") or {})
+
+    def _waits(self, code: str, params: Mapping[str, Param]) -> None:
+        if "store" not in self._told:
             self._told.add("store")
-            detail = self._output.texts.problem(str(code), data.get("params") or {}).what
+            detail = self._output.texts.problem(code, params).what
             self._output.caution(Problem("plane-waits", detail=detail))
 
     def _hold_again(self) -> None:

@@ -168,7 +168,7 @@ def _show(here: Session, job: Mapping[str, Any]) -> None:
             state=state(output, job),
             done=done,
             total=total,
-            finish=clock(output, job.get("finish_at")),
+            finish=clock(output, job.get("ended_at") or job.get("finish_at")),
             cost=euros(output, job.get("cost_eur")),
         )
     )
@@ -242,9 +242,11 @@ def hold(job: str, /, *, options: Options = DEFAULT) -> int:
     Example: leitstand jobs hold j-71c0
     """
     with session(options) as here:
+        held = here.client.get(f"/jobs/{full(job)}")["state"] == "held"
         found = here.client.post(f"/jobs/{full(job)}/hold")
         here.output.document("job", found)
-        here.output.line(here.output.say("cli-job-held", job=short(found["id"])))
+        told = "cli-job-held-before" if held else "cli-job-held"
+        here.output.line(here.output.say(told, job=short(found["id"])))
         here.output.commands(
             (here.output.say("cli-go-on"), f"leitstand jobs resume {short(found['id'])}"),
             (here.output.say("cli-drop-it"), f"leitstand jobs cancel {short(found['id'])}"),

@@ -194,7 +194,7 @@ def download(medium: str, /, *, out: str = ".", options: Options = DEFAULT) -> i
     out
         The folder they go into.
     """
-    reports.check_out(out)
+    reports.make(Path(out))
     with session(options) as here:
         output = here.output
         found = here.client.get(f"/media/{full(medium)}")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Literal
 
-from leitstand.cli import plans, verdicts
+from leitstand.cli import plans, values, verdicts
 from leitstand.cli.options import DEFAULT, Options, session
 from leitstand.cli.tables import Column, table
 from leitstand.core.problem import Exit
@@ -34,6 +34,7 @@ def offers(
     provider
         Only of this provider.
     """
+    values.gib("--vram", vram)
     wish = {"vram_gib": vram, "tier": tier, "modality": modality, "provider": provider}
     body = {name: value for name, value in wish.items() if value is not None}
     with session(options) as here:
@@ -82,7 +83,7 @@ def _table(output: Output, items: list[Any]) -> None:
             ),
             Column(
                 "rejected",
-                lambda i: _rejected(i) or "–",
+                lambda i: _rejected(i, output) or "–",
                 _rejected,
                 name=True,
                 drop=1,
@@ -112,10 +113,12 @@ def _place(item: Mapping[str, Any]) -> str:
     return "/".join(str(item[key]) for key in ("provider", "region") if item.get(key))
 
 
-def _rejected(item: Mapping[str, Any]) -> str:
+def _rejected(item: Mapping[str, Any], output: Output | None = None) -> str:
     found = item.get("rejected")
     if isinstance(found, Mapping):
-        parts = (found.get("rule"), found.get("short_by") or found.get("needs"))
+        key = "short_by" if found.get("short_by") else "needs"
+        missing = found.get(key) if output is None else plans.amount(output, found, key)
+        parts = (found.get("rule"), missing)
         return ": ".join(str(part) for part in parts if part)
     return str(found or "")
 

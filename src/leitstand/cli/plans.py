@@ -65,9 +65,9 @@ def flows(decision: Decision) -> bool:
 
 
 def stays(decision: Decision) -> bool:
-    """Whether this would be done by the computer that the control plane runs on, for nothing."""
-    chosen = decision.get("chosen")
-    return not flows(decision) and (not chosen or offer_of(chosen).get("tier") == "L")
+    """Whether this would be done by the computer that the control plane runs on, for nothing.
+    Where no offer was chosen, nobody knows who would do it."""
+    return not flows(decision) and offer_of(decision.get("chosen")).get("tier") == "L"
 
 
 def check(decision: Decision) -> None:
@@ -78,7 +78,8 @@ def check(decision: Decision) -> None:
     rejected = list(decision.get("rejected") or ())
     for row in rejected:
         if row.get("rule") == "budget":
-            raise Problem("too-dear", Exit.REFUSED, needs=str(row["needs"]), left=str(row["has"]))
+            needs, left = str(row["needs"]), str(row["has"])
+            raise Problem("too-dear", Exit.REFUSED, needs_eur=needs, left_eur=left)
     for row in rejected:
         if row.get("rule") in RULES:
             why = str(row["rule"]).removeprefix("address-")
@@ -173,6 +174,12 @@ def why_not(output: Output, decision: Decision) -> None:
     rejected = list(decision.get("rejected") or ())
     if rejected:
 
+        def has(row: Mapping[str, Any]) -> str:
+            return amount(output, row, "has") or "–"
+
+        def misses(row: Mapping[str, Any]) -> str:
+            return amount(output, row, _missing(row)) or "–"
+
         def text(key: str) -> Any:
             return lambda row: "–" if row.get(key) in (None, "") else str(row[key])
 
@@ -193,8 +200,8 @@ def why_not(output: Output, decision: Decision) -> None:
                     right=True,
                     drop=4,
                 ),
-                Column("has", text("has"), lambda row: row.get("has"), drop=1),
-                Column("misses", _misses, _misses, drop=2),
+                Column("has", has, lambda row: row.get("has"), drop=1),
+                Column("misses", misses, lambda row: row.get(_missing(row)) or "–", drop=2),
                 Column("remedy", helps, helps, drop=3),
             ],
             rejected,
@@ -240,7 +247,11 @@ def _example(row: Mapping[str, Any]) -> str:
     return str(example or "–")
 
 
-def _misses(row: Mapping[str, Any]) -> str:
-    if row.get("short_by") not in (None, ""):
-        return str(row["short_by"])
-    return str(row.get("needs") or "–")
+def _missing(row: Mapping[str, Any]) -> str:
+    return "short_by" if row.get("short_by") else "needs"
+
+
+def amount(output: Output, row: Mapping[str, Any], key: str) -> str:
+    """What a rejected offer has, or misses by, as people read it; empty where nothing is said."""
+    text = str(row.get(key) or "")
+    return euros(output, text) if text and row.get("rule") in ("price", "budget") else text

@@ -54,3 +54,9 @@ def ended_is_fine() -> Iterator[None]:
     except Problem as problem:
         if problem.code != "job-changed":
             raise
+
+
+def passes(problem: Problem) -> bool:
+    """Whether a database that cannot be used may be waited for: a damaged one does not come back."""
+    damaged = str(problem.params.get("reason")).startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
+    return problem.code in UNWRITABLE and not damaged

@@ -12,6 +12,12 @@ from leitstand.core.problem import Exit, Problem
 from leitstand.output import short
 
 FILES = ("report.json", "report.html")
+MARKS = {
+    "report.json": b'"leitstand.report/',
+    "report.html": b'<meta name="generator" content="Leitstand">',
+}
+BEGINNING_BYTES = 4096
+"""Within its first bytes a report says that it is one."""
 Report = Mapping[str, bytes]
 
 
@@ -21,9 +27,10 @@ def folder_of(out: str | None, job: str) -> Path:
 
 
 def check_out(out: str | None) -> None:
-    """Find out before the work whether the folder can be written. Raises Problem."""
+    """Find out before the work whether the report can go there. Raises Problem."""
     if out is not None:
-        _make(Path(out))
+        make(Path(out))
+        _only_reports(Path(out))
 
 
 def fetch(client: Client, job: str) -> Report:
@@ -35,9 +42,10 @@ def keep(report: Report, folder: Path) -> Path:
     """Write the files of a report into `folder`, all of them or none; the folder.
 
     Each gets its name in one step, once all are on the disk, so that nobody ever sees half of it; a
-    file that stands there is replaced. Raises Problem("unwritable-path").
+    report that stands there is replaced. Raises Problem: `unwritable-path`, `no-report-file`.
     """
-    _make(folder)
+    make(folder)
+    _only_reports(folder)
     parts = {folder / name: folder / f".{name}.part" for name in report}
     path = folder
     try:
@@ -51,6 +59,21 @@ def keep(report: Report, folder: Path) -> Path:
                 part.unlink(missing_ok=True)
         raise unwritable(path, error) from error
     return folder
+
+
+def _only_reports(folder: Path) -> None:
+    """Somebody's own file that has the name of a report is not replaced by one."""
+    for name, mark in MARKS.items():
+        path = folder / name
+        try:
+            with path.open("rb") as stream:
+                ours = mark in stream.read(BEGINNING_BYTES)
+        except FileNotFoundError:
+            continue
+        except OSError:
+            ours = False
+        if not ours:
+            raise Problem("no-report-file", Exit.USAGE, path=str(path))
 
 
 def _write(part: Path, data: bytes) -> None:
@@ -67,7 +90,8 @@ def unwritable(path: Path, error: OSError) -> Problem:
     return Problem("unwritable-path", Exit.FAILED, path=str(path), detail=detail)
 
 
-def _make(folder: Path) -> None:
+def make(folder: Path) -> None:
+    """The folder itself, before what goes into it. Raises Problem("unwritable-path")."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:

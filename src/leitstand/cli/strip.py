@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 CELLS_MAX = 24
 DONE, OPEN, GAP = "▰", "▱", "▨"
+
+
+@dataclass(slots=True)
+class Counted:
+    """Segments of a medium or of the whole job, and the last beats."""
+
+    done: int = 0
+    total: int = 0
+    gap: int = 0
+    units_per_s: float | None = None
+    cost_eur: str = "0.00"
 
 
 def strip(done: int, total: int, gap: int = 0, cells_max: int = CELLS_MAX) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -55,6 +56,13 @@ def count(option: str, given: int | None) -> int | None:
     """How many at most; None is no bound. Raises Problem("bad-count")."""
     if given is not None and given < 1:
         raise Problem("bad-count", Exit.USAGE, option=option, given=given)
+    return given
+
+
+def gib(option: str, given: float | None) -> float | None:
+    """A size in GiB, from 0 up; None is no bound. Raises Problem("bad-gib")."""
+    if given is not None and not 0 <= given < math.inf:
+        raise Problem("bad-gib", Exit.USAGE, option=option, given=f"{given:g}")
     return given
 
 

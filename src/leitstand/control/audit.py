@@ -47,6 +47,7 @@ def verify(conn: Connection, verifier: HeadVerifier) -> Verdict:
     tree = Tree()
     signed = 0
     last: dict[str, Seen] = {}
+    released: set[str] = set()
     for entry in ledger.walk(conn, WALK_BATCH):
         if entry.position != tree.size:
             verdict.fault("entry-missing", tree.size)
@@ -54,6 +55,7 @@ def verify(conn: Connection, verifier: HeadVerifier) -> Verdict:
         tree.append(_hash(entry))
         if (leaf := _read(entry, entry.position, verdict)) is not None:
             _follow(leaf, entry.position, last, verdict)
+            _note_release(leaf, released)
         head = heads.pop(tree.size, None)
         if head is not None and _holds(head, tree, verifier, verdict):
             signed = tree.size
@@ -65,7 +67,7 @@ def verify(conn: Connection, verifier: HeadVerifier) -> Verdict:
         verdict.fault("head-missing", signed)
     verdict.entries = tree.size
     verdict.root = tree.root().hex()
-    _compare(conn, last, verdict)
+    _compare(conn, last, released, verdict)
     return verdict
 
 
@@ -111,19 +113,29 @@ def _follow(leaf: dict[str, Any], position: int, last: dict[str, Seen], verdict:
     last[subject] = _seen(leaf)
 
 
-def _compare(conn: Connection, last: dict[str, Seen], verdict: Verdict) -> None:
+def _note_release(leaf: dict[str, Any], released: set[str]) -> None:
+    """That a key was released is an entry that leaves state and version as they are."""
+    if leaf["type"] == "attempt.release_key":
+        released.add(leaf["subject"])
+
+
+def _compare(conn: Connection, last: dict[str, Seen], released: set[str], verdict: Verdict) -> None:
     """Rows and entries one to one; changes that wait for their position are read as well."""
     for entry in ledger.unsequenced(conn, None):
         leaf = _read(entry, entry.id, verdict)
-        if leaf is not None and leaf["version"] >= last.get(leaf["subject"], _UNBORN)[1]:
+        if leaf is None:
+            continue
+        _note_release(leaf, released)
+        if leaf["version"] >= last.get(leaf["subject"], _UNBORN)[1]:
             last[leaf["subject"]] = _seen(leaf)
-    states = ledger.states(conn)
+    states, keyed = ledger.states(conn), ledger.released(conn)
     for row_id in sorted(set(last) - set(states)):
         verdict.fault("row-gone", row_id)
     for row_id, (state, version, digest) in states.items():
         noun = row_id.split("_", 1)[0]
         verdict.subjects[noun] = verdict.subjects.get(noun, 0) + 1
-        if last.get(row_id) != (state, version, digest):
+        told = (row_id in released) == (row_id in keyed)
+        if last.get(row_id) != (state, version, digest) or not told:
             verdict.fault("row-changed", row_id)
 
 

@@ -13,6 +13,7 @@ from leitstand.control.question import Question, named, plain, question_of
 from leitstand.control.transaction import Tx
 from leitstand.core.change import break_even
 from leitstand.core.cost import spelled
+from leitstand.core.instant import utc
 from leitstand.core.placement import Offer, Placement, Ranked, Rejection
 from leitstand.store import jobs, tables
 from leitstand.store.rows import add
@@ -51,7 +52,7 @@ def document(decision: jobs.Decision) -> dict[str, Any]:
     return {
         "schema": "leitstand.decision/1",
         "id": decision.id,
-        "made_at": decision.created_at.isoformat(),
+        "made_at": utc(decision.created_at),
         "offers_seen": verdict["offers_seen"],
         "chosen": chosen,
         "ranked": verdict["ranked"],
@@ -80,7 +81,7 @@ def verdict(placement: Placement, question: Question) -> dict[str, Any]:
     return {
         "offers_seen": len(ranked) + len(placement.rejected),
         "chosen": None if chosen is None else _ranked(chosen),
-        "end_by": None if chosen is None else chosen.end_by.isoformat(),
+        "end_by": None if chosen is None else utc(chosen.end_by),
         "ranked": [_ranked(one) for one in ranked[:RANKED_KEPT]],
         "budget_left_eur": None if left is None else spelled(left),
         "bids": _bids(placement),
@@ -122,7 +123,7 @@ def _ranked(ranked: Ranked) -> dict[str, Any]:
         "expected_high_eur": spelled(ranked.high_eur),
         "worst_eur": spelled(ranked.worst_eur),
         "parts_eur": {part: spelled(amount) for part, amount in ranked.parts_eur.items()},
-        "finish_at": ranked.finish_at.isoformat(),
+        "finish_at": utc(ranked.finish_at),
     }
 
 

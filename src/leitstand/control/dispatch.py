@@ -12,6 +12,7 @@ from leitstand.control.commands import Door
 from leitstand.control.inputs import inputs_of
 from leitstand.control.jobs import UnblockFuse
 from leitstand.control.losses import ExpireLeases
+from leitstand.control.money import AccrueCosts
 from leitstand.control.turns import Rounds, Turns
 from leitstand.core.access import SYSTEM
 from leitstand.core.job import Job
@@ -38,8 +39,9 @@ class Dispatcher:
 
     def _unblock(self, job: Job, now: datetime) -> None:
         """The blob is written before the row that names it: a crash between leaves ciphertext that
-        nothing names, which the sweep removes."""
+        nothing names, which the sweep removes. What the report says of costs is booked first."""
         door = self._door
+        door.run(AccrueCosts(job.id), SYSTEM, now)
 
         def read(conn: Connection) -> tuple[str, bytes]:
             tx = door.look(now, conn)

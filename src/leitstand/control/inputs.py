@@ -12,6 +12,7 @@ from typing import Any
 from leitstand.control.cases import title_of
 from leitstand.control.transaction import Tx
 from leitstand.core.cost import spelled
+from leitstand.core.instant import utc
 from leitstand.core.job import FUSE, Attempt, Job, Task
 from leitstand.core.medium import Medium, left_out
 from leitstand.core.problem import Problem
@@ -30,9 +31,9 @@ def inputs_of(tx: Tx, job: Job) -> bytes:
         by_medium.setdefault(task.medium_id, []).append(task)
     document = {
         "schema": "leitstand.inputs/1",
-        "made_at": tx.now.isoformat(),
+        "made_at": utc(tx.now),
         "lang": job.lang,
-        "job": {"id": job.id, "profile": job.profile, "created_at": job.created_at.isoformat()},
+        "job": {"id": job.id, "profile": job.profile, "created_at": utc(job.created_at)},
         "case": {"id": case.id, "title": title_of(tx, case), "data_class": case.data_class},
         "media": [
             _medium(tx, medium, by_medium.get(medium.id, []), job.profile)
@@ -128,8 +129,8 @@ def _step(task: Task, attempt: Attempt) -> dict[str, Any]:
     return {
         "name": task.pipeline,
         "medium": task.medium_id,
-        "started_at": attempt.created_at.isoformat(),
-        "ended_at": None if attempt.ended_at is None else attempt.ended_at.isoformat(),
+        "started_at": utc(attempt.created_at),
+        "ended_at": None if attempt.ended_at is None else utc(attempt.ended_at),
         "instance": attempt.instance_id,
         "attempt": attempt.id,
         "outcome": attempt.state,
@@ -146,8 +147,8 @@ def _costs(tx: Tx, job: Job) -> dict[str, Any]:
         "lines": [
             {
                 "instance": charge.instance_id,
-                "from": charge.from_at.isoformat(),
-                "to": charge.to_at.isoformat(),
+                "from": utc(charge.from_at),
+                "to": utc(charge.to_at),
                 "amount_eur": spelled(charge.amount),
             }
             for charge in charged

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from leitstand.control.commands import Command
 from leitstand.control.transaction import RESERVATION, Change, Tx
-from leitstand.core.cost import MILLIONTH, Budget, accrued, covering, rate_of
+from leitstand.core.cost import MILLIONTH, Budget, accrued, covering, rate_of, spelled
 from leitstand.core.instance import BILLING, Instance
 from leitstand.core.job import Job
 from leitstand.core.problem import Exit, Problem
@@ -44,16 +44,18 @@ def check_covered(tx: Tx, job: Job, amount: Decimal, limits_eur: Mapping[str, st
 
 
 def over_budget(short: Budget, amount: Decimal) -> Problem:
-    """Problem `over-budget`: what would be reserved, and what is left of the envelope."""
+    """Problem `over-budget`: what would be reserved, and what is left of the envelope. `cost_eur`
+    is what the job cost so far; None: it has not begun."""
     return Problem(
         "over-budget",
         Exit.REFUSED,
         budget=short.scope,
-        needed_eur=str(amount),
-        limit_eur=str(short.limit_eur),
-        spent_eur=str(short.spent_eur),
-        reserved_eur=str(short.reserved_eur),
-        left_eur=str(short.left()),
+        needed_eur=spelled(amount),
+        limit_eur=_spelled(short.limit_eur),
+        spent_eur=spelled(short.spent_eur),
+        reserved_eur=spelled(short.reserved_eur),
+        left_eur=_spelled(short.left()),
+        cost_eur=None,
     )
 
 
@@ -118,18 +120,23 @@ def reservation_job(tx: Tx, instance_id: str) -> Job | None:
 
 @dataclass(frozen=True, slots=True)
 class AccrueCosts(Command[int]):
-    """Book every running instance up to now."""
+    """Book every running instance up to now, or those of one job."""
 
+    job_id: str | None = None
     action: ClassVar[str] = "costs.accrue"
 
     def apply(self, tx: Tx) -> int:
         count = 0
-        for instance_id in money.accruing(tx.conn, sorted(BILLING)):
+        for instance_id in money.accruing(tx.conn, sorted(BILLING), self.job_id):
             instance = instances.find(tx.conn, tx.tenant, instance_id, lock=True)
             if instance is not None and instance.state in BILLING:
                 accrue(tx, instance, tx.now)
                 count += 1
         return count
+
+
+def _spelled(amount: Decimal | None) -> str | None:
+    return None if amount is None else spelled(amount)
 
 
 def _decimal(text: Any) -> Decimal | None:

@@ -19,6 +19,7 @@ from leitstand.core.access import Actor
 from leitstand.core.board import Board
 from leitstand.core.cost import Budget, left_in, spelled
 from leitstand.core.history import History
+from leitstand.core.instant import utc
 from leitstand.core.job import FUSE
 from leitstand.core.medium import Case, Medium, takeable
 from leitstand.core.model import ModelVersion
@@ -253,7 +254,7 @@ class Planner:
             "lang": wish.lang,
             "provider": wish.provider,
             "budget_cap_eur": None if wish.max_cost_eur is None else spelled(wish.max_cost_eur),
-            "due_at": None if wish.due_at is None else wish.due_at.isoformat(),
+            "due_at": None if wish.due_at is None else utc(wish.due_at),
             "budgets": dict(self.rules.budgets),
             "tier_min": self.rules.tier_min(work.case.data_class),
             "requirements": {name: plain(want) for name, want in work.wants.items()},

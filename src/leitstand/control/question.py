@@ -11,6 +11,7 @@ from typing import Any
 from leitstand.core import limits
 from leitstand.core.change import would_change
 from leitstand.core.cost import spelled
+from leitstand.core.instant import utc
 from leitstand.core.job import FUSE
 from leitstand.core.outlook import Load, Outlook
 from leitstand.core.placement import (
@@ -54,7 +55,7 @@ class Question:
                 "expected_eur": None
                 if change.expected_eur is None
                 else spelled(change.expected_eur),
-                "finish_at": None if change.finish_at is None else change.finish_at.isoformat(),
+                "finish_at": None if change.finish_at is None else utc(change.finish_at),
             }
             for change in would_change(placement, self.wants, self.terms)
         ]
@@ -78,7 +79,7 @@ def _plain(item: Any) -> Any:
         case Decimal():
             return exact if Decimal(exact := spelled(item)) == item else str(item)
         case datetime():
-            return item.isoformat()
+            return utc(item)
         case tuple():
             return list(item)
         case _:

@@ -28,7 +28,7 @@ from leitstand.control.turns import Rounds, Turns
 from leitstand.core import limits
 from leitstand.core.access import SYSTEM
 from leitstand.core.board import Board
-from leitstand.core.cost import covering, left_in
+from leitstand.core.cost import covering, left_in, spelled
 from leitstand.core.instance import Action, AskEnd, Instance, Listing, Need, decide, mismatch
 from leitstand.core.job import Job
 from leitstand.core.machine import NotAllowed
@@ -308,9 +308,12 @@ class Reconciler:
         """Money that another reservation may give back is waited for; money that is spent is not."""
         if served:
             return
-        if self._door.database.read(lambda conn: money.held(conn, job.tenant_id)) > 0:
-            raise problem
-        self._give_up(job, {"code": problem.code, "params": dict(problem.params)}, now)
+        read, tenant = self._door.database.read, job.tenant_id
+        cost = spelled(read(lambda conn: money.spent(conn, tenant, job.id)))
+        short = Problem(problem.code, problem.exit, **{**problem.params, "cost_eur": cost})
+        if read(lambda conn: money.held(conn, tenant)) > 0:
+            raise short
+        self._give_up(job, {"code": short.code, "params": dict(short.params)}, now)
 
     def _give_up(self, job: Job, reason: dict[str, Any], now: datetime) -> None:
         self._door.run(GiveUpJob(job.id, reason), SYSTEM, now)

@@ -19,7 +19,7 @@ from leitstand.core.problem import Exit, Problem
 from leitstand.core.retention import DEFAULTS, Retention
 from leitstand.ports import Ids, KeyPlace, Vault
 from leitstand.store import cases, effects, events, keys, locks, tables
-from leitstand.store.ledger import digest
+from leitstand.store.ledger import digests
 from leitstand.store.rows import add, move, set_columns
 
 CASE = Machine("case", "open", frozenset(), {})
@@ -93,8 +93,10 @@ class Tx:
         """Insert rows in their machine's initial state, one ledger entry each."""
         full = [{**row, "state": row.get("state", machine.initial)} for row in rows]
         add(self.conn, _TABLES[machine.noun], full)
+        held = digests(self.conn, machine.noun, [row["id"] for row in full])
         for row in full:
-            self.enter(machine.noun, "create", row["id"], 1, None, row["state"], case)
+            row_id, state = row["id"], row["state"]
+            self.enter(machine.noun, "create", row_id, 1, None, state, case, held[row_id])
 
     def move(self, machine: Machine, event: str, changes: Sequence[Change]) -> None:
         """Send `event` to every row; each must still be in the state it was read in.
@@ -109,9 +111,10 @@ class Tx:
             after = machine.after(change.row.state, event)
             planned.append((change.row.id, change.row.state, after, dict(change.values)))
         move(self.conn, table, self.tenant, planned, self.now)
+        held = digests(self.conn, machine.noun, [row_id for row_id, _, _, _ in planned])
         for change, (row_id, before, after, _) in zip(changes, planned, strict=True):
-            version = change.row.version + 1
-            self.enter(machine.noun, event, row_id, version, before, after, change.case)
+            version, case = change.row.version + 1, change.case
+            self.enter(machine.noun, event, row_id, version, before, after, case, held[row_id])
 
     def act(self, noun: str, event: str, row: Any, *, case: Case | None = None) -> None:
         """An entry for something that changes no state but must be seen: an export, a refusal."""
@@ -126,8 +129,10 @@ class Tx:
         before: str | None,
         after: str,
         case: Case | None = None,
+        held: str | None = None,
     ) -> None:
-        """One ledger entry for one state change, with the digest of the row as it now is."""
+        """One ledger entry for one state change, with the digest of the row as it now is, which
+        `held` is where it is known."""
         leaf = ledger.entry_leaf(
             at=self.now,
             type=f"{noun}.{event}",
@@ -137,7 +142,7 @@ class Tx:
             version=version,
             before=before,
             after=after,
-            row=digest(self.conn, noun, subject),
+            row=held or digests(self.conn, noun, [subject])[subject],
         )
         self._entries.append(
             {

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
 
-from leitstand.core.cost import MILLIONTH
+from leitstand.core.cost import MILLIONTH, spelled
 from leitstand.core.filters import first_fault
+from leitstand.core.instant import utc
 from leitstand.core.offer import Offer, Requirements
 from leitstand.core.placement import Placement, Ranked, Terms, order
 
@@ -63,11 +64,11 @@ def _by_price(placement: Placement) -> Iterator[Change]:
     needed = second.offer.price_eur_per_hour - _per_hour(gap, second)
     if needed > 0 and second.offer.minimum_eur < best.expected_eur:
         to = needed.quantize(MILLIONTH, ROUND_DOWN)
-        yield _change("price", second, str(to), float(1 - to / second.offer.price_eur_per_hour))
+        yield _change("price", second, spelled(to), float(1 - to / second.offer.price_eur_per_hour))
     price = best.offer.price_eur_per_hour
     if price > 0:
         over = (price + _per_hour(gap + best.parts_eur["minimum"], best)).quantize(MILLIONTH)
-        yield _change("own-price", second, str(over), float(over / price - 1))
+        yield _change("own-price", second, spelled(over), float(over / price - 1))
 
 
 def _per_hour(amount: Decimal, ranked: Ranked) -> Decimal:
@@ -104,7 +105,7 @@ def _by_limit(placement: Placement, terms: Terms) -> Iterator[Change]:
             time = (terms.due_at - terms.now).total_seconds()
             until = safe_at(other, terms.now)
             late = (until - terms.due_at).total_seconds() / time if time > 0 else 1.0
-            yield _change("deadline", other, until.isoformat(timespec="microseconds"), late)
+            yield _change("deadline", other, utc(until), late)
 
 
 def safe_at(ranked: Ranked, now: datetime) -> datetime:

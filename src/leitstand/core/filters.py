@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from leitstand.core.cost import spelled
 from leitstand.core.offer import OWN_TIER, TIERS, Offer, Requirements, version
 
 DRIVERS = ((13, "580.65.06"), (12, "525.60.13"), (11, "450.80.02"))
@@ -104,7 +105,7 @@ def _machine(offer: Offer, want: Requirements) -> Rejection | None:
 def _price(offer: Offer, want: Requirements) -> Rejection | None:
     rate, most = offer.rate_eur_per_hour, want.price_max_eur_per_hour
     if most is not None and rate > most:
-        return Rejection("price", str(rate), str(most), str(rate - most))
+        return Rejection("price", spelled(rate), spelled(most), spelled(rate - most))
     return None
 
 

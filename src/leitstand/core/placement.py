@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 from decimal import ROUND_UP, Decimal
 
 from leitstand.core import limits
-from leitstand.core.cost import MILLIONTH, worst_case
+from leitstand.core.cost import MILLIONTH, spelled, worst_case
 from leitstand.core.filters import Rejection, first_fault
+from leitstand.core.instant import utc
 from leitstand.core.offer import (
     OWN_TIER,
     TIERS,
@@ -236,7 +237,7 @@ def _budget_fault(
     amount = worst_case(offer.rate_eur_per_hour, offer.minimum_eur, now, over)
     if amount <= left_eur:
         return None
-    return Rejection("budget", str(left_eur), str(amount), str(amount - left_eur))
+    return Rejection("budget", spelled(left_eur), spelled(amount), spelled(amount - left_eur))
 
 
 def order(ranked: Ranked) -> tuple[Decimal, datetime, Decimal, str, str]:
@@ -247,4 +248,4 @@ def order(ranked: Ranked) -> tuple[Decimal, datetime, Decimal, str, str]:
 
 
 def _moment(at: datetime) -> str:
-    return at.isoformat(timespec="seconds")
+    return utc(at.replace(microsecond=0))

@@ -36,6 +36,14 @@ def parse(url: str) -> sa.URL:
     raise Problem("store-url", Exit.USAGE)
 
 
+def shown(given: str, url: sa.URL) -> str:
+    """The address as it was given, where no password stands in it."""
+    if url.password is None and "password" not in url.query:
+        return given
+    secrets = url.update_query_dict({"password": "***"}) if "password" in url.query else url
+    return secrets.set(drivername=url.get_backend_name()).render_as_string(hide_password=True)
+
+
 def sqlite_file(url: sa.URL) -> Path:
     """The file, made with mode 0600 where there is none. Raises `Problem("store-unavailable")`."""
     path = Path(url.database or "").absolute()

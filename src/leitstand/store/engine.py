@@ -66,8 +66,9 @@ class Database:
     its answer (`store-unavailable`), so commands are guarded and may be sent again.
     """
 
-    def __init__(self, url: sa.URL, *, relaxed: bool) -> None:
-        self._where = url.render_as_string(hide_password=True)
+    def __init__(self, given: str, *, relaxed: bool) -> None:
+        url = connect.parse(given)
+        self._where = connect.shown(given, url)
         self._callbacks: tuple[Callable[[], None], ...] = ()
         self._locks: set[str] = set()
         self._mutex = threading.Lock()
@@ -93,7 +94,7 @@ class Database:
         (`synchronous=OFF`) and is for tests. Raises `Problem`: `store-url` for an address that is
         neither, `missing-extra` without the PostgreSQL driver, `store-unavailable`.
         """
-        database = cls(connect.parse(url), relaxed=relaxed)
+        database = cls(url, relaxed=relaxed)
         try:
             with database._errors(), database._writers.connect() as connection:
                 connection.execute(sa.text("SELECT 1"))

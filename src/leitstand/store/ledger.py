@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -22,26 +22,34 @@ from sqlalchemy import (
 )
 
 from leitstand.core.ledger import row_digest
-from leitstand.store.rows import columns, fetch
-from leitstand.store.tables import entries, heads, metadata
+from leitstand.store.rows import chunks, columns, fetch
+from leitstand.store.tables import attempts, entries, heads, job_media, metadata
 
-STATEFUL = ("cases", "media", "jobs", "tasks", "attempts", "instances", "reservations", "keys")
-"""Tables whose every row change has exactly one entry; `keys` by `destroyed_at` instead of a state."""
 WRITTEN_ONCE = {"results": "committed", "decisions": "made", "charges": "booked"}
-"""Tables whose rows never change, and the state that their one entry says."""
+"""Tables whose rows never change, and the state that their one entry says. Every change of a row of
+the others has exactly one entry; `keys` have `destroyed_at` instead of a state."""
 RECORDED = {
+    "keys": ("kind", "owner_id"),
     "cases": ("data_class", "retention_until", "legal_hold", "key_id"),
+    "media": ("case_id", "key_id"),
     "jobs": ("case_id", "profile", "deadline_at", "budget_cap", "key_id", "models", "decision_id"),
+    "tasks": (
+        *("job_id", "medium_id", "pipeline", "stream", "first_segment", "last_segment"),
+        *("tier_min", "input_object_id"),
+    ),
+    "attempts": ("task_id", "instance_id", "fence"),
     "instances": (
         *("provider", "provider_id", "label", "offer", "price", "end_by"),
         *("tier", "region", "facts"),
     ),
+    "reservations": ("job_id", "instance_id"),
     "results": ("task_id", "attempt_id", "segment", "fence", "object_id"),
     "decisions": ("kind", "inputs", "verdict", "reasons"),
     "charges": ("instance_id", "job_id", "from_at", "to_at", "amount", "currency", "source"),
 }
-"""Columns that never change without an entry: the entry holds their digest. Other columns are
-readings and leases, or of tables where state and version are all that is recorded."""
+"""Columns that never change without an entry: the entry holds their digest, with the tenant and, for
+a job, the media it is about. Other columns are readings, terms and
+leases, or drawn by a cryptographic library: the random seed alone fixes the root."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,50 +161,70 @@ def last_at(conn: Connection, subject_id: str, kind: str) -> datetime | None:
     return next((row.created_at for row in found if json.loads(row.leaf)["type"] == kind), None)
 
 
-def digest(conn: Connection, noun: str, row_id: str) -> str | None:
-    """Digest of what a row's entry records of it beside its state; None where that is nothing."""
-    name = f"{noun}s"
-    if name not in RECORDED:
-        return None
-    query = _recorded(name).where(metadata.tables[name].c.id == row_id)
-    return _digest(name, conn.execute(query).one())
+def digests(conn: Connection, noun: str, ids: Sequence[str]) -> dict[str, str]:
+    """By id, the digest of what the entries of these rows record of them beside their state."""
+    name = "media" if noun == "medium" else f"{noun}s"
+    found: dict[str, str] = {}
+    for some in chunks(ids):
+        query = _recorded(name).where(metadata.tables[name].c.id.in_(some))
+        given = _media(conn, some) if name == "jobs" else {}
+        found |= {row.id: _digest(name, row, given) for row in conn.execute(query)}
+    return found
 
 
-def states(conn: Connection) -> dict[str, tuple[str, int, str | None]]:
+def states(conn: Connection) -> dict[str, tuple[str, int, str]]:
     """State, version and digest of every row whose changes the ledger records, by id. The digest
     of a row that holds what was never written there (SQLite takes any type) is no digest at all."""
-    found: dict[str, tuple[str, int, str | None]] = {}
-    for name in (*STATEFUL, *WRITTEN_ONCE):
+    found: dict[str, tuple[str, int, str]] = {}
+    given = _media(conn, None)
+    for name in RECORDED:
         for row in conn.execute(_recorded(name)):
             if name == "keys":
                 state = "destroyed" if row.destroyed else "live"
             else:
                 state = WRITTEN_ONCE.get(name) or row.state
-            found[row.id] = (state, row.version, _digest(name, row))
+            found[row.id] = (state, row.version, _digest(name, row, given))
     return found
+
+
+def released(conn: Connection) -> set[str]:
+    """Attempts that got their key."""
+    query = select(attempts.c.id).where(attempts.c.key_released_at.is_not(None))
+    return set(conn.execute(query).scalars())
 
 
 def _recorded(name: str) -> Select[Any]:
     """What the ledger says of the rows of a table. Recorded columns are read as they are stored:
     times and money as whole numbers, documents as canonical text."""
     table = metadata.tables[name]
-    shown: list[ColumnElement[Any]] = [table.c.id, table.c.version]
+    shown: list[ColumnElement[Any]] = [table.c.id, table.c.version, table.c.tenant_id]
     if name == "keys":
         shown.append(table.c.destroyed_at.is_not(None).label("destroyed"))
     elif name not in WRITTEN_ONCE:
         shown.append(table.c.state)
-    for column in (table.c[column] for column in RECORDED.get(name, ())):
+    for column in (table.c[column] for column in RECORDED[name]):
         kind = column.type
         stored = kind.impl_instance if isinstance(kind, TypeDecorator) else kind
         shown.append(type_coerce(column, stored).label(column.name))
     return select(*shown)
 
 
-def _digest(name: str, row: Row[Any]) -> str | None:
-    columns = RECORDED.get(name)
-    if columns is None:
-        return None
+def _media(conn: Connection, job_ids: Sequence[str] | None) -> dict[str, str]:
+    """The media of these jobs, or of all, in the order they were given."""
+    query = select(job_media).order_by(job_media.c.job_id, job_media.c.place)
+    if job_ids is not None:
+        query = query.where(job_media.c.job_id.in_(job_ids))
+    found: dict[str, list[str]] = {}
+    for row in conn.execute(query):
+        found.setdefault(row.job_id, []).append(f"{row.place} {row.medium_id}")
+    return {job_id: ",".join(given) for job_id, given in found.items()}
+
+
+def _digest(name: str, row: Row[Any], given: Mapping[str, str]) -> str:
+    recorded = {column: row._mapping[column] for column in ("tenant_id", *RECORDED[name])}
+    if name == "jobs":
+        recorded["media"] = given.get(row.id, "")
     try:
-        return row_digest({column: row._mapping[column] for column in columns})
+        return row_digest(recorded)
     except TypeError:
         return "unreadable"

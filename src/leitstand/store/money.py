@@ -122,9 +122,12 @@ def last_charge_end(conn: Connection, instance_id: str) -> datetime | None:
     return conn.execute(query).scalar()
 
 
-def accruing(conn: Connection, states: Sequence[str]) -> list[str]:
-    """Instances in these states, oldest first."""
+def accruing(conn: Connection, states: Sequence[str], job_id: str | None = None) -> list[str]:
+    """Instances in these states, oldest first; with `job_id` those reserved for it."""
     query = select(instances.c.id).where(instances.c.state.in_(states)).order_by(instances.c.id)
+    if job_id is not None:
+        mine = select(reservations.c.instance_id).where(reservations.c.job_id == job_id)
+        query = query.where(instances.c.id.in_(mine))
     return list(conn.execute(query).scalars())
 
 

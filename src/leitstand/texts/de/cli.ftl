@@ -231,6 +231,7 @@ cli-some-of = { $shown } von { $total }, was einen Menschen braucht zuerst; --al
 cli-job-is = { $name } ({ $job }): { $state }. { $done } von { $total } Abschnitten, { $cost }, fertig { $finish }.
 cli-because = Denn: { $why }
 cli-job-held = { $job } macht die laufenden Abschnitte fertig und beendet dann die Instanz.
+cli-job-held-before = { $job } ist schon angehalten.
 cli-draining = { $instance } macht fertig, was sie hat, und endet dann.
 cli-state-gaps = { $state }, { $gaps ->
     [one] 1 Lücke
@@ -358,6 +359,10 @@ cli-count-charge = { $count ->
     [one] 1 Buchung
    *[other] { $count } Buchungen
 }
+cli-count-decision = { $count ->
+    [one] 1 Entscheidung
+   *[other] { $count } Entscheidungen
+}
 cli-count-instance = { $count ->
     [one] 1 Instanz
    *[other] { $count } Instanzen
@@ -450,8 +455,15 @@ problem-unexpected-argument = „{ $given }“ ist zu viel
     .do = { $command } --help
 problem-missing-argument = { $name } fehlt
     .do = { $command } --help
-problem-bad-value = { $option } „{ $given }“ ist keiner der möglichen Werte
-    .do = { $command } --help
+problem-bad-value = { $option } „{ $given }“ ist { $kind ->
+        [integer] keine ganze Zahl
+        [number] keine Zahl
+       *[choice] keiner der möglichen Werte
+    }
+    .do = { $choices ->
+        [none] { $command } --help
+       *[other] { $option } { $choices }
+    }
 problem-bad-id = „{ $given }“ ist keine Kennung
     .why = eine Kennung besteht aus Buchstaben und Ziffern, etwa j-71c0; ihr Ende genügt
     .do = sie aus leitstand jobs, leitstand media oder leitstand instances nehmen
@@ -486,6 +498,9 @@ problem-not-a-file = { $name } ist keine gewöhnliche Datei
 problem-unwritable-path = { $path } lässt sich nicht schreiben
     .why = { $detail }
     .do = mit --out einen anderen Ordner nennen oder die Rechte prüfen
+problem-no-report-file = { $path } wird nicht ersetzt
+    .why = die Datei ist keine Auswertung von Leitstand
+    .do = mit --out einen anderen Ordner nennen oder die Datei woandershin legen
 problem-report-unwritten = die Auswertung von { $job } ist nicht geschrieben: { $path } lässt sich nicht schreiben
     .why = { $detail }; verloren ist nichts, Leitstand hat sie noch
     .do = leitstand jobs report { $job } --out DIR
@@ -545,7 +560,7 @@ problem-not-reachable = nichts wurde gemietet: eine gemietete Maschine könnte {
     }
     .do = worker.advertise_url eine https-Adresse geben, die das Internet erreicht: ein kleiner Server, auf dem Leitstand läuft, ein Port, den der Router an diesen Rechner weiterleitet, ein umgekehrter Tunnel über einen eigenen Host (ssh -R) oder der öffentliche Zugang eines Mesh-VPN. TLS muss hier enden, nicht unterwegs
 problem-too-dear = nichts gestartet: kein Angebot kostet so wenig, wie es darf
-    .why = das günstigste braucht { $needs } €, mit Reserve für langsamere Arbeit; frei sind { $left } €
+    .why = das günstigste braucht { $needs_eur }, mit Reserve für langsamere Arbeit; frei sind { $left_eur }
     .do = --max-cost erhöhen, oder das Budget in leitstand.toml
 problem-no-report = { $job } hat keine Auswertung
     .why = Zustand: { $state }

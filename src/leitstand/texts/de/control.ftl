@@ -182,8 +182,11 @@ problem-object-unavailable = ein gespeicherter Abschnitt war nicht zu holen
     .do = den Ablageort prüfen, dann den Auftrag neu starten
 problem-object-unreadable = ein gespeicherter Abschnitt öffnet sich nicht mit seinem Schlüssel
     .do = die Datei erneut hochladen
-problem-over-budget = nicht gestartet, das Budget ({ $budget }) deckt es nicht
-    .why = { $needed_eur } € müssten vorgemerkt werden; { $left_eur } € von { $limit_eur } € sind frei ({ $spent_eur } ausgegeben, { $reserved_eur } vorgemerkt)
+problem-over-budget = { $cost_eur ->
+        [none] nicht gestartet, das Budget ({ $budget }) deckt es nicht
+       *[other] der Auftrag hatte begonnen und kann nicht weiterarbeiten, das Budget ({ $budget }) deckt keine weitere Instanz; bisher kostete er { $cost_eur }
+    }
+    .why = { $needed_eur } müssten vorgemerkt werden; { $left_eur } von { $limit_eur } sind frei ({ $spent_eur } ausgegeben, { $reserved_eur } vorgemerkt)
     .do = das Budget in leitstand.toml erhöhen oder weniger verlangen
 problem-picture-not-encodable = ein Bild für die Auswertung ließ sich nicht erzeugen
     .do = mit dem Protokoll der Instanz melden
@@ -214,7 +217,12 @@ problem-store-full = für die Datenbank { $where } ist kein Platz mehr
     .why = die Änderung wurde nicht behalten
     .do = Platz schaffen, dann erneut versuchen
 problem-store-unavailable = die Datenbank { $where } ist nicht benutzbar
-    .why = { $reason }
+    .why = { $reason ->
+        [connection] keine Verbindung zu ihr
+        [no-connection-free] alle ihre Verbindungen sind belegt
+        [closed] der Leitstand endet gerade
+       *[other] { $reason }
+    }
     .do = prüfen, ob sie läuft und niemand sonst sie hält
 problem-cancel-not-kept = das Ende von { $job } ließ sich nicht festhalten
     .why = { $store ->

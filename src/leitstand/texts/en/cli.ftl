@@ -232,6 +232,7 @@ cli-some-of = { $shown } of { $total }, what needs a person first; --all shows a
 cli-job-is = { $name } ({ $job }): { $state }. { $done } of { $total } segments, { $cost }, finish { $finish }.
 cli-because = Because { $why }
 cli-job-held = { $job } finishes its segments, then releases its instance.
+cli-job-held-before = { $job } is held already.
 cli-draining = { $instance } finishes what it has and then ends.
 cli-state-gaps = { $state }, { $gaps ->
     [one] 1 gap
@@ -359,6 +360,10 @@ cli-count-charge = { $count ->
     [one] 1 charge
    *[other] { $count } charges
 }
+cli-count-decision = { $count ->
+    [one] 1 decision
+   *[other] { $count } decisions
+}
 cli-count-instance = { $count ->
     [one] 1 instance
    *[other] { $count } instances
@@ -451,8 +456,15 @@ problem-unexpected-argument = "{ $given }" is one too many
     .do = { $command } --help
 problem-missing-argument = { $name } is missing
     .do = { $command } --help
-problem-bad-value = { $option } "{ $given }" is not one of its values
-    .do = { $command } --help
+problem-bad-value = { $option } "{ $given }" { $kind ->
+        [integer] is no whole number
+        [number] is no number
+       *[choice] is not one of its values
+    }
+    .do = { $choices ->
+        [none] { $command } --help
+       *[other] { $option } { $choices }
+    }
 problem-bad-id = "{ $given }" is no id
     .why = an id has letters and digits, such as j-71c0; its ending is enough
     .do = take it from leitstand jobs, leitstand media or leitstand instances
@@ -480,6 +492,9 @@ problem-not-a-file = { $name } is no regular file
 problem-unwritable-path = { $path } cannot be written
     .why = { $detail }
     .do = name another folder with --out, or check its permissions
+problem-no-report-file = { $path } is not replaced
+    .why = it is no report of Leitstand
+    .do = name another folder with --out, or move that file away
 problem-report-unwritten = the report of { $job } is not written: { $path } cannot be written
     .why = { $detail }; nothing is lost, Leitstand still has it
     .do = leitstand jobs report { $job } --out DIR
@@ -539,7 +554,7 @@ problem-not-reachable = nothing was rented: a rented machine could not reach { $
     }
     .do = let worker.advertise_url name an https address that the internet reaches: a small server that runs Leitstand, a port that your router forwards to this computer, a reverse tunnel through a host of your own (ssh -R), or the public entry of a mesh VPN. TLS has to end here, not on the way
 problem-too-dear = nothing was started: no offer costs as little as it may
-    .why = the cheapest needs { $needs } € with a margin for slower work; { $left } € is free
+    .why = the cheapest needs { $needs_eur } with a margin for slower work; { $left_eur } is free
     .do = raise --max-cost, or the budget in leitstand.toml
 problem-no-report = { $job } has no report
     .why = it is { $state }

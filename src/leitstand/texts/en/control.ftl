@@ -182,8 +182,11 @@ problem-object-unavailable = a stored segment could not be fetched
     .do = check the blob store, then start the job again
 problem-object-unreadable = a stored segment does not open with its key
     .do = upload the file again
-problem-over-budget = not started, the budget ({ $budget }) does not cover it
-    .why = { $needed_eur } € would be reserved; { $left_eur } € of { $limit_eur } € is free ({ $spent_eur } spent, { $reserved_eur } reserved)
+problem-over-budget = { $cost_eur ->
+        [none] not started, the budget ({ $budget }) does not cover it
+       *[other] the job had begun and cannot go on, the budget ({ $budget }) does not cover another instance; so far it cost { $cost_eur }
+    }
+    .why = { $needed_eur } would be reserved; { $left_eur } of { $limit_eur } is free ({ $spent_eur } spent, { $reserved_eur } reserved)
     .do = raise the budget in leitstand.toml, or ask for less
 problem-picture-not-encodable = a picture for the report could not be made
     .do = report it with the log of the instance
@@ -214,7 +217,12 @@ problem-store-full = no space is left for the database at { $where }
     .why = the change was not kept
     .do = make room, then try again
 problem-store-unavailable = the database at { $where } cannot be used
-    .why = { $reason }
+    .why = { $reason ->
+        [connection] no connection to it
+        [no-connection-free] all its connections are in use
+        [closed] the control plane is ending
+       *[other] { $reason }
+    }
     .do = check that it runs and that nobody else holds it
 problem-cancel-not-kept = the end of { $job } could not be written down
     .why = { $store ->
