@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import logging
 import os
 import resource
@@ -206,6 +207,35 @@ def test_too_few_open_files_are_raised_where_they_may_be_and_refused_elsewhere(
         check=True,
     )
     assert limited.stdout.strip() == then
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_a_control_plane_says_in_a_pipe_where_it_listens_and_that_it_ended(
+    tmp_path: Path, form: list[str]
+) -> None:
+    command = [sys.executable, "-m", "leitstand", "serve", *form]
+    environment = {**os.environ, "LEITSTAND_HOME": str(tmp_path / "home"), "LANG": "C.UTF-8"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as plane:
+        try:
+            assert plane.stdout is not None
+            first = plane.stdout.readline()
+            port = (tmp_path / "home/state/worker-port").read_text()
+            plane.terminate()
+            rest = plane.stdout.read()
+        finally:
+            plane.kill()
+    socket_path = Folders.find(environment).socket
+    if form:
+        told = [json.loads(line) for line in (first, rest)]
+        assert told[0] == {
+            "event": "listening",
+            "operators": str(socket_path),
+            "workers": f"https://127.0.0.1:{port}",
+        }
+        assert told[1] == {"event": "ended"}
+    else:
+        assert f"commands at {socket_path}, workers at https://127.0.0.1:{port}." in first
+        assert rest == "The control plane has ended.\n"
 
 
 def test_a_control_plane_that_may_not_open_enough_files_does_not_start(

@@ -75,8 +75,15 @@ class Stores:
     installation: str
 
 
-def serve(settings: Settings, folders: Folders, *, embedded: bool) -> int:
-    """Run a control plane until it is told to end or, embedded, until nobody needs it.
+def serve(
+    settings: Settings,
+    folders: Folders,
+    *,
+    embedded: bool,
+    listening: Callable[[str, str], None] = lambda operators, workers: None,
+) -> int:
+    """Run a control plane until it is told to end or, embedded, until nobody needs it. `listening`
+    is told where operators and workers reach it, once they do.
 
     Raises Problem `locked` when another one has this state folder, `database-elsewhere`,
     `port-busy`, `cannot-listen`, `few-descriptors`, `no-loopback`, and what opening the stores
@@ -89,7 +96,7 @@ def serve(settings: Settings, folders: Folders, *, embedded: bool) -> int:
         stores = _open(settings, folders)
         try:
             _own(stores, folders)
-            return asyncio.run(_Plane(settings, folders, stores, embedded).run())
+            return asyncio.run(_Plane(settings, folders, stores, embedded, listening).run())
         finally:
             stores.database.close()
 
@@ -127,12 +134,18 @@ class _Plane:
     """One running control plane: two listeners and the steps."""
 
     def __init__(
-        self, settings: Settings, folders: Folders, stores: Stores, embedded: bool
+        self,
+        settings: Settings,
+        folders: Folders,
+        stores: Stores,
+        embedded: bool,
+        listening: Callable[[str, str], None],
     ) -> None:
         self._settings = settings
         self._folders = folders
         self._stores = stores
         self._embedded = embedded
+        self._listening = listening
         self._clock = SystemClock()
         self._wakeups = Wakeups()
         self._clients = Clients()
@@ -172,7 +185,9 @@ class _Plane:
             await _started(servers, running)
             bound = port_of(workers)
             (self._folders.state / "worker-port").write_text(str(bound))
-            self._start_steps(host, bound)
+            address = self._worker_address(host, bound)
+            self._start_steps(address)
+            self._listening(str(self._folders.socket), address.url)
             await self._until_idle(ending)
         finally:
             self._wakeups.close()
@@ -241,16 +256,18 @@ class _Plane:
             actor=Actor("operator", str(os.getuid())),
         )
 
-    def _start_steps(self, host: str, port: int) -> None:
-        door, now = self._stores.door, self._clock.now
+    def _worker_address(self, host: str, port: int) -> WorkerAddress:
         shown = f"[{host}]" if ":" in host else host
-        address = WorkerAddress(
+        return WorkerAddress(
             url=self._settings.worker.advertise_url or f"https://{shown}:{port}",
             ca_sha256=self._stores.authority.sha256,
             slots=self._settings.worker.slots,
             environment={},
             boot=self._boot,
         )
+
+    def _start_steps(self, address: WorkerAddress) -> None:
+        door, now = self._stores.door, self._clock.now
         effects = EffectRunner(door, self._providers, self._blobs, address, self._clock)
         reconciler = Reconciler(
             door,

@@ -66,7 +66,7 @@ def test_the_words_of_states_follow_the_state_machines() -> None:
 
 
 def test_verification_counts_every_kind_of_row_in_words() -> None:
-    tables = {*ledger.STATEFUL, *ledger.WRITTEN_ONCE}
+    tables = ledger.RECORDED
     nouns = {"medium" if table == "media" else table.removesuffix("s") for table in tables}
     assert {f"cli-count-{noun}" for noun in nouns} <= set(said("en"))
 

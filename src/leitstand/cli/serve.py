@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+from contextlib import suppress
 
 from leitstand.cli.options import DEFAULT, Options
 from leitstand.core.problem import Exit, Problem
@@ -23,10 +24,23 @@ def serve(*, embedded: bool = False, options: Options = DEFAULT) -> int:
     folders.create()
     settings = Settings.load(folders)
     app = importlib.import_module("leitstand.app")
+    if embedded:  # its output is a log file, which may be on a full disk
+        return int(app.serve(settings, folders, embedded=True) or 0)
+    output = options.output()
+
+    def listening(operators: str, workers: str) -> None:
+        with suppress(OSError):  # a reader that left ends no control plane
+            output.line(output.say("cli-listening", operators=operators, workers=workers))
+            output.event("listening", operators=operators, workers=workers)
+
     try:
-        return int(app.serve(settings, folders, embedded=embedded) or 0)
+        ended = int(app.serve(settings, folders, embedded=False, listening=listening) or 0)
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
+    with suppress(OSError):
+        output.line(output.say("cli-ended"))
+        output.event("ended")
+    return ended
 
 
 def worker(*, label: str, options: Options = DEFAULT) -> int:

@@ -232,6 +232,8 @@ cli-job-is = { $name } ({ $job }): { $state }. { $done } von { $total } Abschnit
 cli-because = Denn: { $why }
 cli-job-held = { $job } macht die laufenden Abschnitte fertig und beendet dann die Instanz.
 cli-job-held-before = { $job } ist schon angehalten.
+cli-listening = Die Leitstelle ist erreichbar: für Befehle an { $operators }, für Worker an { $workers }. Strg-C beendet.
+cli-ended = Die Leitstelle ist beendet.
 cli-draining = { $instance } macht fertig, was sie hat, und endet dann.
 cli-state-gaps = { $state }, { $gaps ->
     [one] 1 Lücke

@@ -233,6 +233,8 @@ cli-job-is = { $name } ({ $job }): { $state }. { $done } of { $total } segments,
 cli-because = Because { $why }
 cli-job-held = { $job } finishes its segments, then releases its instance.
 cli-job-held-before = { $job } is held already.
+cli-listening = The control plane listens: commands at { $operators }, workers at { $workers }. Ctrl-C ends it.
+cli-ended = The control plane has ended.
 cli-draining = { $instance } finishes what it has and then ends.
 cli-state-gaps = { $state }, { $gaps ->
     [one] 1 gap
