@@ -136,7 +136,12 @@ class _Plane:
         dialled = settings.worker.advertise_url or f"https://{settings.worker.listen}"
         outside = Outside(dialled, self._boot, self._clock)
         self._planner = Planner(
-            stores.door, self._providers, self._shelf, _rules(settings), outside.fault
+            stores.door,
+            self._providers,
+            self._shelf,
+            _rules(settings),
+            outside.fault,
+            outside.nearby,
         )
         self._stopper = Stopper(stores.door, self._providers)
         self._loops: list[StepLoop] = []
@@ -331,6 +336,8 @@ def _rules(settings: Settings) -> PlanRules:
         },
         tiers={int(name): tier for name, tier in settings.placement.tiers.items()},
         instances_max=settings.placement.instances_max,
+        own_first=settings.placement.own_first,
+        burst=settings.placement.burst,
     )
 
 

@@ -265,7 +265,11 @@ class Reconciler:
         planned = self._door.database.read(lambda conn: jobs.ordinary_tasks(conn, job.id))
         load = remaining(decision.inputs, work.ordinary / max(planned, 1))
         budgets = self._planner.budgets(job.id, job.budget_cap, now)
-        terms = Terms(now, job.deadline_at, left_in(budgets), shares)
+        terms = replace(
+            Terms(now, job.deadline_at, left_in(budgets), shares),
+            own_first=bool(decision.inputs.get("own_first")),
+            burst=self._planner.rules.burst,
+        )
         placed = _placed(board, load, terms)
         if placed.chosen is not None:
             return placed.chosen

@@ -118,6 +118,7 @@ class Docker:
             region=REGION,
             host=host.name,
             price_eur_per_hour=host.price_eur_per_hour,
+            networked=not (host.socket and self._network == "host"),
         )
 
     # --- launch ----------------------------------------------------------------------------------

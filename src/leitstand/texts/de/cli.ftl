@@ -76,9 +76,11 @@ cli-helps-address-unresolvable = eine worker.advertise_url mit einer Adresse im 
 cli-helps-agreement = ein erfasster Vertrag zur Auftragsverarbeitung mit dem Anbieter
 cli-helps-boot-files = leitstand images bundle
 cli-helps-budget = mehr bei --max-cost oder Budget
+cli-helps-burst = eine Frist (--by), oder placement.burst = "full"
 cli-helps-criticality = ein späteres --by, damit ein Gebot einmal verloren gehen darf
 cli-helps-deadline = ein späteres --by
 cli-helps-disk = ein kleineres placement.disk_gib_min
+cli-helps-own-first = nichts: ein eigener Rechner darf und kann es
 cli-helps-price = höhere Preisgrenze des Anbieters
 cli-helps-quarantine = warten, bis sie vorbei ist
 cli-helps-tier = bessere Stufe oder eigener Rechner

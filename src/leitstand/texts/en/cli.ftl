@@ -77,9 +77,11 @@ cli-helps-address-unresolvable = a worker.advertise_url with an address in the D
 cli-helps-agreement = a recorded processing agreement with the provider
 cli-helps-boot-files = leitstand images bundle
 cli-helps-budget = a higher --max-cost or budget
+cli-helps-burst = a deadline (--by), or placement.burst = "full"
 cli-helps-criticality = a later --by, so that a bid may be lost once
 cli-helps-deadline = a later --by
 cli-helps-disk = a lower placement.disk_gib_min
+cli-helps-own-first = nothing: an own machine may and can do it
 cli-helps-price = a higher price limit of the provider
 cli-helps-quarantine = waiting until it is over
 cli-helps-tier = a better tier, or your own machine
