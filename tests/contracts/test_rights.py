@@ -1,7 +1,17 @@
 """What a key must be allowed at each provider: as docs/renting.md tells people to make it, and no more."""
 
 import pytest
-from tests.contracts.worlds import KEY, LABEL, RunPodWorld, VastWorld, end, launch, offer, ours, spec
+from tests.contracts.worlds import (
+    KEY,
+    LABEL,
+    RunPodWorld,
+    VastWorld,
+    end,
+    launch,
+    offer,
+    ours,
+    spec,
+)
 
 from leitstand.ports import Unauthorized
 
