@@ -34,7 +34,7 @@ from leitstand.core.placement import (
 )
 from leitstand.core.problem import Exit, Problem
 from leitstand.core.profile import check, pipeline_of
-from leitstand.ports import ModelShelf, Provider
+from leitstand.ports import Capability, ModelShelf, Provider
 from leitstand.store import hosts, jobs, media
 
 RAM_GIB = {"video": 1.5, "image": 1.0, "audio": 1.0, FUSE: 0.5}
@@ -114,6 +114,12 @@ class Planner:
         may be started."""
         self._door = door
         self._market = Market(providers)
+        self._unguarded = {
+            name
+            for name, provider in providers.items()
+            if hasattr(provider, "account") and Capability.SELF_END not in provider.capabilities
+        }
+        """Where money flows and no machine can end itself."""
         self._shelf = shelf
         self.rules = rules
         self._outside, self._nearby = outside, nearby
@@ -248,6 +254,8 @@ class Planner:
     def wanted_of(self, provider: str, want: Requirements, now: datetime) -> Requirements:
         """A need with what settings ask of this provider: region, highest price, longest term."""
         hours = self.rules.end_by_hours_max.get(provider, 24.0)
+        if provider in self._unguarded:
+            hours = min(hours, limits.UNGUARDED_HOURS_MAX)
         regions = self.rules.regions.get(provider) or None
         here = combined([want, replace(want, regions=regions)])
         return replace(
