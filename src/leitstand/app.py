@@ -26,6 +26,8 @@ from leitstand.api.worker import WorkerParts, worker_app
 from leitstand.boot.files import BootFolder
 from leitstand.clockwork import Step, StepLoop, SystemClock, SystemIds, exclusive, place_of
 from leitstand.config import Settings
+from leitstand.control.bills import Bills
+from leitstand.control.boots import Boots
 from leitstand.control.commands import Door
 from leitstand.control.dispatch import Dispatcher
 from leitstand.control.effects import EffectRunner, WorkerAddress
@@ -256,6 +258,7 @@ class _Plane:
             self._clock,
         )
         dispatcher = Dispatcher(door, self._blobs)
+        boots, bills = Boots(door, self._providers), Bills(door, self._providers)
         sequencer = Sequencer(door, self._stores.signer, f"leitstand/{self._stores.installation}")
         upkeep = Upkeep(door, self._blobs)
         database = self._stores.database
@@ -274,6 +277,8 @@ class _Plane:
             database.after_commit(step.kick)
         stopper = StepLoop("stopper", lambda: self._stopper.step(now()), every=1.0)
         self._loops = [*woken, StepLoop("upkeep", alone("upkeep", upkeep.step), every=0.5), stopper]
+        self._loops.append(StepLoop("boots", alone("boots", boots.step), every=5.0))
+        self._loops.append(StepLoop("bills", alone("bills", bills.step), every=60.0))
         for step in self._loops:
             step.start()
 
@@ -352,18 +357,21 @@ def _retention(settings: Settings) -> Retention:
 
 
 def _providers(settings: Settings, folders: Folders) -> dict[str, Provider]:
-    found: dict[str, Provider] = {}
-    for name in sorted({OWN, *settings.providers}):
-        try:
-            module = importlib.import_module(f"leitstand.providers.{name}")
-        except ModuleNotFoundError as error:
-            if error.name != f"leitstand.providers.{name}":
-                raise
-            raise _unknown_provider(name) from error
-        if not hasattr(module, "connect"):
-            raise _unknown_provider(name)
-        found[name] = module.connect(_provider_settings(settings, folders, name))
-    return found
+    return {name: connect(settings, folders, name) for name in sorted({OWN, *settings.providers})}
+
+
+def connect(settings: Settings, folders: Folders, name: str) -> Provider:
+    """One provider as it is set up. Raises Problem `unknown-provider`, and what it raises itself."""
+    try:
+        module = importlib.import_module(f"leitstand.providers.{name}")
+    except ModuleNotFoundError as error:
+        if error.name != f"leitstand.providers.{name}":
+            raise
+        raise _unknown_provider(name) from error
+    if not hasattr(module, "connect"):
+        raise _unknown_provider(name)
+    provider: Provider = module.connect(_provider_settings(settings, folders, name))
+    return provider
 
 
 def _unknown_provider(name: str) -> Problem:

@@ -238,6 +238,22 @@ cli-state-gaps = { $state }, { $gaps ->
    *[other] { $gaps } Lücken
 }
 cli-state-proof = Zustand bekannt durch { $kind }, { $at }.
+cli-reap-asked = { $providers } nach allem unter unserer Kennung gefragt, vollständig, ohne die Datenbank.
+cli-reap-none-ours = Von hier wurde nie eine Instanz gemietet: Dieser Ordner hat keine Installation.
+cli-reap-others = { $count ->
+    [one] 1 Instanz einer anderen Installation gesehen und in Ruhe gelassen.
+   *[other] { $count } Instanzen anderer Installationen gesehen und in Ruhe gelassen.
+}
+cli-reap-silent = antwortete nicht ({ $error }); was dort läuft, ist unbekannt
+cli-reap-ask = { $count ->
+    [one] 1 beenden?
+   *[other] { $count } beenden?
+} [j/N]
+cli-reap-head = Beendet
+cli-reap-done = { $all ->
+    [True] nichts von uns ist mehr gelistet
+   *[other] nichts von uns ist über seiner Zeit
+}
 cli-erase-ask = { $name } ({ $medium }) endgültig löschen? [j/N]
 cli-erased = { $medium } ist gelöscht: der Schlüssel ist zerstört, hier lässt es sich nicht mehr öffnen. Eine früher gemachte Kopie der Datenbank öffnet es zusammen mit einer Kopie des Schlüsselordners weiterhin, bis Sie diese löschen.
 cli-identity-secret = Wer diese Identität hat, kann das Medium lesen. Die Ausgabe steht im Protokoll.
@@ -301,6 +317,9 @@ cli-head-held-until = AUFBEWAHRT BIS
 cli-head-here = HIER
 cli-head-holds = HÄLT (95 %)
 cli-head-host = HOST
+cli-head-label = KENNUNG
+cli-head-provider = ANBIETER
+cli-head-end-by = ENDE BIS
 cli-head-instance = INSTANZ
 cli-head-job = AUFTRAG
 cli-head-kind = ART
