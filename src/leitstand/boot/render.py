@@ -112,9 +112,15 @@ def _end(url: str, named: str) -> dict[str, str]:
     return {program.END_URL: url, program.END_KEY: f"{named}_API_KEY"}
 
 
-def docker(spec: LaunchSpec, cache_folder: str | None = None) -> dict[str, Any]:
+def docker(
+    spec: LaunchSpec, cache_folder: str | None = None, *, installed: bool = False
+) -> dict[str, Any]:
     """Fields of `POST /containers/create` (Docker Engine API). `DOCKER_BOOT_FOLDER` is where the
-    worker is installed: the container must be able to write and run files there."""
+    worker is installed: the container must be able to write and run files there. `installed`: the
+    image has it (`deploy/Containerfile`), and is told and nothing more."""
+    if installed:
+        kept = {**spec.environment, launch.VARIABLE: launch.encode(spec, cache_folder)}
+        return {"Env": [f"{name}={value}" for name, value in sorted(kept.items())]}
     made = bootstrap(spec, cache_folder)
     told = {**made.environment, program.FOLDER: DOCKER_BOOT_FOLDER}
     return {
