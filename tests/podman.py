@@ -21,6 +21,8 @@ from pathlib import Path
 import pytest
 
 STARTED_WITHIN_SECONDS = 30
+IDLE_SECONDS_MAX = 1800
+"""Whoever is killed ends nothing; the service then ends by itself."""
 TOOLS = ("podman", "runc", "conmon")
 CONF = """[containers]
 default_ulimits = ["nofile=1024:1024", "nproc=512:512"]
@@ -63,7 +65,7 @@ class Podman:
         self.log = (self.folder / "log").open("wb")
         address = f"unix://{self.socket}"
         self.process = subprocess.Popen(
-            ["podman", *self.storage, "system", "service", "--time=0", address],
+            ["podman", *self.storage, "system", "service", f"--time={IDLE_SECONDS_MAX}", address],
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=self.log,
