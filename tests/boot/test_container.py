@@ -20,6 +20,7 @@ from tests.podman import Podman, podman
 __all__ = ["install"]
 
 FILE = Path(__file__).parents[2] / "deploy" / "Containerfile"
+SECONDS_MAX = 1800
 PYTHON = "3.11"
 """What the recipe installs."""
 
@@ -56,10 +57,11 @@ def built(engine: Podman, folder: Path) -> str:
 
 
 @pytest.mark.full
+@pytest.mark.timeout(SECONDS_MAX)
 def test_a_worker_in_a_container_with_limits_does_a_real_job(
     install: Install, tmp_path: Path
 ) -> None:
-    engine = podman()
+    engine = podman("overlay")
     here = install(
         {
             "LEITSTAND_PROVIDERS__DOCKER__IMAGE": built(engine, tmp_path),

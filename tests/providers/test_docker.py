@@ -281,7 +281,7 @@ def test_what_could_not_be_removed_is_named(world, line):
 
 
 def test_an_image_that_starts_a_worker_by_itself_is_told_and_nothing_more(world, line):
-    image = {"Config": {"Labels": {"leitstand.worker": "1"}}}
+    image = {"Config": {"Labels": {"leitstand-worker": "1"}}}
     line.faults["GET", "/images/"] = lambda reply: httpx.Response(200, json=image)
     with contextlib.suppress(ProviderError):
         launched(through(world, line))

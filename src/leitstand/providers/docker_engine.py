@@ -32,7 +32,7 @@ from leitstand.wire.shape import Shape, parsed
 
 LABEL = "leitstand.label"
 """The container label that holds ours."""
-WORKER_LABEL = "leitstand.worker"
+WORKER_LABEL = "leitstand-worker"
 """An image with this label is one of `deploy/Containerfile`: its entry point is the worker."""
 API = "/v1.41"
 LOG_BYTES_MAX = 1 << 20
