@@ -436,7 +436,7 @@ class Storm:
         assert self._ours() == set(), "an instance is left alive"
         assert set(self.plane.instance_states()) <= {"terminated"}
         states = {job.id: self.plane.job_state(job) for job in self.jobs}
-        assert set(states.values()) <= {"done", "failed", "cancelled"}, states
+        assert set(states.values()) <= {"done", "held", "failed", "cancelled"}, states
         assert self.plane.read(lambda c: money.held(c, TENANT)) == 0
         assert self._calls() == []
         for provider_id, (_, billed) in self._books().items():
