@@ -21,6 +21,8 @@ from pathlib import Path
 import pytest
 
 STARTED_WITHIN_SECONDS = 30
+IDLE_SECONDS_MAX = 1800
+"""Whoever is killed ends nothing; the service then ends by itself."""
 TOOLS = ("podman", "runc", "conmon")
 CONF = """[containers]
 default_ulimits = ["nofile=1024:1024", "nproc=512:512"]
@@ -48,7 +50,8 @@ exec sleep 1000000
 class Podman:
     """The service. `run` is the command over the same storage."""
 
-    def __init__(self) -> None:
+    def __init__(self, driver: str = "vfs") -> None:
+        self.driver = driver
         self.folder = Path(tempfile.mkdtemp(prefix="lsp"))
         self.socket = self.folder / "s"
         conf = self.folder / "containers.conf"
@@ -59,11 +62,11 @@ class Podman:
             "CONTAINERS_CONF": str(conf),
         }
         self.storage = ["--root", f"{self.folder}/graph", "--runroot", f"{self.folder}/run"]
-        self.storage += ["--storage-driver", "vfs"]
+        self.storage += ["--storage-driver", driver]
         self.log = (self.folder / "log").open("wb")
         address = f"unix://{self.socket}"
         self.process = subprocess.Popen(
-            ["podman", *self.storage, "system", "service", "--time=0", address],
+            ["podman", *self.storage, "system", "service", f"--time={IDLE_SECONDS_MAX}", address],
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=self.log,
@@ -115,20 +118,20 @@ class Podman:
         self.process.wait(STARTED_WITHIN_SECONDS)
         self.log.close()
         subprocess.run(
-            ["umount", "-q", f"{self.folder}/graph/vfs"], capture_output=True, check=False
+            ["umount", "-q", f"{self.folder}/graph/{self.driver}"], capture_output=True, check=False
         )
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
 @cache
-def podman() -> Podman:
-    """The one of this test process. Skips where Podman is not installed."""
+def podman(driver: str = "vfs") -> Podman:
+    """The one of this test process and storage. Skips where Podman is not installed."""
     for tool in TOOLS:
         if shutil.which(tool) is None:
             pytest.skip(f"{tool} is not installed: make system-packages")
     if os.geteuid() != 0:
         pytest.skip("Podman with limits needs root")
-    return Podman()
+    return Podman(driver)
 
 
 def stock() -> bytes:

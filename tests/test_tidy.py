@@ -60,13 +60,15 @@ MAY_IMPORT = {
     # an instance
     "worker": {"core", "ports", "launch", "host", "security", "vault", "media", "models"}
     | {"analysis"},
+    # without control plane and database
+    "reap": {"core", "ports"},
     # what people type
     "client": {"core"},
     "upload": {"core", "client", "vault"},
     "embedded": {"core", "client", "folders"},
     "output": {"core", "messages"},
     "cli": {"core", "client", "upload", "embedded", "output", "messages", "config", "folders"}
-    | {"boot", "host", "models", "media", "vault", "app", "worker"},
+    | {"boot", "host", "models", "media", "vault", "app", "worker", "reap"},
     "__main__": {"cli"},
 }
 """`docs/architecture.md` draws it; `docs/decisions/0001-layout.md` says why it is so."""

@@ -25,6 +25,8 @@ from leitstand.boot.files import BootFolder
 from leitstand.clockwork import Step, StepLoop, SystemClock, SystemIds, exclusive, place_of
 from leitstand.config import Settings
 from leitstand.connect import OWN, providers
+from leitstand.control.bills import Bills
+from leitstand.control.boots import Boots
 from leitstand.control.commands import Door
 from leitstand.control.dispatch import Dispatcher
 from leitstand.control.effects import EffectRunner, WorkerAddress
@@ -157,7 +159,12 @@ class _Plane:
         dialled = settings.worker.advertise_url or f"https://{settings.worker.listen}"
         outside = Outside(dialled, self._boot, self._clock)
         self._planner = Planner(
-            stores.door, self._providers, self._shelf, _rules(settings), outside.fault
+            stores.door,
+            self._providers,
+            self._shelf,
+            _rules(settings),
+            outside.fault,
+            outside.nearby,
         )
         self._stopper = Stopper(stores.door, self._providers)
         self._loops: list[StepLoop] = []
@@ -278,6 +285,7 @@ class _Plane:
             self._clock,
         )
         dispatcher = Dispatcher(door, self._blobs)
+        boots, bills = Boots(door, self._providers), Bills(door, self._providers)
         sequencer = Sequencer(door, self._stores.signer, f"leitstand/{self._stores.installation}")
         upkeep = Upkeep(door, self._blobs)
         database = self._stores.database
@@ -296,6 +304,8 @@ class _Plane:
             database.after_commit(step.kick)
         stopper = StepLoop("stopper", lambda: self._stopper.step(now()), every=1.0)
         self._loops = [*woken, StepLoop("upkeep", alone("upkeep", upkeep.step), every=0.5), stopper]
+        self._loops.append(StepLoop("boots", alone("boots", boots.step), every=5.0))
+        self._loops.append(StepLoop("bills", alone("bills", bills.step), every=60.0))
         for step in self._loops:
             step.start()
 
@@ -364,6 +374,8 @@ def _rules(settings: Settings) -> PlanRules:
         },
         tiers={int(name): tier for name, tier in settings.placement.tiers.items()},
         instances_max=settings.placement.instances_max,
+        own_first=settings.placement.own_first,
+        burst=settings.placement.burst,
     )
 
 

@@ -165,7 +165,9 @@ class VramSettings(_Section):
 
 class PlacementSettings(_Section):
     """`tiers`: the worst trust tier that may see media of each data class. `instances_max`: what
-    one job may use at once. `segments_per_task`: how many segments one attempt covers at most."""
+    one job may use at once. `segments_per_task`: how many segments one attempt covers at most.
+    `own_first`: the data class from which own machines come before rented ones, and `burst`: when a
+    job of such a class rents all the same."""
 
     disk_gib_min: Annotated[float, Field(ge=0)] = limits.DISK_GIB_MIN_RENTED
     own_disk_gib_min: Annotated[float, Field(ge=0)] = limits.DISK_GIB_MIN_OWN
@@ -173,6 +175,8 @@ class PlacementSettings(_Section):
     segments_per_task: Annotated[int, Field(ge=1, le=1000)] = limits.SEGMENTS_PER_TASK
     vram_gib: VramSettings = VramSettings()
     cuda_min: str = "11.8"
+    own_first: Annotated[int, Field(ge=0, le=4)] = 2
+    burst: Literal["full", "late"] = "full"
     tiers: shapes.WorstTiers = Field(default_factory=lambda: dict(shapes.TIERS))
 
 

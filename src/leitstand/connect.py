@@ -18,20 +18,23 @@ OWN = "local"
 
 
 def providers(settings: Settings, folders: Folders) -> dict[str, Provider]:
-    """Every configured provider and this machine, by name; each is the module of its name in
-    `providers/`. Raises Problem `unknown-provider`."""
-    found: dict[str, Provider] = {}
-    for name in sorted({OWN, *settings.providers}):
-        try:
-            module = importlib.import_module(f"leitstand.providers.{name}")
-        except ModuleNotFoundError as error:
-            if error.name != f"leitstand.providers.{name}":
-                raise
-            raise _unknown_provider(name) from error
-        if not hasattr(module, "connect"):
-            raise _unknown_provider(name)
-        found[name] = module.connect(_provider_settings(settings, folders, name))
-    return found
+    """Every configured provider and this machine, by name."""
+    return {name: connect(settings, folders, name) for name in sorted({OWN, *settings.providers})}
+
+
+def connect(settings: Settings, folders: Folders, name: str) -> Provider:
+    """One provider as it is set up: the module of its name in `providers/`. Raises Problem
+    `unknown-provider`, and what it raises itself."""
+    try:
+        module = importlib.import_module(f"leitstand.providers.{name}")
+    except ModuleNotFoundError as error:
+        if error.name != f"leitstand.providers.{name}":
+            raise
+        raise _unknown_provider(name) from error
+    if not hasattr(module, "connect"):
+        raise _unknown_provider(name)
+    provider: Provider = module.connect(_provider_settings(settings, folders, name))
+    return provider
 
 
 def _unknown_provider(name: str) -> Problem:

@@ -90,8 +90,11 @@ class Seen:
     """With storage or without, as the provider says it."""
     gpu: str | None = None
     region: str | None = None
-    raw: str | None = None
-    """The provider's own words for its status."""
+    raw: str | None = None  # the provider's own words for its status
+    gpus: int | None = None
+    bid: bool | None = None
+    other_image: bool = False
+    """It runs another image than launches name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +150,14 @@ class NoCapacity(ProviderError):
     """The offer is gone: take the next one."""
 
 
+class Unwanted(NoCapacity):
+    """What came to be never starts, or `differs` from the offer: see to its end, take the next."""
+
+    def __init__(self, message: str, seen: Seen, differs: bool = True) -> None:
+        super().__init__(message)
+        self.seen, self.differs = seen, differs
+
+
 class RateLimited(ProviderError):
     """Later, after `retry_after` where it is known."""
 
@@ -199,16 +210,14 @@ class KeyPlace:
 
 
 class Vault(Protocol):
-    """Keys and what they open. The only holder of the epoch key; `unwrap` has one caller."""
+    """Keys and what they open; the only holder of the epoch key. `new_identity` is secret and public
+    recipient for age; `release` is HPKE to the key a worker made at start, bound to `info`."""
 
     @property
     def epoch(self) -> int: ...
 
     def new_secret(self) -> bytes: ...
-    def new_identity(self) -> tuple[bytes, str]:
-        """Secret and public recipient of a fresh age identity."""
-        ...
-
+    def new_identity(self) -> tuple[bytes, str]: ...
     def wrap(self, secret: bytes, place: KeyPlace) -> bytes: ...
     def unwrap(self, wrapped: bytes, place: KeyPlace) -> bytes: ...
     def export(self, secret: bytes) -> str:
@@ -223,9 +232,7 @@ class Vault(Protocol):
     ) -> Any: ...
     def encrypt(self, recipient: str, chunks: Iterable[bytes]) -> Iterator[bytes]: ...
     def decrypt(self, secret: bytes, chunks: Iterable[bytes]) -> Iterator[bytes]: ...
-    def release(self, hpke_public: bytes, info: bytes, secret: bytes) -> bytes:
-        """HPKE to the key that a worker made at start, bound to `info`."""
-        ...
+    def release(self, hpke_public: bytes, info: bytes, secret: bytes) -> bytes: ...
 
 
 class Authority(Protocol):
@@ -373,11 +380,10 @@ class Device:
 
 
 class Family(Protocol):
-    """Pre- and post-processing of one kind of model; one file in `models/`, found by name."""
+    """Pre- and post-processing of one kind of model; one file in `models/`, found by name. `load` is
+    a session over verified bytes; it never opens a path and never unpickles."""
 
-    def load(self, files: Mapping[str, bytes], device: Device) -> Loaded:
-        """A session over verified bytes. Never opens a path and never unpickles."""
-        ...
+    def load(self, files: Mapping[str, bytes], device: Device) -> Loaded: ...
 
 
 class Pipeline(Protocol):

@@ -10,7 +10,7 @@ import hashlib
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -144,9 +144,13 @@ class WallRig:
 
 @contextlib.contextmanager
 def workers(
-    rig: Rig, folder: Path, wakeups: Wakeups | None = None, boot: BootFiles | None = None
+    rig: Rig,
+    folder: Path,
+    wakeups: Wakeups | None = None,
+    boot: BootFiles | None = None,
+    names: Sequence[str] = ("127.0.0.1",),
 ) -> Iterator[Workers]:
-    """The workers' listener over the rig."""
+    """The workers' listener over the rig, at 127.0.0.1; `names` stand in its certificate."""
     wall = WallRig()
     wakeups = wakeups or Wakeups()
     rig.database.after_commit(wakeups.notify)
@@ -166,7 +170,7 @@ def workers(
         worker_app(parts),
         "127.0.0.1",
         0,
-        lambda: authority.server_context(["127.0.0.1"], wall.now()),
+        lambda: authority.server_context(list(names), wall.now()),
     )
     with Thread(server, wakeups):
         made = Workers(rig, port_of(server), authority, wall)

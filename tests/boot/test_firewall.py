@@ -6,9 +6,14 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import shutil
 import socket
+import tempfile
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -35,6 +40,7 @@ class World:
     container: Place
     outside: Place
     ssh: socket.socket
+    elsewhere: socket.socket
 
     def close_up(self, folder: Path) -> None:
         path = folder / "firewall.nft"
@@ -63,12 +69,14 @@ def world() -> Iterator[World]:
             *((PLANE, port) for port in (8443, 9999, 80, 53)),
             (PLANE6, 8443),
             (BLOBS, 443),
-            *((ELSEWHERE, port) for port in (8443, 443, 80, 53)),
+            *((ELSEWHERE, port) for port in (8443, 80, 53)),
         ]:
             left.enter_context(outside.listens(address, port))
         left.enter_context(machine.listens("127.0.0.1", 8000))
         left.enter_context(machine.listens("127.0.0.53", 53))
-        yield World(machine, container, outside, left.enter_context(machine.listens(HERE, 22)))
+        ssh, elsewhere = machine.listens(HERE, 22), outside.listens(ELSEWHERE, 443)
+        with ssh, elsewhere:
+            yield World(machine, container, outside, ssh, elsewhere)
 
 
 def test_the_machine_dials_what_it_works_for_and_nothing_else(world: World, tmp_path: Path) -> None:
@@ -97,6 +105,49 @@ def test_the_machine_dials_what_it_works_for_and_nothing_else(world: World, tmp_
     world.close_up(tmp_path)
     assert {way: world.machine.dials(*way) for way in tried} == tried
     assert world.machine.refused("refused_out") >= list(tried.values()).count(False)
+
+
+class Mirror(SimpleHTTPRequestHandler):
+    """Serves a folder and says nothing."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def mirror(world: World) -> Iterator[Path]:
+    """A folder for apt, and a package list that its lines lead to, elsewhere."""
+    folder = Path(tempfile.mkdtemp(prefix="lsapt-", dir="/tmp"))
+    folder.chmod(0o755)  # `_apt` has to get in
+    (folder / "mirror").mkdir()
+    (folder / "mirror" / "Packages").write_text("Package: one\nVersion: 1\nArchitecture: all\n")
+    (folder / "sources").write_text(f"deb [trusted=yes] http://{ELSEWHERE}:443/ ./\n")
+    for name in ("lists", "cache"):
+        (folder / name / "partial").mkdir(parents=True)
+    serve = partial(Mirror, directory=str(folder / "mirror"))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), serve, bind_and_activate=False)
+    server.socket.close()
+    server.socket = world.elsewhere
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield folder
+    server.shutdown()
+    thread.join()
+    server.server_close()
+    shutil.rmtree(folder)
+
+
+def test_updates_are_fetched_by_apt_as_it_is(world: World, tmp_path: Path, mirror: Path) -> None:
+    """Root runs it; what fetches is `_apt`."""
+    options = [f"Dir::State::lists={mirror}/lists", f"Dir::Cache={mirror}/cache"]
+    options += [f"Dir::Etc::sourcelist={mirror}/sources", "Dir::Etc::sourceparts=/dev/null"]
+    options += ["APT::Update::Error-Mode=any", "Acquire::http::Proxy=false", "Acquire::Retries=0"]
+    command = ["apt-get", "update"] + [word for option in options for word in ("-o", option)]
+    world.close_up(tmp_path)
+    world.machine.run(*command)
+    assert any("Packages" in path.name for path in (mirror / "lists").iterdir())
+    with pytest.raises(AssertionError, match="Failed to fetch"):
+        world.machine.run(*command, "-o", "APT::Sandbox::User=root")
 
 
 def test_no_datagram_carries_anything_away_either(world: World, tmp_path: Path) -> None:

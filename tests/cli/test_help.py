@@ -17,7 +17,8 @@ HEAVY = (
     "onnxruntime", "PIL", "pydantic", "sqlalchemy", "uvicorn",
 )  # fmt: skip
 NAMES = (
-    "analyze", "plan", "offers", "explain", "jobs", "media", "cases", "instances", "hosts", "models",
+    "analyze", "plan", "offers", "explain", "jobs", "media", "cases", "instances", "reap",
+    "hosts", "models",
     "images", "audit", "events", "serve", "worker", "doctor",
 )  # fmt: skip
 VERBS = (

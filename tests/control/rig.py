@@ -17,7 +17,7 @@ from leitstand.control.attempts import AttemptBeat, Beat, Finish, ReleaseKey, St
 from leitstand.control.cases import OpenCase
 from leitstand.control.commands import Command, Door
 from leitstand.control.dispatch import Dispatcher
-from leitstand.control.effects import EffectRunner, WorkerAddress
+from leitstand.control.effects import EffectRunner, Launches, WorkerAddress
 from leitstand.control.jobs import StartJob
 from leitstand.control.leases import Claim
 from leitstand.control.media import CompleteUpload, MediumReady, NewSegment, OpenMedium, OpenUpload
@@ -209,7 +209,8 @@ class Rig:
         )
         self.planner = Planner(self.door, providers, OneModel(), rules)
         address = WorkerAddress("https://127.0.0.1:1", self.authority.sha256, 1, told or {})
-        self.effects = EffectRunner(self.door, providers, self.blobs, address, self)
+        in_line = Launches(start=lambda call: call())
+        self.effects = EffectRunner(self.door, providers, self.blobs, address, self, in_line)
         self.reconciler = Reconciler(
             self.door, providers, self.planner, "test1234", instances_max, self
         )

@@ -85,7 +85,7 @@ def test_a_launch_is_given_up_on_two_lags_after_its_call_ended_not_after_its_ste
         rig.effects.step(rig.time)
         over = rig.time
     except Death:
-        over = begun + limits.LAUNCH_CALL_MAX
+        over = begun + limits.LAUNCH_CALL_MAX_OWN
     (instance,) = rig.read(instances.alive)
     found = rig.read(lambda c: effects.by_key(c, f"launch:{instance.id}"))
     assert (found.state, found.not_before) == ("unknown", over)

@@ -77,6 +77,16 @@ def test_the_reason_names_what_would_be_dialled(rig: Rig) -> None:
     assert (found.rule, found.has) == (PRIVATE, URL)
 
 
+def test_an_own_machine_of_this_network_reaches_a_private_address(rig: Rig) -> None:
+    assert outside(rig, Names("192.168.1.2")).nearby() is None
+    found = outside(rig, Names("127.0.0.1")).nearby()
+    assert found is not None and found.rule == LOOPBACK
+    files = Files()
+    files.body = None
+    found = outside(rig, Names("192.168.1.2"), files).nearby()
+    assert found is not None and found.rule == BOOT_FILES
+
+
 def test_a_name_is_asked_for_again_only_after_a_while(rig: Rig) -> None:
     names = Names()
     looked = outside(rig, names)

@@ -28,11 +28,17 @@ def asked(market: list[Offer], terms: Terms) -> Question:
     return Question(tuple(market), wants, terms, tuple(look(one) for one in market))
 
 
-@given(MARKET, TERMS, OUTSIDE)
+@given(MARKET, TERMS, OUTSIDE, OUTSIDE, st.booleans(), st.sampled_from(("full", "late")))
 def test_a_kept_question_is_the_question(
-    market: list[Offer], terms: Terms, outside: Rejection | None
+    market: list[Offer],
+    terms: Terms,
+    outside: Rejection | None,
+    nearby: Rejection | None,
+    own_first: bool,
+    burst: str,
 ) -> None:
-    question = asked(market, replace(terms, outside=outside))
+    terms = replace(terms, outside=outside, nearby=nearby, own_first=own_first, burst=burst)
+    question = asked(market, terms)
     again = question_of(json.loads(json.dumps(market_of(question))))
     assert again == question
     one, two = question.answer(), again.answer()
@@ -57,5 +63,6 @@ def test_every_offer_is_in_the_verdict_or_counted_with_a_reason(
 def test_a_question_that_was_kept_before_addresses_were_judged_is_read_too() -> None:
     question = asked([], Terms(NOW))
     kept = json.loads(json.dumps(market_of(question)))
-    del kept["terms"]["outside"]
+    for name in ("outside", "nearby", "own_first", "burst"):
+        del kept["terms"][name]
     assert question_of(kept) == question

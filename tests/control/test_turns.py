@@ -11,6 +11,7 @@ import pytest
 
 from leitstand.control import dispatch
 from leitstand.control.cases import OpenCase
+from leitstand.control.effects import Launches
 from leitstand.control.instances import BeginLaunch, IntendInstance, Observe
 from leitstand.control.jobs import CancelJob
 from leitstand.control.media import RetainMedia
@@ -126,8 +127,9 @@ def test_a_launch_call_that_does_not_end_is_given_up_on_and_what_it_makes_late_i
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The proof that a launch created nothing rests on this: no call is waited for longer than
-    `LAUNCH_CALL_MAX`, and what a late one creates has no living record."""
-    monkeypatch.setattr(limits, "LAUNCH_CALL_MAX", timedelta(0))
+    `LAUNCH_CALL_MAX_OWN`, and what a late one creates has no living record."""
+    monkeypatch.setattr(limits, "LAUNCH_CALL_MAX_OWN", timedelta(0))
+    rig.effects._launches = Launches()
     begun, go_on = threading.Event(), threading.Event()
     done = threading.Event()
     launch = rig.rented.launch

@@ -28,7 +28,7 @@ OUTSIDE = Rejection(LOOPBACK, "https://127.0.0.1", "a public https address")
 
 
 def board(market: list[Offer], outside: Rejection | None = None) -> Board:
-    return Board(market, WANTS, odds_of, NOW, outside)
+    return Board(market, WANTS, odds_of, NOW, Terms(NOW, outside=outside).barred)
 
 
 def exhaustive(market: list[Offer], load: Load, terms: Terms) -> Placement:
@@ -84,6 +84,16 @@ def test_every_offer_is_admitted_or_counted_by_the_rule_it_falls_on(
     rules = [why.rule for _, why in best.rejected]
     assert prepared.fell == {rule: rules.count(rule) for rule in rules}
     assert {id(one) for one in prepared.admitted} == {id(r.offer) for r in best.ranked}
+
+
+@given(MARKET, LOADS, TERMS, st.sampled_from(("full", "late")))
+def test_own_machines_come_first_on_the_board_too(
+    market: list[Offer], load: Load, terms: Terms, burst: str
+) -> None:
+    terms = replace(terms, own_first=True, burst=burst)
+    found, best = board(market).place(load, terms), exhaustive(market, load, terms)
+    assert_same(found, best)
+    assert [r.offer.tier for r in found.ranked[:2]] == [r.offer.tier for r in best.ranked[:2]]
 
 
 @given(MARKET, LOADS, TERMS)

@@ -42,6 +42,13 @@ def test_the_own_machine_starts_at_once_has_everything_and_is_not_lost() -> None
     assert (seen.seconds, seen.release_seconds) == (106.0, 0.0)
 
 
+def test_another_own_machine_installs_and_fetches_first() -> None:
+    own = offer(tier="L", networked=True, down_mbit_per_s=8589.934592 / 10)
+    seen = outlook(own, Load(0.0, 6.0), unknown(own))
+    assert (seen.boot_seconds, seen.release_seconds) == (60.0, 0.0)
+    assert round(seen.transfer_seconds, 6) == 60.0
+
+
 BID = offer(offer_id="bid", bid=True, price_eur_per_hour=Decimal("0.20"))
 FIRM = offer(offer_id="firm", price_eur_per_hour=Decimal("0.40"))
 HOUR = Outlook(0.0, 0.0, 3_600.0, loss_seconds=1_800.0)

@@ -21,6 +21,7 @@ from leitstand.core.placement import (
     TIERS_OF_CLASS,
     Offer,
     Refusal,
+    Rejection,
     Requirements,
     Terms,
     combined,
@@ -252,3 +253,55 @@ def test_storage_counts_wherever_the_price_does() -> None:
     over = first_fault(replace(cheap, price_eur_per_hour=Decimal("0.45")), WANT)
     assert over is not None
     assert (over.rule, over.short_by) == ("price", "0.010000")
+
+
+# --- own machines and rented ones --------------------------------------------------------------------
+
+OWN = offer(offer_id="own", tier="L", price_eur_per_hour=Decimal("0.45"))
+NEXT = offer(offer_id="next", tier="L", price_eur_per_hour=Decimal("0.48"), networked=True)
+LENT = offer(offer_id="lent", tier="B", price_eur_per_hour=Decimal("0.30"))
+FIRST = Terms(NOW, own_first=True)
+
+
+def taken(terms: Terms, *market: Offer, seconds: float = 600) -> tuple[str | None, set[str]]:
+    """The choice, and the rules that others fell on."""
+    found = place(market, WANT, terms, lambda _: work(seconds))
+    chosen = found.chosen
+    return None if chosen is None else chosen.offer.offer_id, {w.rule for _, w in found.rejected}
+
+
+def test_where_own_machines_do_not_come_first_the_cheapest_is_taken() -> None:
+    assert taken(Terms(NOW), OWN, LENT) == ("lent", set())
+
+
+def test_where_they_do_an_own_machine_is_taken_whatever_it_costs() -> None:
+    assert taken(FIRST, LENT, NEXT, OWN) == ("own", {"own-first"})
+
+
+def test_without_a_free_own_machine_it_is_rented_at_once_or_only_for_a_deadline() -> None:
+    late = replace(FIRST, burst="late")
+    assert taken(FIRST, LENT) == ("lent", set())
+    assert taken(late, LENT) == (None, {"burst"})
+    assert taken(replace(late, due_at=NOW + timedelta(hours=1)), LENT) == ("lent", set())
+
+
+def test_an_own_machine_that_would_be_late_is_passed_over_for_one_that_is_not() -> None:
+    """What is wanted is the result in time; without a deadline there is no late."""
+    slow = {"own": work(7200), "lent": work(600)}
+    due = replace(FIRST, burst="late", due_at=NOW + timedelta(hours=1))
+    found = place([OWN, LENT], WANT, due, lambda o: slow[o.offer_id])
+    assert found.chosen is not None and found.chosen.offer.offer_id == "lent"
+
+
+def test_what_keeps_other_own_machines_out_leaves_this_computer_and_rented_ones() -> None:
+    nearby = Rejection("address-loopback", "https://127.0.0.1", "an https address of this network")
+    assert taken(Terms(NOW, nearby=nearby), NEXT) == (None, {"address-loopback"})
+    assert taken(Terms(NOW, nearby=nearby), OWN, NEXT, LENT) == ("lent", {"address-loopback"})
+    assert taken(replace(FIRST, nearby=nearby), NEXT, LENT) == ("lent", {"address-loopback"})
+
+
+def test_no_limit_is_said_to_keep_out_what_would_not_be_taken_beside_an_own_machine() -> None:
+    dear = replace(LENT, price_eur_per_hour=Decimal("0.40"), minimum_eur=Decimal(50))
+    terms = replace(FIRST, left_eur=Decimal(10))
+    found = place([OWN, dear], WANT, terms, lambda _: work(600))
+    assert found.chosen is not None and dict(found.near) == {}

@@ -13,6 +13,7 @@ from leitstand.core.reach import (
     RULES,
     UNRESOLVABLE,
     unreachable,
+    unreachable_nearby,
 )
 
 URL = "https://leitstand.example:8443"
@@ -47,6 +48,22 @@ URL = "https://leitstand.example:8443"
 )
 def test_what_a_name_resolves_to_decides(addresses: tuple[str, ...], rule: str | None) -> None:
     assert unreachable(URL, addresses) == rule
+
+
+@pytest.mark.parametrize(
+    ("addresses", "rule"),
+    [
+        ((), UNRESOLVABLE),
+        (("127.0.0.1",), LOOPBACK),
+        (("192.168.1.10",), None),
+        (("127.0.1.1", "192.168.1.10"), None),
+        (("93.184.216.34",), None),
+    ],
+)
+def test_the_own_network_reaches_private_addresses_too(
+    addresses: tuple[str, ...], rule: str | None
+) -> None:
+    assert unreachable_nearby(URL, addresses) == rule
 
 
 @pytest.mark.parametrize("url", ["http://leitstand.example", "leitstand.example:8443", ""])

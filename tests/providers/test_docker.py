@@ -1,7 +1,9 @@
 """Machines of one's own over the Docker Engine API: a real engine (Podman), and one that goes wrong."""
 
+import contextlib
 import json
 import os
+import re
 
 import httpx
 import pytest
@@ -27,7 +29,7 @@ TRIES_MAX = 1000
 
 class Meddling(httpx.BaseTransport):
     """A line to the engine that keeps what was asked and may lose or change answers. `faults` are by
-    method and the end of the path: what to do with the answer, or None to lose it."""
+    method and a pattern of the path: what to do with the answer, or None to lose it."""
 
     def __init__(self, socket):
         self.inner = httpx.HTTPTransport(
@@ -38,8 +40,8 @@ class Meddling(httpx.BaseTransport):
 
     def handle_request(self, request):
         self.asked.append(request)
-        for (method, end), change in self.faults.items():
-            if request.method == method and request.url.path.endswith(end):
+        for (method, path), change in self.faults.items():
+            if request.method == method and re.search(path, request.url.path):
                 if isinstance(change, Exception):
                     raise change
                 reply = self.inner.handle_request(request)
@@ -245,7 +247,7 @@ def test_a_create_without_an_answer_is_unknown_and_found_by_its_label(world, lin
         "shape": lambda reply: httpx.Response(201, json={}),
         "502": lambda reply: httpx.Response(502, text="<html>"),
     }
-    line.faults["POST", "/create"] = changes[lost]
+    line.faults["POST", "/create$"] = changes[lost]
     if lost == "502":
         line.faults["GET", "/leitstand-0/json"] = httpx.ConnectError("down")
     provider = through(world, line)
@@ -254,12 +256,14 @@ def test_a_create_without_an_answer_is_unknown_and_found_by_its_label(world, lin
     assert status(world.connect()) == [Status.STARTING]
 
 
-@pytest.mark.parametrize("where", ["/start", "/json"])
-def test_what_does_not_start_is_removed(world, line, where):
+ONE = r"/containers/[0-9a-f]{64}/json$"
+
+
+@pytest.mark.parametrize("call", [("POST", "/start$"), ("GET", ONE)])
+def test_what_does_not_start_is_removed(world, line, call):
     provider = through(world, line)
     wanted = offer(provider)
-    method = "POST" if where == "/start" else "GET"
-    line.faults[method, where] = lambda reply: httpx.Response(500, json={"message": "no runtime"})
+    line.faults[call] = lambda reply: httpx.Response(500, json={"message": "no runtime"})
     with pytest.raises(NoCapacity):
         provider.launch(wanted, spec(), LABEL)
     assert status(world.connect()) == []
@@ -267,13 +271,24 @@ def test_what_does_not_start_is_removed(world, line, where):
 
 def test_what_could_not_be_removed_is_named(world, line):
     provider = through(world, line)
-    line.faults["POST", "/start"] = lambda reply: httpx.Response(500, json={"message": TOKEN})
+    line.faults["POST", "/start$"] = lambda reply: httpx.Response(500, json={"message": TOKEN})
     line.faults["DELETE", ""] = httpx.ConnectError("down")
     with pytest.raises(UnknownOutcome) as raised:
         launched(provider)
     [seen] = world.connect().list()
     assert raised.value.seen.provider_id == seen.provider_id
     assert TOKEN not in repr(raised.value)
+
+
+def test_an_image_that_starts_a_worker_by_itself_is_told_and_nothing_more(world, line):
+    image = {"Config": {"Labels": {"leitstand-worker": "1"}}}
+    line.faults["GET", "/images/"] = lambda reply: httpx.Response(200, json=image)
+    with contextlib.suppress(ProviderError):
+        launched(through(world, line))
+    [create] = [json.loads(r.content) for r in line.asked if r.url.path.endswith("/create")]
+    assert "Entrypoint" not in create and "Cmd" not in create
+    [told] = [one for one in create["Env"] if one.startswith("LEITSTAND_WORKER_SPEC=")]
+    assert TOKEN in told
 
 
 def test_a_limit_that_the_engine_dropped_is_no_capacity(world, line):
@@ -284,7 +299,7 @@ def test_a_limit_that_the_engine_dropped_is_no_capacity(world, line):
 
     provider = through(world, line)
     wanted = offer(provider)
-    line.faults["GET", "/json"] = without
+    line.faults["GET", ONE] = without
     with pytest.raises(NoCapacity, match="Memory"):
         provider.launch(wanted, spec(), LABEL)
     assert status(world.connect()) == []
@@ -339,7 +354,7 @@ def test_offers_need_one_machine_that_answers(world, line):
 
 @pytest.mark.parametrize("body", [{}, [{"Id": "x"}], [{}], None, "text"])
 def test_an_answer_of_another_shape_is_never_an_empty_list(world, line, body):
-    line.faults["GET", "/containers/json"] = lambda reply: httpx.Response(200, json=body)
+    line.faults["GET", "/containers/json$"] = lambda reply: httpx.Response(200, json=body)
     with pytest.raises(ProviderError):
         through(world, line).list()
 
@@ -352,7 +367,7 @@ def test_a_state_nobody_knows_is_unknown(world, line):
         [row] = json.loads(reply.content)
         return httpx.Response(200, json=[row | {"State": "levitating"}])
 
-    line.faults["GET", "/containers/json"] = other
+    line.faults["GET", "/containers/json$"] = other
     assert status(provider) == [Status.UNKNOWN]
 
 

@@ -18,6 +18,7 @@ from leitstand.ports import (
     Status,
     Unavailable,
     UnknownOutcome,
+    Unwanted,
 )
 from leitstand.providers.runpod_answers import compute_capability
 from tests.contracts.worlds import LABEL, RunPodWorld, end, launch, offer, ours, spec
@@ -179,7 +180,7 @@ def test_capacity_is_known_in_every_form_of_error(world, provider, form):
 def test_what_could_not_be_ended_is_in_the_error(world, provider):
     world.account.fates.append(Fate(gpu="NVIDIA L4"))
     world.faults.append(faults.failed_before(*world.END))
-    with pytest.raises(UnknownOutcome) as unknown:
+    with pytest.raises(Unwanted) as unknown:
         provider.launch(offer(provider), spec(), LABEL)
     assert {unknown.value.seen.provider_id} == world.alive()
 

@@ -24,6 +24,7 @@ from leitstand.ports import (
     Unauthorized,
     Unavailable,
     UnknownOutcome,
+    Unwanted,
 )
 from leitstand.providers.vast import Vast
 from tests.contracts.worlds import VastWorld
@@ -183,7 +184,7 @@ def test_a_refusal_that_made_a_contract_is_ended(account, vast, status):
 def test_a_contract_not_seen_to_end_is_not_forgotten(account, vast, ends):
     account.script[CREATE] = [refused(200, "x", new_contract=9)]
     account.script[DELETE] = [ends]
-    with pytest.raises(UnknownOutcome) as unknown:
+    with pytest.raises(Unwanted) as unknown:
         launch(vast)
     assert unknown.value.seen.provider_id == "9"
 

@@ -9,12 +9,14 @@ spends it. What is said goes to stderr; the last line says how it ended.
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import http.client
 import json
 import os
 import platform
 import re
+import select
 import shutil
 import ssl
 import subprocess
@@ -22,6 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -31,6 +34,10 @@ PROGRAM = "LEITSTAND_PROGRAM_"
 MANIFEST = "LEITSTAND_BOOT_MANIFEST"
 PATIENCE = "LEITSTAND_BOOT_PATIENCE"
 FOLDER = "LEITSTAND_BOOT_FOLDER"
+END_URL, END_KEY = "LEITSTAND_END_URL", "LEITSTAND_END_KEY"
+END_BODY, END_GRACE = "LEITSTAND_END_BODY", "LEITSTAND_END_GRACE"
+BEATS = "LEITSTAND_BEATS"
+SILENCE_SECONDS, GRACE_SECONDS = 900.0, 60.0
 STARTS_MAX = 3
 PARTS_MAX = 64
 MANIFEST_BYTES_MAX = 1 << 20
@@ -57,10 +64,80 @@ def say(text: str) -> None:
     sys.stderr.flush()
 
 
+class Switch:
+    """The dead-man switch: ends this machine by the provider's own key of it, which no worker sees,
+    at `end_by` or once the control plane was not heard for too long."""
+
+    def __init__(self, environ: dict[str, str]) -> None:
+        self.key = environ.get(environ.get(END_KEY, ""), "")
+        self.url = re.sub("{(.*?)}", lambda m: environ.get(m[1], ""), environ.get(END_URL, ""))
+        safe = re.match(r"https://[^/]+/.+|http://127\.0\.0\.1:\d+/.+", self.url)
+        self.armed = bool(self.key and safe)
+        self.body = environ.get(END_BODY)
+        self.grace = float(environ.get(END_GRACE) or GRACE_SECONDS)
+        self.pipe = -1
+
+    def start(self, seconds: float) -> None:
+        if not self.armed:
+            return
+        read, self.pipe = os.pipe()
+        if os.fork() == 0:
+            try:
+                os.setsid()
+                os.close(self.pipe)
+                self.watch(read, seconds)
+            finally:
+                os._exit(0)
+        os.close(read)
+        os.set_blocking(self.pipe, False)
+        os.set_inheritable(self.pipe, True)
+
+    def heard(self) -> None:
+        with contextlib.suppress(OSError):
+            os.write(self.pipe, b".")
+
+    def watch(self, beats: int, seconds: float, silence: float = SILENCE_SECONDS) -> None:
+        """Until it is time, then end this machine."""
+        heard = time.monotonic()
+        over, why = heard + seconds, "its time is over"
+        while True:
+            left = min(over, heard + silence) - time.monotonic()
+            if left <= 0:
+                break
+            if select.select([beats], [], [], min(left, 60.0))[0]:
+                if not os.read(beats, 4096):
+                    why = "what ran here has ended"
+                    time.sleep(min(self.grace, left))
+                    break
+                heard = time.monotonic()
+        self.end(why)
+
+    def end(self, why: str) -> None:
+        say("ending this machine: " + why)
+        pause = 1.0
+        while not self.asked():
+            time.sleep(pause)
+            pause = min(pause * 2, 60.0)
+
+    def asked(self) -> bool:
+        parts = urlsplit(self.url)
+        kind: Any = getattr(http.client, parts.scheme.upper() + "Connection")
+        headers = {"Authorization": "Bearer " + self.key, "Content-Type": "application/json"}
+        try:
+            with contextlib.closing(kind(parts.hostname, parts.port, timeout=TIMEOUT)) as link:
+                link.request("DELETE", parts.path, self.body, headers)
+                status: int = link.getresponse().status
+        except (OSError, http.client.HTTPException) as error:
+            say("it could not be asked: " + type(error).__name__)
+            return False
+        return 200 <= status < 300 or status == 404
+
+
 class Server:
     """The control plane. `pin` must come before anything else is asked of it."""
 
-    def __init__(self, url: str, patience: float) -> None:
+    def __init__(self, url: str, patience: float, switch: Switch) -> None:
+        self.heard = switch.heard
         parts = urlsplit(url)
         if parts.scheme != "https" or not parts.hostname:
             raise Refused("the address of the control plane is not https", 2)
@@ -114,6 +191,7 @@ class Server:
         reply = link.getresponse()
         if reply.status == 429 or reply.status >= 500:
             raise OSError(f"HTTP {reply.status}")
+        self.heard()
         if reply.status != (206 if start else 200):
             raise Refused(f"the control plane answers HTTP {reply.status} to {path}")
         return reply
@@ -246,13 +324,13 @@ def install(folder: str, wheels: dict[str, str]) -> str:
     return python
 
 
-def prepare(environ: dict[str, str], raw: str, spec: dict[str, Any]) -> str:
+def prepare(environ: dict[str, str], raw: str, spec: dict[str, Any], switch: Switch) -> str:
     """From the launch spec to an interpreter that has the worker."""
     wanted = environ.get(MANIFEST, "")
     if not HEX.fullmatch(wanted):
         raise Refused(f"{MANIFEST} holds no digest", 2)
     folder = room(environ.get(FOLDER) or tempfile.gettempdir(), raw)
-    server = Server(spec["url"], float(environ.get(PATIENCE) or 300))
+    server = Server(spec["url"], float(environ.get(PATIENCE) or 300), switch)
     server.pin(spec["ca_sha256"].lower())
     body = server.small("/w/1/boot/manifest", MANIFEST_BYTES_MAX)
     manifest = manifest_of(body, wanted)
@@ -278,6 +356,16 @@ def prepare(environ: dict[str, str], raw: str, spec: dict[str, Any]) -> str:
 def main(environ: dict[str, str], installed: bool) -> int:
     """Does not return where all went well: the worker takes the process over. `installed`: this
     interpreter has the worker, as a prebuilt image does."""
+    switch = Switch(environ)
+    code = boot(environ, installed, switch)
+    if switch.armed:
+        time.sleep(switch.grace)
+        switch.end("it did not become a worker")
+    return code
+
+
+def boot(environ: dict[str, str], installed: bool, switch: Switch) -> int:
+    """The exit code of a boot that came to nothing."""
     try:
         if not hasattr(ssl, "TLSVersion") or not ssl.HAS_TLSv1_3:
             raise Refused("this Python has no TLS 1.3")
@@ -286,15 +374,17 @@ def main(environ: dict[str, str], installed: bool) -> int:
             spec = json.loads(raw)
             instance = str(spec["instance_id"])
             str(spec["url"] + spec["ca_sha256"] + spec["token"])
+            left = datetime.fromisoformat(spec["end_by"]).timestamp() - time.time()
         except (KeyError, TypeError, ValueError):
             raise Refused(f"there is no launch spec in {SPEC}", 2) from None
-        python = sys.executable if installed else prepare(environ, raw, spec)
-        kept = {
-            name: value
-            for name, value in environ.items()
-            if not name.startswith((PART, PROGRAM, "LEITSTAND_BOOT_", "PYTHON", "PIP_"))
-        }
+        switch.start(left)
+        python = sys.executable if installed else prepare(environ, raw, spec, switch)
+        ours = (PART, PROGRAM, "LEITSTAND_BOOT_", "LEITSTAND_END_", "PYTHON", "PIP_")
+        kept = {name: value for name, value in environ.items() if not name.startswith(ours)}
+        kept.pop(environ.get(END_KEY, ""), None)
         kept[SPEC] = raw
+        if switch.armed:
+            kept[BEATS] = str(switch.pipe)
         say("starting the worker of " + instance)
         os.execve(python, [python, "-P", "-m", "leitstand", "worker", "--label", instance], kept)
     except Refused as refusal:

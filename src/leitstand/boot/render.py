@@ -24,10 +24,9 @@ from urllib.parse import urlsplit
 from leitstand import launch
 from leitstand.boot import firewall, program
 from leitstand.boot.firewall import Way
+from leitstand.core.boot import REFUSED
 from leitstand.ports import LaunchSpec
 
-REFUSED = "leitstand boot: refused: "
-"""How the last line of a boot begins that came to nothing."""
 VALUE_MAX = 256
 """Characters of one variable at Vast.ai, where this is the least."""
 VARIABLES_MAX = 32_768
@@ -92,7 +91,8 @@ def runpod(spec: LaunchSpec, cache_folder: str | None = None) -> dict[str, Any]:
     return {
         "entrypoint": list(made.command[:1]),
         "cmd": list(made.command[1:]),
-        "env": dict(made.environment),
+        "env": dict(made.environment)
+        | _end("https://api.runpod.io/v2/pods/{RUNPOD_POD_ID}", "RUNPOD"),
     }
 
 
@@ -102,12 +102,25 @@ def vast(spec: LaunchSpec, cache_folder: str | None = None) -> dict[str, Any]:
     made = bootstrap(spec, cache_folder)
     if sum(len(word) for word in made.command) > VAST_COMMAND_MAX:
         raise ValueError("the bootstrap is longer than Vast.ai takes")
-    return {"runtype": "args", "args": list(made.command), "env": dict(made.environment)}
+    end = _end("https://console.vast.ai/api/v0/instances/{CONTAINER_ID}/", "CONTAINER")
+    environment = dict(made.environment) | end | {program.END_BODY: "{}"}
+    return {"runtype": "args", "args": list(made.command), "env": environment}
 
 
-def docker(spec: LaunchSpec, cache_folder: str | None = None) -> dict[str, Any]:
+def _end(url: str, named: str) -> dict[str, str]:
+    """How a machine ends itself: by the key that its provider gives it for nothing else."""
+    return {program.END_URL: url, program.END_KEY: f"{named}_API_KEY"}
+
+
+def docker(
+    spec: LaunchSpec, cache_folder: str | None = None, *, installed: bool = False
+) -> dict[str, Any]:
     """Fields of `POST /containers/create` (Docker Engine API). `DOCKER_BOOT_FOLDER` is where the
-    worker is installed: the container must be able to write and run files there."""
+    worker is installed: the container must be able to write and run files there. `installed`: the
+    image has it (`deploy/Containerfile`), and is told and nothing more."""
+    if installed:
+        kept = {**spec.environment, launch.VARIABLE: launch.encode(spec, cache_folder)}
+        return {"Env": [f"{name}={value}" for name, value in sorted(kept.items())]}
     made = bootstrap(spec, cache_folder)
     told = {**made.environment, program.FOLDER: DOCKER_BOOT_FOLDER}
     return {

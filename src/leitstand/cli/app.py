@@ -69,6 +69,8 @@ _COMMANDS = (
     ("media", "media:app", "List media; show or erase one, or take its encrypted files.", None),
     ("cases", "cases:cases", "List cases.", "leitstand cases"),
     ("instances", "instances:app", "List instances; show or drain one.", None),
+    ("reap", "reap:reap", "End what is ours and overdue at every provider, without the database.",
+     "leitstand reap"),
     ("hosts", "hosts:hosts", "List machines by our own record.",
      "leitstand hosts --provider vast"),
     ("models", "models:app", "List models; pull or verify them.", None),

@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any, ClassVar
 
 import structlog
 
 from leitstand.control.commands import Command, Door
-from leitstand.control.instances import BeginLaunch, LoseLaunch, ReportLaunch
+from leitstand.control.instances import BeginLaunch, Launch, LoseLaunch, ReportLaunch
 from leitstand.control.media import MediumErased
 from leitstand.control.question import offer_of
 from leitstand.control.transaction import Tx
@@ -40,10 +39,10 @@ from leitstand.ports import (
     RateLimited,
     Rejected,
     Retired,
-    Seen,
     Unauthorized,
     Unavailable,
     UnknownOutcome,
+    Unwanted,
 )
 from leitstand.store import attempts, effects, instances, jobs, keys, media
 from leitstand.store.effects import Effect
@@ -98,6 +97,40 @@ class WorkerAddress:
         return {**self.environment, MANIFEST_VARIABLE: digest}
 
 
+def _in_a_thread(call: Callable[[], None]) -> None:
+    Thread(target=call, name="launch", daemon=True).start()
+
+
+class Launches:
+    """Launch calls under way: several at once, so that no slow one keeps another launch, or an end,
+    waiting. `start` makes a call in a thread of its own."""
+
+    def __init__(self, start: Callable[[Callable[[], None]], None] = _in_a_thread) -> None:
+        self._start = start
+        self._left = limits.LAUNCHES_AT_ONCE
+        self._lock = Lock()
+
+    def room(self) -> bool:
+        """Whether one more may begin."""
+        with self._lock:
+            return self._left > 0
+
+    def begin(self, call: Callable[[], None]) -> None:
+        """Make the call, and do not wait for it."""
+        with self._lock:
+            self._left -= 1
+        self._start(partial(self._make, call))
+
+    def _make(self, call: Callable[[], None]) -> None:
+        try:
+            call()
+        except Exception as error:  # not kept: its outcome is unknown, and the label will tell
+            log.warning("launch.unsettled", error=type(error).__name__)
+        finally:
+            with self._lock:
+                self._left += 1
+
+
 class EffectRunner:
     """One step: make the calls that are due."""
 
@@ -108,12 +141,14 @@ class EffectRunner:
         blobs: Blobs,
         address: WorkerAddress,
         clock: Clock,
+        launches: Launches | None = None,
     ) -> None:
         self._door = door
         self._providers = providers
         self._blobs = blobs
         self._address = address
         self._clock = clock
+        self._launches = launches or Launches()
 
     def step(self, now: datetime) -> None:
         """Run the effects that are due.
@@ -144,10 +179,16 @@ class EffectRunner:
                 raise ValueError(f"unknown effect {kind}")
 
     def _launch(self, effect: Effect) -> None:
+        if not self._launches.room():
+            return
         now = self._clock.now()
         launch = self._door.run(BeginLaunch(effect.target_id, effect.id), SYSTEM, now)
-        if launch is None:
-            return
+        if launch is not None:
+            self._launches.begin(partial(self._call, effect, launch))
+
+    def _call(self, effect: Effect, launch: Launch) -> None:
+        """The one call. However long it takes, the reconciler looks by label once it counts as lost,
+        and whatever it creates after that is ended: its instance was given up on."""
         instance = launch.instance
         spec = LaunchSpec(
             url=self._address.url,
@@ -160,12 +201,15 @@ class EffectRunner:
         )
         try:
             provider, offer = self._provider(instance.provider), offer_of(instance.offer)
-            seen = _in_time(lambda: provider.launch(offer, spec, instance.label))
+            seen = provider.launch(offer, spec, instance.label)
         except UnknownOutcome as unknown:
             if unknown.seen is None:
                 self._lost(effect, unknown)
             else:
                 self._report(effect, unknown.seen.provider_id, None)
+        except Unwanted as unwanted:
+            code = "mismatch" if unwanted.differs else _refusal(unwanted)
+            self._report(effect, unwanted.seen.provider_id, code)
         except ProviderError as refusal:
             self._report(effect, None, _refusal(refusal))
         except Exception as error:
@@ -229,21 +273,6 @@ class EffectRunner:
         names = self._door.database.read(lambda conn: _derived(conn, effect))
         self._blobs.delete(names)
         self._door.database.scrub()
-
-
-def _in_time(call: Callable[[], Seen]) -> Seen:
-    """A launch call, waited for until `LAUNCH_CALL_MAX`. One that takes longer goes on without us:
-    whatever it creates is found by its label, and ended once its instance was given up on."""
-    answer: Future[Seen] = Future()
-
-    def answered() -> None:
-        try:
-            answer.set_result(call())
-        except BaseException as error:
-            answer.set_exception(error)
-
-    Thread(target=answered, name="launch", daemon=True).start()
-    return answer.result(limits.LAUNCH_CALL_MAX.total_seconds())
 
 
 def _refusal(error: ProviderError) -> str:

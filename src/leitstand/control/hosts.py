@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 from leitstand.control.transaction import Tx
-from leitstand.core import history
+from leitstand.core import history, limits
 from leitstand.core.history import (
     Event,
     Key,
@@ -28,7 +29,7 @@ from leitstand.store import hosts
 
 def note_move(tx: Tx, instance: Instance, event: str, reason: Mapping[str, Any] | None) -> None:
     """An instance moves on: what this says of its machine and its place."""
-    keys = _keys(instance)
+    keys = _keys(instance.offer)
     if not keys:
         return
     seen: Event | None
@@ -45,7 +46,7 @@ def note_move(tx: Tx, instance: Instance, event: str, reason: Mapping[str, Any] 
 
 def note_work(tx: Tx, instance: Instance, task: Task, attempt: Attempt) -> None:
     """An attempt finished its task: how much work it did, and in what time."""
-    keys = _keys(instance)
+    keys = _keys(instance.offer)
     if not keys:
         return
     count, seconds = hosts.done_by(tx.conn, attempt.id)
@@ -94,14 +95,22 @@ def listed(tx: Tx, provider: str | None, after_id: str | None, limit: int) -> li
     return found
 
 
-def _keys(instance: Instance) -> list[Key]:
+def ready_deadline(tx: Tx, offer: Mapping[str, Any]) -> timedelta:
+    """How long a launch of this offer is waited for, by what was learned of its machine, else of
+    its place."""
+    keys = _keys(offer)
+    found = hosts.find(tx.conn, tx.tenant, keys) if keys else {}
+    learned = (history.ready_within(found[key][1]) for key in keys if key in found)
+    return next((one for one in learned if one is not None), limits.READY_DEADLINE)
+
+
+def _keys(offer: Mapping[str, Any]) -> list[Key]:
     """The machine, where its provider names it, and the place. This computer keeps no record."""
-    offer = instance.offer
     host = offer.get("host")
-    if instance.tier == "L" and not host:
+    if offer["tier"] == "L" and not host:
         return []
     gpu = str(offer.get("gpu") or offer.get("accelerator") or "")
-    place = place_of(instance.provider, instance.region, gpu, bool(offer.get("bid")))
+    place = place_of(str(offer["provider"]), offer["region"], gpu, bool(offer.get("bid")))
     return [host_of(place, str(host)), place] if host else [place]
 
 

@@ -9,17 +9,21 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
+import structlog
+
 from leitstand.control import money
 from leitstand.control.commands import Command
-from leitstand.control.hosts import note_move
+from leitstand.control.hosts import note_move, ready_deadline
 from leitstand.control.losses import lose
 from leitstand.control.transaction import RESERVATION, Change, Tx
 from leitstand.core import limits
 from leitstand.core.cost import rate_of, worst_case
 from leitstand.core.instance import (
     INSTANCE,
+    WILL_NOT_END,
     Action,
     Adopt,
+    Alarm,
     AskEnd,
     Instance,
     Move,
@@ -28,9 +32,14 @@ from leitstand.core.instance import (
     label,
 )
 from leitstand.core.job import Job
+from leitstand.core.offer import OWN_TIER
 from leitstand.core.problem import Exit, Problem
 from leitstand.store import attempts, effects, instances, jobs
 
+log = structlog.get_logger(__name__)
+
+PROVIDER_ID_CHARACTERS_MAX = 90
+"""What a provider answers is hostile input: no id of ours is longer, and an effect's key is 120."""
 PACE = timedelta(seconds=1)
 """Shortest time between two asks for the same end."""
 
@@ -59,7 +68,7 @@ def intend(
         "price": Decimal(offer["price_eur_per_hour"]),
         "reason": None,
         "end_by": until,
-        "ready_by": tx.now + limits.READY_DEADLINE,
+        "ready_by": tx.now + ready_deadline(tx, offer),
         "ready_at": None,
         "token_hash": None,
         "certificate_serial": None,
@@ -140,7 +149,8 @@ class BeginLaunch(Command[Launch | None]):
         if tx.clock_jumped_back:
             return None
         token = tx.ids.draw(32).hex()
-        over = tx.now + limits.LAUNCH_CALL_MAX
+        own = instance.tier == OWN_TIER
+        over = tx.now + (limits.LAUNCH_CALL_MAX_OWN if own else limits.LAUNCH_CALL_MAX)
         effects.set_state(
             tx.conn, self.effect_id, "unknown", tx.now, attempted=True, not_before=over
         )
@@ -169,7 +179,8 @@ class LoseLaunch(Command[None]):
 
 @dataclass(frozen=True, slots=True)
 class ReportLaunch(Command[None]):
-    """What the provider answered: its id, or a refusal."""
+    """What the provider answered: its id, or a refusal, or both: what came to be is not wanted, and
+    ends in the same step."""
 
     instance_id: str
     effect_id: str
@@ -182,10 +193,14 @@ class ReportLaunch(Command[None]):
         if instance.state != "launching":
             return
         effects.set_state(tx.conn, self.effect_id, "done", tx.now, error=self.refused)
-        if self.refused is not None:
+        if self.provider_id is None:
             finish(tx, instance, "refused", {"code": self.refused, "params": {}})
-        else:
-            move_one(tx, instance, "launched", provider_id=self.provider_id, last_seen_at=tx.now)
+            return
+        move_one(tx, instance, "launched", provider_id=self.provider_id, last_seen_at=tx.now)
+        if self.refused is not None:
+            reason = {"code": self.refused, "params": {}}
+            move_one(tx, one(tx, instance.id), "end", reason=reason)
+            tx.effect("terminate", instance.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +224,7 @@ class Observe(Command[int]):
     def _one(self, tx: Tx, instance: Instance, act: Action) -> None:
         match act:
             case Move("absent" | "never_created" | "unwanted" as event, code):
+                _settle_launch(tx, instance)
                 finish(tx, instance, event, _reason(code))
             case Move("end", code):
                 move_one(tx, instance, "end", reason=_reason(code) or instance.reason)
@@ -219,9 +235,7 @@ class Observe(Command[int]):
             case Move(event, code):
                 move_one(tx, instance, event, reason=_reason(code))
             case Adopt(provider_id):
-                launch = effects.by_key(tx.conn, f"launch:{instance.id}")
-                if launch is not None:
-                    effects.set_state(tx.conn, launch.id, "done", tx.now)
+                _settle_launch(tx, instance)
                 move_one(tx, instance, "launched", provider_id=provider_id, last_seen_at=tx.now)
             case NoteAbsent():
                 instances.note(tx.conn, instance.id, absent_since=tx.now)
@@ -229,6 +243,8 @@ class Observe(Command[int]):
                 instances.note(tx.conn, instance.id, absent_since=None, last_seen_at=tx.now)
             case AskEnd():
                 tx.effect("terminate", instance.id, after=PACE)
+            case Alarm(code):
+                raise_alarm(tx, instance, code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,11 +273,30 @@ def finish(tx: Tx, instance: Instance, event: str, reason: dict[str, Any] | None
     costs nothing."""
     if event == "absent":
         money.settle(tx, instance)
+        if instance.provider_id is not None and instance.state != "terminating":
+            end_all_the_same(tx, instance.provider, instance.provider_id)
+    was = instance.reason or {}
+    told = was.get("before") if was.get("code") == WILL_NOT_END else instance.reason
     lose(tx, attempts.live_of_instance(tx.conn, instance.id), "instance-lost")
-    move_one(
-        tx, instance, event, reason=reason or instance.reason, ended_at=tx.now, token_hash=None
-    )
+    move_one(tx, instance, event, reason=reason or told, ended_at=tx.now, token_hash=None)
     money.free(tx, instance)
+
+
+def end_all_the_same(tx: Tx, provider: str, provider_id: str) -> None:
+    """See that nothing is left of what no record stands for, or no longer: absent is success."""
+    if len(provider_id) <= PROVIDER_ID_CHARACTERS_MAX:
+        target = hashlib.sha256(provider_id.encode()).hexdigest()[:40]
+        tx.effect("reap", target, key=f"reap|{provider}|{provider_id}", after=PACE)
+
+
+def raise_alarm(tx: Tx, instance: Instance, code: str) -> None:
+    """Tell people, and keep telling: it stands as the reason until the instance is gone."""
+    job = money.reservation_job(tx, instance.id)
+    reason = {"code": code, "params": {"provider": instance.provider}, "before": instance.reason}
+    instances.note(tx.conn, instance.id, reason=reason)
+    told = {"id": instance.id, "code": code, "provider": instance.provider}
+    tx.event(instance.id if job is None else job.id, "alarm", **told)
+    log.error("instance.alarm", instance=instance.id, code=code, provider=instance.provider)
 
 
 def move_one(tx: Tx, instance: Instance, event: str, **values: Any) -> None:
@@ -304,6 +339,13 @@ def one(tx: Tx, instance_id: str) -> Instance:
 def token_hash(token: str) -> str:
     """How a one-time token is stored."""
     return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _settle_launch(tx: Tx, instance: Instance) -> None:
+    """What became of its launch is known, or can matter no more."""
+    launch = effects.by_key(tx.conn, f"launch:{instance.id}")
+    if launch is not None and launch.state == "unknown":
+        effects.set_state(tx.conn, launch.id, "done", tx.now)
 
 
 def _reason(code: str | None) -> dict[str, Any] | None:

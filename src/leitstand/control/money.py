@@ -80,6 +80,12 @@ def settle(tx: Tx, instance: Instance) -> None:
         _charge(tx, instance, reservation, tx.now, tx.now, amount)
 
 
+def charge_billed(tx: Tx, instance: Instance, amount: Decimal) -> None:
+    """What the bill of an instance that is gone says beyond what was booked; it may be negative."""
+    reservation = money.reservation_of(tx.conn, instance.id)
+    _charge(tx, instance, reservation, tx.now, tx.now, amount, "billed")
+
+
 def _charge(
     tx: Tx,
     instance: Instance,
@@ -87,6 +93,7 @@ def _charge(
     start: datetime,
     until: datetime,
     amount: Decimal,
+    source: str = "accrued",
 ) -> None:
     row = {
         **tx.born(None, "charge"),
@@ -97,7 +104,7 @@ def _charge(
         "amount": amount,
         "currency": "EUR",
         "rate_date": None,
-        "source": "accrued",
+        "source": source,
     }
     add(tx.conn, tables.charges, [row])
     tx.enter("charge", "create", row["id"], 1, None, "booked")

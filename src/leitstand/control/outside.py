@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
 from leitstand.core.placement import Rejection
-from leitstand.core.reach import unreachable
+from leitstand.core.reach import unreachable, unreachable_nearby
 from leitstand.ports import BootFiles, Clock
 
 KEPT_SECONDS = 30.0
@@ -26,7 +26,8 @@ def resolve(host: str) -> Sequence[str]:
 
 
 class Outside:
-    """Says why no machine elsewhere may be rented now. `url` is what workers are told to dial."""
+    """Says why no machine elsewhere may be rented now, and no other own one started. `url` is what
+    workers are told to dial."""
 
     def __init__(
         self,
@@ -39,22 +40,32 @@ class Outside:
         self._boot = boot
         self._clock = clock
         self._resolve = resolve
-        self._kept: tuple[float, str | None] | None = None
+        self._kept: tuple[float, Sequence[str]] | None = None
         self._lock = threading.Lock()
 
     def fault(self) -> Rejection | None:
-        """The first thing that is not so."""
-        rule = self._unreachable()
+        """The first thing that is not so for a rented machine."""
+        rule = unreachable(self._url, self._addresses())
         if rule is not None:
             return Rejection(rule, self._url, "a public https address")
+        return self._bootless()
+
+    def nearby(self) -> Rejection | None:
+        """The same for an own machine that dials over the network."""
+        rule = unreachable_nearby(self._url, self._addresses())
+        if rule is not None:
+            return Rejection(rule, self._url, "an https address of this network")
+        return self._bootless()
+
+    def _bootless(self) -> Rejection | None:
         if self._boot.manifest() is None:
             return Rejection(BOOT_FILES, "none", "the worker's files")
         return None
 
-    def _unreachable(self) -> str | None:
+    def _addresses(self) -> Sequence[str]:
         with self._lock:
             now = self._clock.monotonic()
             if self._kept is None or now - self._kept[0] >= KEPT_SECONDS:
                 host = urlsplit(self._url).hostname
-                self._kept = now, unreachable(self._url, self._resolve(host) if host else ())
+                self._kept = now, self._resolve(host) if host else ()
             return self._kept[1]

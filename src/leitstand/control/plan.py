@@ -35,7 +35,7 @@ from leitstand.core.placement import (
 )
 from leitstand.core.problem import Exit, Problem
 from leitstand.core.profile import check, pipeline_of
-from leitstand.ports import ModelShelf, Provider
+from leitstand.ports import Capability, ModelShelf, Provider
 from leitstand.store import hosts, jobs, media
 
 RAM_GIB = {"video": 1.5, "image": 1.0, "audio": 1.0, FUSE: 0.5}
@@ -62,6 +62,10 @@ class PlanRules:
     """Worst tier by data class, where it is stricter than the rule."""
     instances_max: int = 1
     """How many instances one job may use at once; they share its money."""
+    own_first: int = 2
+    """From this data class on, own machines come before rented ones."""
+    burst: str = "full"
+    """When such a job rents; see `placement.Terms`."""
 
     def tier_min(self, data_class: int) -> str:
         """The lowest tier that may see media of this class."""
@@ -105,13 +109,21 @@ class Planner:
         shelf: ModelShelf,
         rules: PlanRules,
         outside: Callable[[], Rejection | None] = lambda: None,
+        nearby: Callable[[], Rejection | None] = lambda: None,
     ) -> None:
-        """`outside` says why no machine elsewhere may be rented now."""
+        """`outside` says why no machine elsewhere may be rented now, `nearby` why no other own one
+        may be started."""
         self._door = door
         self._market = Market(providers)
+        self._unguarded = {
+            name
+            for name, provider in providers.items()
+            if hasattr(provider, "account") and Capability.SELF_END not in provider.capabilities
+        }
+        """Where money flows and no machine can end itself."""
         self._shelf = shelf
         self.rules = rules
-        self._outside = outside
+        self._outside, self._nearby = outside, nearby
 
     def decide(self, wish: Wish, actor: Actor, now: datetime) -> jobs.Decision:
         """Plan a job. Raises Problem `unknown-profile`, `models-missing`, `nothing-to-analyse`,
@@ -120,7 +132,9 @@ class Planner:
         work = self.work(wish, now)
         offers = self.offers(work.want, wish.provider, now)
         left = left_in(self.budgets(None, wish.max_cost_eur, now))
+        own_first = work.case.data_class >= self.rules.own_first
         terms = Terms(now, wish.due_at, left, self.rules.instances_max)
+        terms = replace(terms, own_first=own_first, burst=self.rules.burst)
         question = self.question(offers.found, work.want, work.load, terms)
         placement = question.answer()
         inputs = self._inputs(wish, work) | {"market": market_of(question)}
@@ -209,16 +223,25 @@ class Planner:
         wants = {name: self.wanted_of(name, want, terms.now) for name in names}
         odds = [history.odds(offer, terms.now) for offer in offers]
         outlooks = [outlook(o, load, one) for o, one in zip(offers, odds, strict=True)]
-        if _elsewhere(offers):
-            terms = replace(terms, outside=self._outside())
+        terms = self._barring(offers, terms)
         return Question(tuple(offers), wants, terms, tuple(outlooks))
+
+    def _barring(self, offers: Sequence[Offer], terms: Terms) -> Terms:
+        """With what keeps whole kinds of machines out, where there are any of that kind."""
+        elsewhere = any(offer.tier != OWN_TIER for offer in offers)
+        networked = any(offer.networked for offer in offers)
+        return replace(
+            terms,
+            outside=self._outside() if elsewhere else None,
+            nearby=self._nearby() if networked else None,
+        )
 
     def board(self, offers: Sequence[Offer], want: Requirements, now: datetime) -> Board:
         """These offers prepared for all jobs of one need."""
         history = self._history()
         wants = {o.provider: self.wanted_of(o.provider, want, now) for o in offers}
-        outside = self._outside() if _elsewhere(offers) else None
-        return Board(offers, wants, lambda offer: history.odds(offer, now), now, outside)
+        barred = self._barring(offers, Terms(now)).barred
+        return Board(offers, wants, lambda offer: history.odds(offer, now), now, barred)
 
     def odds(self, offers: Sequence[Offer], now: datetime) -> list[Odds]:
         """What is believed of these offers."""
@@ -232,6 +255,8 @@ class Planner:
     def wanted_of(self, provider: str, want: Requirements, now: datetime) -> Requirements:
         """A need with what settings ask of this provider: region, highest price, longest term."""
         hours = self.rules.end_by_hours_max.get(provider, 24.0)
+        if provider in self._unguarded:
+            hours = min(hours, limits.UNGUARDED_HOURS_MAX)
         regions = self.rules.regions.get(provider) or None
         here = combined([want, replace(want, regions=regions)])
         return replace(
@@ -257,16 +282,13 @@ class Planner:
             "due_at": None if wish.due_at is None else utc(wish.due_at),
             "budgets": dict(self.rules.budgets),
             "tier_min": self.rules.tier_min(work.case.data_class),
+            "own_first": work.case.data_class >= self.rules.own_first,
             "requirements": {name: plain(want) for name, want in work.wants.items()},
             "models": [asdict(model) for model in work.models],
             "missing": [{"family": f, "capability": c} for f, c in work.missing],
             "work_seconds": round(work.load.seconds, 1),
             "download_gib": round(work.load.download_gib, 3),
         }
-
-
-def _elsewhere(offers: Sequence[Offer]) -> bool:
-    return any(offer.tier != OWN_TIER for offer in offers)
 
 
 def _load(ready: Sequence[tuple[Medium, set[str]]], models: Sequence[ModelVersion]) -> Load:

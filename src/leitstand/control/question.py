@@ -100,7 +100,7 @@ def market_of(question: Question) -> dict[str, Any] | None:
 
 def question_of(market: Mapping[str, Any]) -> Question:
     """The question that a decision kept."""
-    terms, outside = market["terms"], market["terms"].get("outside")
+    terms = market["terms"]
     return Question(
         tuple(offer_of(offer) for offer in market["offers"]),
         {name: want_of(want) for name, want in market["wants"].items()},
@@ -109,7 +109,10 @@ def question_of(market: Mapping[str, Any]) -> Question:
             _moment(terms["due_at"]),
             _amount(terms["left_eur"]),
             terms["shares"],
-            None if outside is None else Rejection(**outside),
+            _rejection(terms.get("outside")),
+            _rejection(terms.get("nearby")),
+            terms.get("own_first", False),
+            terms.get("burst", "full"),
         ),
         tuple(_outlook(one) for one in market["outlooks"]),
     )
@@ -132,6 +135,10 @@ def want_of(document: Mapping[str, Any]) -> Requirements:
         "price_max_eur_per_hour": _amount(most),
     }
     return Requirements(**values)
+
+
+def _rejection(document: Mapping[str, Any] | None) -> Rejection | None:
+    return None if document is None else Rejection(**document)
 
 
 def _outlook(document: Mapping[str, Any]) -> Outlook:

@@ -6,7 +6,6 @@ deals with what has no record. A provider that does not answer changes nothing.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -17,21 +16,24 @@ from typing import Any, ClassVar
 import structlog
 
 from leitstand.control.commands import Command, Door
-from leitstand.control.instances import PACE, IntendInstance, Observe
+from leitstand.control.instances import PACE, IntendInstance, Observe, end_all_the_same
 from leitstand.control.jobs import GiveUpJob, NoteWaiting
 from leitstand.control.market import Offers
 from leitstand.control.money import over_budget
 from leitstand.control.plan import Planner
 from leitstand.control.question import needed, plain, remaining
+from leitstand.control.refusals import AS_ASKED, code_of, refusals_of
 from leitstand.control.transaction import Tx
 from leitstand.control.turns import Rounds, Turns
 from leitstand.core import limits
 from leitstand.core.access import SYSTEM
 from leitstand.core.board import Board
+from leitstand.core.boot import fatal
 from leitstand.core.cost import covering, left_in, spelled
 from leitstand.core.instance import Action, AskEnd, Instance, Listing, Need, decide, mismatch
 from leitstand.core.job import Job
 from leitstand.core.machine import NotAllowed
+from leitstand.core.offer import OWN_TIER, Offer
 from leitstand.core.outlook import Load
 from leitstand.core.placement import (
     Placement,
@@ -42,6 +44,7 @@ from leitstand.core.placement import (
     resting,
 )
 from leitstand.core.problem import Param, Problem
+from leitstand.core.rented import LogLine
 from leitstand.launch import LABEL_PREFIX
 from leitstand.ports import Clock, Provider, Seen
 from leitstand.store import attempts, effects, instances, jobs, money
@@ -50,10 +53,6 @@ from leitstand.store.jobs import Decision, OpenWork
 from leitstand.store.rows import Stale
 
 log = structlog.get_logger(__name__)
-
-
-PROVIDER_ID_CHARACTERS_MAX = 90
-"""What a provider answers is hostile input: no id of ours is longer, and an effect's key is 120."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +65,7 @@ class ReapOrphans(Command[None]):
 
     def apply(self, tx: Tx) -> None:
         for provider, provider_id in self.orphans:
-            if len(provider_id) <= PROVIDER_ID_CHARACTERS_MAX:
-                target = hashlib.sha256(provider_id.encode()).hexdigest()[:40]
-                tx.effect("reap", target, key=f"reap|{provider}|{provider_id}", after=PACE)
+            end_all_the_same(tx, provider, provider_id)
 
 
 class Reconciler:
@@ -156,8 +153,17 @@ class Reconciler:
         seen = _own(instance, listed)
         if seen is None:
             return Listing(now, lag, None, None)
-        differs = mismatch(instance, seen.price_eur_per_hour, seen.gpu, seen.region)
-        return Listing(now, lag, seen.provider_id, seen.status.value, differs)
+        differs = mismatch(
+            instance,
+            seen.price_eur_per_hour,
+            seen.gpu,
+            seen.region,
+            gpus=seen.gpus,
+            bid=seen.bid,
+            other_image=seen.other_image,
+        )
+        said = [LogLine(None, "status", seen.raw or "")]
+        return Listing(now, lag, seen.provider_id, seen.status.value, differs, fatal(said))
 
     def _observe(self, instance: Instance, actions: tuple[Action, ...], now: datetime) -> None:
         try:
@@ -184,7 +190,10 @@ class Reconciler:
             if self._door.clock_jumped_back():
                 self._wait(work.job, "clock-jumped-back", now)
             elif work.ordinary:
-                self._serve(work, min(self._instances_max, work.ordinary), None, now)
+                wanted = min(self._instances_max, work.ordinary)
+                for _ in range(wanted):
+                    if not self._serve(work, wanted, None, now):
+                        break
             elif work.fuse is not None:
                 self._serve(work, 1, "L", now)
         except Problem as problem:
@@ -197,7 +206,8 @@ class Reconciler:
             log.warning("job.waits", job=job.id, code=code)
             self._door.run(NoteWaiting(job.id, reason), SYSTEM, now)
 
-    def _serve(self, work: OpenWork, wanted: int, tier: str | None, now: datetime) -> None:
+    def _serve(self, work: OpenWork, wanted: int, tier: str | None, now: datetime) -> bool:
+        """Whether one more instance was intended."""
         database, job = self._door.database, work.job
         serving = [
             instance
@@ -205,35 +215,37 @@ class Reconciler:
             if tier is None or instance.tier == tier
         ]
         if len(serving) >= wanted:
-            return
+            return False
         ended = [
             instance
             for instance in database.read(
                 lambda conn: instances.fruitless(conn, job.id, jobs.got_on_at(conn, job))
             )
-            if _code(instance) not in _AS_ASKED
+            if code_of(instance) not in AS_ASKED
         ]
-        refusals = _refusals(ended)
+        refusals = refusals_of(ended)
         no_more = self._no_more(ended, len(refusals))
         if no_more is not None:
             if not serving:
                 self._give_up(job, no_more, now)
-            return
+            return False
         decision = database.read(lambda conn: jobs.decision(conn, job.tenant_id, job.decision_id))
         if decision is None:
-            return
+            return False
         try:
             chosen = self._offer(work, decision, refusals, wanted - len(serving), tier, now)
             if chosen is not None:
                 self._intend(job, chosen, wanted, tier, now)
+            return chosen is not None
         except Problem as problem:
             if problem.code != "over-budget":
                 raise
             self._short(job, problem, bool(serving), now)
+            return False
 
     def _no_more(self, ended: list[Instance], refused: int) -> dict[str, Any] | None:
         """Why nothing more is launched for a job, from what was in vain since it last got on."""
-        turned_away = [one.reason for one in ended if _code(one) == "admission"]
+        turned_away = [one.reason for one in ended if code_of(one) == "admission"]
         if len(turned_away) >= limits.ADMISSIONS_REFUSED_MAX * self._instances_max:
             return turned_away[-1]
         stayed_not = len(ended) - refused
@@ -260,12 +272,18 @@ class Reconciler:
         only = decision.inputs.get("provider") if tier is None else None
         offers, board = self._asked(want, only, now)
         awake, refused = resting(offers.found, refusals, now)
-        if refused is not None:
+        free = self._free(awake)
+        if refused is not None or len(free) < len(awake):
+            awake = free
             board = self._planner.board(awake, want, now)
         planned = self._door.database.read(lambda conn: jobs.ordinary_tasks(conn, job.id))
         load = remaining(decision.inputs, work.ordinary / max(planned, 1))
         budgets = self._planner.budgets(job.id, job.budget_cap, now)
-        terms = Terms(now, job.deadline_at, left_in(budgets), shares)
+        terms = replace(
+            Terms(now, job.deadline_at, left_in(budgets), shares),
+            own_first=bool(decision.inputs.get("own_first")),
+            burst=self._planner.rules.burst,
+        )
         placed = _placed(board, load, terms)
         if placed.chosen is not None:
             return placed.chosen
@@ -280,6 +298,18 @@ class Reconciler:
         else:
             self._wait(job, "no-offer", now, rejected=len(awake))
         return None
+
+    def _free(self, offers: list[Offer]) -> list[Offer]:
+        """Those that no instance of ours was made of: a slice of a machine is rented once."""
+        alive = self._door.database.read(instances.alive)
+        taken = {
+            (one.provider, one.offer["offer_id"])
+            for one in alive
+            if one.offer.get("host") and one.tier != OWN_TIER
+        }
+        if not taken:
+            return offers
+        return [offer for offer in offers if (offer.provider, offer.offer_id) not in taken]
 
     def _asked(self, want: Requirements, only: str | None, now: datetime) -> tuple[Offers, Board]:
         """What is offered for a need; jobs of one step share the answer."""
@@ -342,41 +372,6 @@ def _asked_lately(actions: tuple[Action, ...], end: Effect | None, now: datetime
     if actions != (AskEnd(),) or end is None:
         return False
     return end.state != "done" or now - end.updated_at < PACE
-
-
-_AS_ASKED = frozenset({"idle", "asked", "unwanted"})
-"""Reasons of instances that we or a person ended: they speak against no machine."""
-
-_NEVER_CAME = frozenset(
-    {
-        "no-capacity",
-        "no-funds",
-        "unauthorized",
-        "provider-retired",
-        "provider-unavailable",
-        "launch-rejected",
-        "never-created",
-    }
-)
-
-
-def _code(instance: Instance) -> str | None:
-    """Why an instance ended, as a catalogue code."""
-    return None if instance.reason is None else str(instance.reason["code"])
-
-
-def _refusals(ended: list[Instance]) -> list[Refusal]:
-    """The launches among these that created nothing."""
-    return [
-        Refusal(
-            instance.provider,
-            str(instance.offer["offer_id"]),
-            str(_code(instance)),
-            instance.ended_at or instance.updated_at,
-        )
-        for instance in ended
-        if _code(instance) in _NEVER_CAME
-    ]
 
 
 def _need(

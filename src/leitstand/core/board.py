@@ -25,8 +25,8 @@ _Cost = tuple[float, float, float, float, float, int]
 
 
 class Board:
-    """What `odds_of` believes of the offers that pass every filter. `want` is by provider; `outside`
-    is why no machine but an own one can be taken now."""
+    """What `odds_of` believes of the offers that pass every filter. `want` is by provider; `barred`
+    says why no machine of an offer's kind can be taken now."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class Board:
         want: Mapping[str, Requirements],
         odds_of: Callable[[Offer], Odds],
         now: datetime,
-        outside: Rejection | None = None,
+        barred: Callable[[Offer], Rejection | None] = lambda offer: None,
     ) -> None:
         self._want = want
         self.fell: Counter[str] = Counter()
@@ -42,9 +42,7 @@ class Board:
         self.admitted: list[Offer] = []
         self._odds: dict[int, Odds] = {}
         for offer in offers:
-            fault = first_fault(offer, want[offer.provider])
-            if fault is None and offer.tier != OWN_TIER:
-                fault = outside
+            fault = first_fault(offer, want[offer.provider]) or barred(offer)
             if fault is not None:
                 self.fell[fault.rule] += 1
                 continue
@@ -69,7 +67,8 @@ class Board:
         """The best two offers for a job, no bids where only `firm` ones may be. Where none keeps its
         limits, the one that misses least says why: of those in time the one that needs least money,
         else the soonest."""
-        few = self._cheapest(load, terms, firm) or self._nearest(load, terms, firm)
+        few = self._cheapest(load, terms, firm, own=True) if terms.own_first else []
+        few = few or self._cheapest(load, terms, firm) or self._nearest(load, terms, firm)
         placed = self._weighed(few, load, terms)
         if placed.chosen is not None or len(few) < 2:
             return placed
@@ -83,7 +82,7 @@ class Board:
 
         return place(offers, self._want, terms, seen)
 
-    def _cheapest(self, load: Load, terms: Terms, firm: bool) -> list[Offer]:
+    def _cheapest(self, load: Load, terms: Terms, firm: bool, *, own: bool = False) -> list[Offer]:
         """At most two that keep the limits; of equals those that cost least by the hour."""
         work, gib = load.seconds, load.download_gib
         both = work * gib
@@ -95,6 +94,8 @@ class Board:
             if cost < least:
                 cost = least
             if cost >= cost2 or (firm and self.admitted[at].bid):
+                continue
+            if own and self.admitted[at].tier != OWN_TIER:
                 continue
             if limited and max(self._missing(at, load, terms)) > 0:
                 continue

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import ROUND_UP, Decimal
 from typing import Any
+
+from leitstand.core import limits
 
 MILLIONTH = Decimal("0.000001")
 _SECONDS_PER_HOUR = Decimal(3600)
@@ -33,6 +35,15 @@ def worst_case(
 ) -> Decimal:
     """What an instance can cost at most: its rate (price and storage) until `end_by`, or the minimum."""
     return max(accrued(rate_eur_per_hour, now, end_by), minimum_eur.quantize(MILLIONTH, ROUND_UP))
+
+
+def correction(booked: Decimal, billed: Decimal | None, since_end: timedelta) -> Decimal:
+    """What has to be booked so that it comes to the bill. A bill may lag: one that says less than
+    was booked counts an hour after the end, and one that does not name the instance after a day."""
+    if billed is None:
+        return -booked if since_end >= limits.BILL_ABSENT_AFTER else Decimal(0)
+    more = billed - booked
+    return more if more > 0 or since_end >= limits.BILL_FINAL_AFTER else Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from leitstand.core import limits
 from leitstand.core.beta import interval
 from leitstand.core.offer import OWN_TIER, Offer
 from leitstand.core.outlook import BOOT_SECONDS_RENTED, Odds, unknown
@@ -193,6 +194,19 @@ def holds(record: Record, place: Record | None, now: datetime) -> tuple[float, f
     return good / (good + bad), low, high
 
 
+READY_FACTOR = 3.0
+READY_KNOWN_STARTS = 2.0
+
+
+def ready_within(record: Record) -> timedelta | None:
+    """How long a launch there is waited for: three times the mean that was learned; None until
+    enough launches became ready."""
+    if record.starts < READY_KNOWN_STARTS:
+        return None
+    learned = timedelta(seconds=READY_FACTOR * record.ready_seconds / record.starts)
+    return min(max(learned, limits.READY_DEADLINE_MIN), limits.READY_DEADLINE_MAX)
+
+
 class History:
     """All records, to ask what is to be expected of an offer."""
 
@@ -271,11 +285,14 @@ def class_of(gpu: str) -> Key:
     return Key("", "", "", gpu[:NAME_CHARACTERS_MAX])
 
 
+_FAILED_STARTS = frozenset({"never-ready", "mismatch", "admission", "boot-failed"})
+
+
 def exit_of(state: str, event: str, code: str | None, hours: float) -> Event | None:
     """What the end of an instance's time says of its machine; None where it says nothing: ended
     by us before it could show anything, or ended already. Every time has exactly one such end."""
     match state, event:
-        case (("booting" | "admitting"), "end") if code in ("never-ready", "mismatch", "admission"):
+        case (("booting" | "admitting"), "end") if code in _FAILED_STARTS:
             return NeverReady(deceived=code == "mismatch")
         case (("booting" | "admitting"), "absent"):
             return NeverReady()

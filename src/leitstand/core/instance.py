@@ -114,7 +114,9 @@ class Listing:
     """None: the instance is not in the listing."""
     status: str | None
     mismatch: str | None = None
-    """What the provider reads back otherwise than it was offered: price, gpu or region."""
+    """What the provider reads back otherwise than it was offered: price, gpu, region, image, bid."""
+    fatal: str | None = None
+    """Words of the provider that say that it never starts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +149,16 @@ class AskEnd:
     """Ask (again) for the end; the effect is idempotent."""
 
 
-Action = Move | Adopt | NoteAbsent | NotePresent | AskEnd
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """Tell people: the provider does not do what it was asked, and money flows."""
+
+    code: str
+
+
+Action = Move | Adopt | NoteAbsent | NotePresent | AskEnd | Alarm
+
+WILL_NOT_END = "will-not-end"
 
 
 def decide(
@@ -174,13 +185,21 @@ def decide(
             if not need.wanted or now - instance.updated_at >= limits.READY_DEADLINE:
                 return (Move("end", "never-ready"),)
         case "terminating":
-            if listing is not None and listing.provider_id is not None:
-                return (AskEnd(),)
+            return _ending(instance, listing, now)
         case "launching" | "pausing" | "terminated":
             pass
         case _:
             raise ValueError(f"unknown state {instance.state}")
     return ()
+
+
+def _ending(instance: Instance, listing: Listing | None, now: datetime) -> tuple[Action, ...]:
+    """Ask again, and call for help once it takes too long."""
+    told = (instance.reason or {}).get("code") == WILL_NOT_END
+    late = now - instance.updated_at >= limits.END_ALARM
+    alarm = (Alarm(WILL_NOT_END),) if late and not told else ()
+    there = listing is not None and listing.provider_id is not None
+    return (AskEnd(), *alarm) if there else alarm
 
 
 def _young(
@@ -195,6 +214,8 @@ def _young(
         return (Move("end", "unwanted"),)
     if listing is not None and listing.mismatch is not None:
         return (Move("end", "mismatch"),)
+    if listing is not None and (listing.fatal is not None or listing.status == "stopped"):
+        return (Move("end", "boot-failed"),)
     if now >= min(instance.ready_by, instance.end_by):
         return (Move("end", "never-ready"),)
     return ()
@@ -239,15 +260,28 @@ def _never_created(need: Need, listing: Listing) -> tuple[Action, ...]:
 
 
 def mismatch(
-    instance: Instance, price: str | None, gpu: str | None, region: str | None
+    instance: Instance,
+    price: str | None,
+    gpu: str | None,
+    region: str | None,
+    *,
+    gpus: int | None = None,
+    bid: bool | None = None,
+    other_image: bool = False,
 ) -> str | None:
     """The first fact that a provider reads back otherwise than offered; None is no statement. A
     price may be read back with storage or without."""
+    if other_image:
+        return "image"
+    if bid is not None and bid != bool(instance.offer.get("bid")):
+        return "bid"
     storage = Decimal(instance.offer.get("storage_eur_per_hour", 0))
     if price is not None and Decimal(price) > instance.price + storage:
         return "price"
     offered = instance.offer.get("gpu")
     if gpu is not None and offered is not None and gpu != offered:
+        return "gpu"
+    if gpus is not None and offered is not None and gpus != instance.offer.get("gpus", gpus):
         return "gpu"
     if region is not None and instance.region is not None and region != instance.region:
         return "region"

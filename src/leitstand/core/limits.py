@@ -86,8 +86,24 @@ ENDING = timedelta(minutes=1)
 """What an instance may still cost between its `end_by` and the proof that it is gone."""
 FORECAST_MARGIN = 1.5
 """How much longer than forecast work may take before money that covers it counts as too little."""
-LAUNCH_CALL_MAX = timedelta(seconds=30)
-"""How long a launch call is waited for. Until then absence from a listing proves nothing."""
+LAUNCH_CALL_MAX = timedelta(minutes=2)
+"""When a launch call without an answer counts as lost. Until then absence from a listing proves
+nothing. Longer than any adapter waits for a create."""
+LAUNCH_CALL_MAX_OWN = timedelta(seconds=30)
+LAUNCHES_AT_ONCE = 8
+UNGUARDED_HOURS_MAX = 2.0
+"""Longest term of a rented machine that cannot end itself when nobody is there to end it."""
+BOOT_LOG_EVERY = timedelta(seconds=30)
+BOOT_LOGS_PER_STEP = 4
+"""A log may take seconds to come."""
+BILLS_EVERY = timedelta(minutes=10)
+BILLS_KEPT = timedelta(hours=49)
+"""For how long after its end an instance is looked for in the bills of its provider."""
+BILL_FINAL_AFTER, BILL_ABSENT_AFTER = timedelta(hours=2), timedelta(hours=24)
+READY_DEADLINE_MIN, READY_DEADLINE_MAX = timedelta(minutes=5), timedelta(minutes=60)
+"""Between these the deadline follows what was learned of a machine or its place."""
+END_ALARM = timedelta(minutes=10)
+"""How long an end that was asked for may take before people are told."""
 LISTING_PACE = timedelta(seconds=0.5)
 """Shortest time between two listings of one provider, however often the step is woken."""
 ADMISSIONS_REFUSED_MAX = 2

@@ -45,7 +45,8 @@ class Offer:
     `bid`: the price is a bid, and whoever bids more takes the machine. `reliability` is the
     provider's own word, 0 to 1. `tier_if_agreed`: the tier it would have, were a processing
     agreement with its provider recorded. `quoted`: the provider's own price in its own currency, and
-    the rate that made euros of it.
+    the rate that made euros of it. `networked`: an own machine that starts from a stock image and
+    dials us over the network, as a rented one does over the internet.
     """
 
     provider: str
@@ -71,6 +72,7 @@ class Offer:
     reliability: float | None = None
     tier_if_agreed: str | None = None
     quoted: str | None = None
+    networked: bool = False
 
     @property
     def rate_eur_per_hour(self) -> Decimal:

@@ -15,6 +15,9 @@ SPEED_OF_A_GPU = 1 / 0.15
 """Work that a GPU does in the time of one CPU core pair, until own runs of its class are known."""
 DOWN_MBIT_PER_S = 200.0
 """Download of a rented machine whose provider names none."""
+BOOT_SECONDS_NETWORKED = 60.0
+"""The same of an own machine that installs the worker first."""
+DOWN_MBIT_PER_S_NETWORKED = 1000.0
 RELEASE_SECONDS_RENTED = 60.0
 """What is still paid between the last result and the proof that the machine is gone."""
 MBIT_PER_GIB = 8589.934592
@@ -85,16 +88,20 @@ def unknown(offer: Offer) -> Odds:
     """What is believed of an offer before there is any record."""
     speed = SPEED_OF_A_GPU if offer.accelerator == "cuda" else 1.0
     if offer.tier == OWN_TIER:
-        return Odds(speed=speed)
+        ready = BOOT_SECONDS_NETWORKED if offer.networked else BOOT_SECONDS
+        return Odds(ready_seconds=ready, speed=speed)
     return Odds(ready_seconds=BOOT_SECONDS_RENTED, speed=speed)
 
 
 def outlook(offer: Offer, load: Load, odds: Odds) -> Outlook:
-    """What this offer comes to for this work. Failed starts are paid until their deadline; the own
-    machine has everything there already."""
+    """What this offer comes to for this work. Failed starts are paid until their deadline; this
+    computer has everything there already, another own machine fetches it."""
     work = load.seconds / odds.speed
     if offer.tier == OWN_TIER:
         boot, transfer, release = odds.ready_seconds, 0.0, 0.0
+        if offer.networked:
+            down = offer.down_mbit_per_s or DOWN_MBIT_PER_S_NETWORKED
+            transfer = load.download_gib * MBIT_PER_GIB / down
     else:
         failed = (1 - odds.starts) / odds.starts
         boot = odds.ready_seconds + failed * limits.READY_DEADLINE.total_seconds()

@@ -82,13 +82,25 @@ class Placement:
 @dataclass(frozen=True, slots=True)
 class Terms:
     """What limits a plan beside the rules: the moment, the deadline, the money, how many instances
-    share it, and why no machine but an own one can be taken now."""
+    share it, why no machine but an own one can be taken now, and why none can that is an own one and
+    not this computer. `own_first`: an own machine is taken wherever one may and can; `burst` says
+    when a rented one is, beside it: `full`, where none does, or `late`, where besides there is a
+    deadline to keep."""
 
     now: datetime
     due_at: datetime | None = None
     left_eur: Decimal | None = None
     shares: int = 1
     outside: Rejection | None = None
+    nearby: Rejection | None = None
+    own_first: bool = False
+    burst: str = "full"
+
+    def barred(self, offer: Offer) -> Rejection | None:
+        """Why no machine of this kind can be taken now."""
+        if offer.tier != OWN_TIER:
+            return self.outside
+        return self.nearby if offer.networked else None
 
 
 def place(
@@ -105,7 +117,8 @@ def place(
     critical; what needs more money than is left. The worst case is always the whole term, because
     that is what gets reserved: until `want.end_by`, or as long as the money lasts. Work longer than
     the term goes on with another instance. The order is total, so the same offers give the same
-    choice, however they are shuffled.
+    choice, however they are shuffled. Last of all, where `terms.own_first`, fall rented machines
+    beside own ones.
     """
     ranked: list[Ranked] = []
     rejected: list[tuple[Offer, Rejection]] = []
@@ -127,7 +140,23 @@ def place(
             best = near.get(fault.rule)
             if best is None or order(one) < order(best[0]):
                 near[fault.rule] = (one, fault)
+    kept_out = _own_first(ranked, terms)
+    if kept_out is not None:
+        rejected += [(r.offer, kept_out) for r in ranked if r.offer.tier != OWN_TIER]
+        ranked = [r for r in ranked if r.offer.tier == OWN_TIER]
+        near = {rule: one for rule, one in near.items() if one[0].offer.tier == OWN_TIER}
     return Placement(tuple(sorted(ranked, key=order)), tuple(rejected), near)
+
+
+def _own_first(ranked: list[Ranked], terms: Terms) -> Rejection | None:
+    """Why nothing is rented although it could be."""
+    if not terms.own_first:
+        return None
+    if any(one.offer.tier == OWN_TIER for one in ranked):
+        return Rejection("own-first", "rented", OWN_TIER)
+    if terms.burst == "late" and terms.due_at is None:
+        return Rejection("burst", "no deadline", "late")
+    return None
 
 
 def _is_all(rule: str, offer: Offer, seen: Outlook, terms: Terms) -> bool:
@@ -143,8 +172,9 @@ def _is_all(rule: str, offer: Offer, seen: Outlook, terms: Terms) -> bool:
 
 def _fault_of_work(offer: Offer, seen: Outlook, terms: Terms) -> Rejection | None:
     now, until, due_at = terms.now, seen.quarantine_until, terms.due_at
-    if terms.outside is not None and offer.tier != OWN_TIER:
-        return terms.outside
+    barred = terms.barred(offer)
+    if barred is not None:
+        return barred
     if until is not None and until > now:
         return Rejection("quarantine", _moment(until), _moment(now))
     finish_at = now + timedelta(seconds=seen.seconds)

@@ -31,6 +31,12 @@ def unreachable(url: str, addresses: Sequence[str]) -> str | None:
     return LOOPBACK if here else PRIVATE
 
 
+def unreachable_nearby(url: str, addresses: Sequence[str]) -> str | None:
+    """The same for another machine of the same network, which reaches private addresses too."""
+    rule = unreachable(url, addresses)
+    return None if rule == PRIVATE else rule
+
+
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     """An IPv4 address in the clothes of IPv6 (RFC 4291 §2.5.5.2) counts as what it is."""
     found = ipaddress.ip_address(text.partition("%")[0])

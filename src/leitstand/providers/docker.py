@@ -118,6 +118,7 @@ class Docker:
             region=REGION,
             host=host.name,
             price_eur_per_hour=host.price_eur_per_hour,
+            networked=not (host.socket and self._network == "host"),
         )
 
     # --- launch ----------------------------------------------------------------------------------
@@ -134,7 +135,8 @@ class Docker:
         if engine is None or not place.isdigit():
             raise NoCapacity("there is no such place any more")
         try:
-            boots = render.docker(spec, MODELS_FOLDER)
+            installed = engine.has_worker(self._image)
+            boots = render.docker(spec, MODELS_FOLDER, installed=installed)
         except ValueError as error:
             raise Rejected(str(error)) from error
         limits = self._limits(engine, int(place))

@@ -32,6 +32,8 @@ from leitstand.wire.shape import Shape, parsed
 
 LABEL = "leitstand.label"
 """The container label that holds ours."""
+WORKER_LABEL = "leitstand-worker"
+"""An image with this label is one of `deploy/Containerfile`: its entry point is the worker."""
 API = "/v1.41"
 LOG_BYTES_MAX = 1 << 20
 LOG_SILENCE_SECONDS = 10.0
@@ -82,7 +84,7 @@ class _State(Shape):
 
 
 class _Config(Shape):
-    labels: dict[str, str] | None = Field(alias="Labels")
+    labels: dict[str, str] | None = Field(None, alias="Labels")
 
 
 class Inspected(Shape):
@@ -96,6 +98,10 @@ class Inspected(Shape):
     @property
     def label(self) -> str | None:
         return (self.config.labels or {}).get(LABEL)
+
+
+class _Image(Shape):
+    config: _Config = Field(alias="Config")
 
 
 class _Made(Shape):
@@ -113,10 +119,13 @@ class Engine:
         """What the machine has."""
         return parsed(Info, self._good(self._send(Rank.SEARCH, "GET", "/info")).body)
 
-    def has_image(self, image: str) -> bool:
-        """Whether instances could start from it now."""
-        reply = self._send(Rank.SEARCH, "GET", f"/images/{quote(image, safe='')}/json")
-        return reply.status != 404 and bool(self._good(reply))
+    def has_worker(self, image: str) -> bool:
+        """Whether an image starts a worker by itself. Raises Rejected where it is not there."""
+        reply = self._send(Rank.CREATE, "GET", f"/images/{quote(image, safe='@:/')}/json")
+        if reply.status == 404:
+            raise Rejected(f"the image is not on {self.host.name}; pull it there")
+        labels = parsed(_Image, self._good(reply).body).config.labels or {}
+        return WORKER_LABEL in labels
 
     def containers(self) -> list[Container]:
         """Every container with a label of ours, whatever its state."""
@@ -132,8 +141,8 @@ class Engine:
     def create(self, name: str, body: Mapping[str, Any], secrets: Sequence[str]) -> str:
         """The id of a new container under a name that nothing else has.
 
-        Raises NoCapacity where something has it, Rejected where the image is missing or the engine
-        refuses otherwise, UnknownOutcome where no answer came.
+        Raises NoCapacity where something has it, Rejected where the engine refuses otherwise,
+        UnknownOutcome where no answer came.
         """
         for secret in secrets:
             self._wire.keep_out(secret)
@@ -152,8 +161,6 @@ class Engine:
                 return parsed(_Made, reply.body).id
             except Unavailable as error:
                 raise UnknownOutcome(str(error)) from None
-        if reply.status == 404:
-            raise Rejected(f"the image is not on {self.host.name}; pull it there")
         try:
             taken = self.inspect(name) is not None
         except ProviderError:

@@ -33,6 +33,7 @@ from leitstand.ports import (
     Status,
     Unavailable,
     UnknownOutcome,
+    Unwanted,
 )
 from leitstand.providers.runpod_account import Account
 from leitstand.providers.runpod_answers import (
@@ -107,8 +108,7 @@ class RunPod:
     # --- launch ----------------------------------------------------------------------------------
 
     def launch(self, offer: Offer, spec: LaunchSpec, label: str) -> Seen:
-        """One POST. A pod that is not what was offered is ended here; one that could not be ended is
-        in the UnknownOutcome."""
+        """One POST. A pod that is not what was offered is asked to end here, and is Unwanted."""
         if not label.startswith(LABEL_PREFIX):
             raise Rejected("the label has no prefix of ours")
         if not self._image:
@@ -177,11 +177,9 @@ class RunPod:
         seen = self._seen(pod, label)
         differs = self._differs(pod, offer)
         if differs:
-            try:
+            with suppress(ProviderError):  # whoever hears of it sees to its end
                 self.terminate(pod.id)
-            except ProviderError as error:
-                raise UnknownOutcome(f"{differs}, and not ended yet", seen) from error
-            raise NoCapacity(differs)
+            raise Unwanted(differs, seen)
         return seen
 
     def _differs(self, pod: Pod, offer: Offer) -> str | None:
@@ -223,6 +221,8 @@ class RunPod:
             gpu=_gpu_of(pod),
             region=self.account.country(pod.data_center),
             raw=(pod.status or "")[:200],
+            gpus=pod.gpu.count if pod.gpu and pod.status in ("STARTING", "RUNNING") else None,
+            other_image=(pod.image or self._image) != self._image,
         )
 
     def pause(self, provider_id: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -28,6 +29,7 @@ from leitstand.ports import (
     Seen,
     Unavailable,
     UnknownOutcome,
+    Unwanted,
 )
 from leitstand.providers.vast_account import QUOTAS, Account
 from leitstand.providers.vast_answers import Contract, Page, country
@@ -91,8 +93,8 @@ class Vast:
     # --- launch ----------------------------------------------------------------------------------
 
     def launch(self, offer: Offer, spec: LaunchSpec, label: str) -> Seen:
-        """One PUT. A contract that is refused, or differs from the offer, is ended here; one that
-        could not be ended is in the UnknownOutcome."""
+        """One PUT. A contract that is refused, or differs from the offer, is asked to end here, and
+        is Unwanted."""
         if not label.startswith(LABEL_PREFIX):
             raise Rejected("the label has no prefix of ours")
         if not self._image:
@@ -126,7 +128,7 @@ class Vast:
         self._created[str(contract)] = self._monotonic()
         seen = self._seen(Contract(id=contract, label=label))
         if not reply.good or reply.body.get("success") is not True:
-            self._give_back(seen, "refused with a contract")
+            self._give_back(seen, "refused with a contract", differs=False)
         return self._as_offered(seen, offer, bool(bid))
 
     def _as_offered(self, seen: Seen, offer: Offer, bid: bool) -> Seen:
@@ -148,12 +150,10 @@ class Vast:
             self._give_back(seen, "not what was offered")
         return self._seen(contract, seen.label)
 
-    def _give_back(self, seen: Seen, why: str) -> None:
-        try:
+    def _give_back(self, seen: Seen, why: str, differs: bool = True) -> None:
+        with suppress(ProviderError):  # whoever hears of it sees to its end
             self.terminate(seen.provider_id)
-        except ProviderError as error:
-            raise UnknownOutcome(f"{why}, and not ended yet", seen) from error
-        raise NoCapacity(why)
+        raise Unwanted(why, seen, differs)
 
     # --- what is rented --------------------------------------------------------------------------
 
@@ -244,7 +244,16 @@ class Vast:
         price = None if row.dph_total is None else str(self.account.rate.charged(row.dph_total))
         region = country(row.geolocation)
         return Seen(
-            str(row.id), label or row.label or "", row.status, price, row.gpu_name, region, row.raw
+            provider_id=str(row.id),
+            label=label or row.label or "",
+            status=row.status,
+            price_eur_per_hour=price,
+            gpu=row.gpu_name,
+            region=region,
+            raw=row.raw,
+            gpus=row.num_gpus,
+            bid=row.is_bid,
+            other_image=(row.image or self._image) != self._image,
         )
 
 

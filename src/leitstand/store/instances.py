@@ -32,6 +32,16 @@ def alive(conn: Connection) -> list[Instance]:
     return fetch(conn, Instance, query.order_by(instances.c.id))
 
 
+def ended(conn: Connection, provider: str, since: datetime) -> list[Instance]:
+    """Instances of a provider that came to be and were seen gone since a moment, oldest first."""
+    query = columns(Instance, instances).where(
+        instances.c.provider == provider,
+        instances.c.provider_id.is_not(None),
+        instances.c.ended_at >= since,
+    )
+    return fetch(conn, Instance, query.order_by(instances.c.id))
+
+
 def page(
     conn: Connection, tenant: str, after: str | None, limit: int, *, gone: bool = True
 ) -> list[Instance]:

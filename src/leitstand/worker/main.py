@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger("worker")
 
+BEATS = "LEITSTAND_BEATS"
+"""Where the dead-man switch hears that the control plane answers (`boot/program.py`)."""
 UNREACHABLE_SECONDS_MAX = LEASE.total_seconds() + 60.0
 """Without an answer for so long every lease has run out: the instance only costs money."""
 WATCH_SECONDS = 0.5
@@ -53,6 +55,9 @@ def run(environ: MutableMapping[str, str]) -> int:
     except ValueError as error:
         _log.error("no launch spec", variable=launching.VARIABLE, error=str(error))
         return Exit.USAGE
+    beats = environ.pop(BEATS, "")
+    if beats.isdigit():
+        os.set_inheritable(int(beats), False)
     clear_environment(environ)
     confine_memory()
     os.umask(0o077)
@@ -61,19 +66,22 @@ def run(environ: MutableMapping[str, str]) -> int:
 
     try:
         with Zygote.start() as zygote:
-            return _Worker(spec, zygote).run()
+            return _Worker(spec, zygote, int(beats) if beats.isdigit() else None).run()
     except Exception as error:  # a traceback could quote what it worked on
         _log.error("worker failed", error=type(error).__name__, at=place(error))
         return Exit.FAILED
 
 
 class _Worker:
-    def __init__(self, spec: launching.WorkerSpec, zygote: Zygote) -> None:
+    def __init__(
+        self, spec: launching.WorkerSpec, zygote: Zygote, beats: int | None = None
+    ) -> None:
         from leitstand.host.nvml import Gpus
         from leitstand.worker.live import Board
 
         self._spec = spec
         self._zygote = zygote
+        self._beats = beats
         self._board = Board()
         self._gpus = Gpus()
         self._started = time.monotonic()
@@ -166,7 +174,7 @@ class _Worker:
 
         files = ModelFiles(ModelCache(self._cache_folder), link)
         tools = Tools(link, files, sessions, self._zygote, release_key)
-        pulse = Pulse(link, self._board, sessions, self._gpus, enrolment)
+        pulse = Pulse(link, self._board, sessions, self._gpus, enrolment, beats=self._beats)
         threads = [threading.Thread(target=pulse.run, name="network", daemon=True)]
         for number in range(self._spec.slots):
             slot = Slot(self._board, tools, self._gpus)

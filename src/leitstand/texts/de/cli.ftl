@@ -76,9 +76,11 @@ cli-helps-address-unresolvable = eine worker.advertise_url mit einer Adresse im 
 cli-helps-agreement = ein erfasster Vertrag zur Auftragsverarbeitung mit dem Anbieter
 cli-helps-boot-files = leitstand images bundle
 cli-helps-budget = mehr bei --max-cost oder Budget
+cli-helps-burst = eine Frist (--by), oder placement.burst = "full"
 cli-helps-criticality = ein späteres --by, damit ein Gebot einmal verloren gehen darf
 cli-helps-deadline = ein späteres --by
 cli-helps-disk = ein kleineres placement.disk_gib_min
+cli-helps-own-first = nichts: ein eigener Rechner darf und kann es
 cli-helps-price = höhere Preisgrenze des Anbieters
 cli-helps-quarantine = warten, bis sie vorbei ist
 cli-helps-tier = bessere Stufe oder eigener Rechner
@@ -240,6 +242,22 @@ cli-state-gaps = { $state }, { $gaps ->
    *[other] { $gaps } Lücken
 }
 cli-state-proof = Zustand bekannt durch { $kind }, { $at }.
+cli-reap-asked = { $providers } nach allem unter unserer Kennung gefragt, vollständig, ohne die Datenbank.
+cli-reap-none-ours = Von hier wurde nie eine Instanz gemietet: Dieser Ordner hat keine Installation.
+cli-reap-others = { $count ->
+    [one] 1 Instanz einer anderen Installation gesehen und in Ruhe gelassen.
+   *[other] { $count } Instanzen anderer Installationen gesehen und in Ruhe gelassen.
+}
+cli-reap-silent = antwortete nicht ({ $error }); was dort läuft, ist unbekannt
+cli-reap-ask = { $count ->
+    [one] 1 beenden?
+   *[other] { $count } beenden?
+} [j/N]
+cli-reap-head = Beendet
+cli-reap-done = { $all ->
+    [True] nichts von uns ist mehr gelistet
+   *[other] nichts von uns ist über seiner Zeit
+}
 cli-erase-ask = { $name } ({ $medium }) endgültig löschen? [j/N]
 cli-erased = { $medium } ist gelöscht: der Schlüssel ist zerstört, hier lassen sich seine Dateien nicht mehr öffnen. Eine früher gemachte Kopie der Datenbank öffnet sie zusammen mit einer Kopie des Schlüsselordners weiterhin, bis Sie diese löschen.
 cli-report-stays = Die Auswertung von { $job } bleibt { $until ->
@@ -307,6 +325,9 @@ cli-head-held-until = AUFBEWAHRT BIS
 cli-head-here = HIER
 cli-head-holds = HÄLT (95 %)
 cli-head-host = HOST
+cli-head-label = KENNUNG
+cli-head-provider = ANBIETER
+cli-head-end-by = ENDE BIS
 cli-head-instance = INSTANZ
 cli-head-job = AUFTRAG
 cli-head-kind = ART

@@ -121,6 +121,17 @@ problem-bad-gib = { $option } „{ $given }“ ist keine Größe eines Speichers
     .do = { $option } 24 für mindestens 24 GiB, oder weglassen
 problem-bad-class = { $option } „{ $given }“ ist keine Schutzklasse
     .do = 0 künstlich, 1 ohne Personen, 2 Personen, 3 biometrisch, Minderjährige, intim oder geschützt
+problem-not-reaped = { $count ->
+    [one] 1 Instanz blieb, wie sie ist
+   *[other] { $count } Instanzen blieben, wie sie sind
+}
+    .do = leitstand reap --yes
+problem-reap-left = { $count ->
+    [one] 1 Instanz sollte enden und wurde nicht als weg gesehen
+   *[other] { $count } Instanzen sollten enden und wurden nicht als weg gesehen
+}
+    .why = solange nicht zwei Listen ohne sie waren, gilt sie als vorhanden und kann Geld kosten
+    .do = noch einmal leitstand reap; dann die Konsole des Anbieters
 problem-not-asked = eine Frage braucht eine Antwort, und niemand ist da, der sie gibt
     .why = die Eingabe ist kein Terminal, und --yes fehlt
     .do = --yes angeben{ $bound ->

@@ -77,9 +77,11 @@ cli-helps-address-unresolvable = a worker.advertise_url with an address in the D
 cli-helps-agreement = a recorded processing agreement with the provider
 cli-helps-boot-files = leitstand images bundle
 cli-helps-budget = a higher --max-cost or budget
+cli-helps-burst = a deadline (--by), or placement.burst = "full"
 cli-helps-criticality = a later --by, so that a bid may be lost once
 cli-helps-deadline = a later --by
 cli-helps-disk = a lower placement.disk_gib_min
+cli-helps-own-first = nothing: an own machine may and can do it
 cli-helps-price = a higher price limit of the provider
 cli-helps-quarantine = waiting until it is over
 cli-helps-tier = a better tier, or your own machine
@@ -241,6 +243,22 @@ cli-state-gaps = { $state }, { $gaps ->
    *[other] { $gaps } gaps
 }
 cli-state-proof = State known by { $kind } at { $at }.
+cli-reap-asked = Asked { $providers } for all they have under our label, in full, without the database.
+cli-reap-none-ours = No instance was ever rented from here: this folder has no installation.
+cli-reap-others = { $count ->
+    [one] 1 instance of another installation was seen and left alone.
+   *[other] { $count } instances of other installations were seen and left alone.
+}
+cli-reap-silent = did not answer ({ $error }); what it has is not known
+cli-reap-ask = { $count ->
+    [one] End 1?
+   *[other] End { $count }?
+} [y/N]
+cli-reap-head = Reaped
+cli-reap-done = { $all ->
+    [True] nothing of ours is listed any more
+   *[other] nothing of ours is past its end
+}
 cli-erase-ask = Erase { $name } ({ $medium }) for good? [y/N]
 cli-erased = { $medium } is erased: its key is destroyed, and nothing here opens its files again. A copy of the database made earlier still does, together with a copy of the key folder, until you delete those.
 cli-report-stays = The report of { $job } stays { $until ->
@@ -308,6 +326,9 @@ cli-head-held-until = HELD UNTIL
 cli-head-here = HERE
 cli-head-holds = HOLDS (95 %)
 cli-head-host = HOST
+cli-head-label = LABEL
+cli-head-provider = PROVIDER
+cli-head-end-by = END BY
 cli-head-instance = INSTANCE
 cli-head-job = JOB
 cli-head-kind = KIND

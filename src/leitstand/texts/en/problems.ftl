@@ -122,6 +122,17 @@ problem-bad-gib = { $option } "{ $given }" is no size of memory
     .do = { $option } 24 for at least 24 GiB, or leave it out
 problem-bad-class = { $option } "{ $given }" is no data class
     .do = 0 synthetic, 1 no persons, 2 persons, 3 biometric, minors, intimate or privileged
+problem-not-reaped = { $count ->
+    [one] 1 instance was left as it is
+   *[other] { $count } instances were left as they are
+}
+    .do = leitstand reap --yes
+problem-reap-left = { $count ->
+    [one] 1 instance was asked to end and not seen gone
+   *[other] { $count } instances were asked to end and not seen gone
+}
+    .why = until two lists lack it, it counts as there, and it may bill
+    .do = leitstand reap again; then the console of the provider
 problem-not-asked = a question needs an answer, and nobody is here to give it
     .why = the input is not a terminal and --yes was not given
     .do = add --yes{ $bound ->

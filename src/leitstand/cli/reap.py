@@ -1,0 +1,118 @@
+"""`leitstand reap`: the net of last resort, which needs neither control plane nor database."""
+
+from __future__ import annotations
+
+import importlib
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from leitstand.cli.options import DEFAULT, Options
+from leitstand.cli.plans import clock, euros
+from leitstand.cli.tables import Column, table
+from leitstand.core.problem import Exit, Problem
+from leitstand.output import Output, short
+
+if TYPE_CHECKING:
+    from leitstand.config import Folders, Settings
+    from leitstand.reap import Found
+
+
+def reap(
+    *,
+    all_: Annotated[bool, Parameter(name="--all")] = False,
+    yes: bool = False,
+    options: Options = DEFAULT,
+) -> int:
+    """End what is ours and past its end at every provider, without the database.
+
+    Example: leitstand reap
+
+    Parameters
+    ----------
+    all_
+        Everything that bears the label of this installation, overdue or not.
+    yes
+        Do not ask.
+    """
+    from leitstand.config import Folders, Settings
+    from leitstand.reap import Reaper
+
+    output, folders = options.output(), Folders.find()
+    named = folders.data / "installation"
+    if not named.exists():
+        output.line(output.say("cli-reap-none-ours"))
+        return Exit.DONE
+    providers, broken = _providers(Settings.load(folders), folders)
+    reaper = Reaper(providers, named.read_text().strip())
+    look = reaper.look()
+    wanted = look.ours if all_ else look.overdue(datetime.now(UTC))
+    silent = {**broken, **look.silent}
+    output.line(output.say("cli-reap-asked", providers=", ".join(sorted(providers))))
+    _show(output, wanted)
+    for name, error in sorted(silent.items()):
+        output.step("×", name, output.say("cli-reap-silent", error=error))
+    if look.others:
+        output.line(output.say("cli-reap-others", count=look.others))
+    if wanted and not yes:
+        from leitstand.cli.wanted import is_yes
+
+        if not is_yes(output, output.ask(output.say("cli-reap-ask", count=len(wanted)))):
+            raise Problem("not-reaped", Exit.USAGE, count=len(wanted))
+    left = reaper.end(wanted)
+    output.event("done", ended=len(wanted) - len(left), left=[one.seen.label for one in left])
+    if left:
+        raise Problem("reap-left", Exit.FAILED, count=len(left))
+    if not silent:
+        output.step("✓", output.say("cli-reap-head"), output.say("cli-reap-done", all=str(all_)))
+    return Exit.FAILED if silent else Exit.DONE
+
+
+def _providers(settings: Settings, folders: Folders) -> tuple[dict[str, Any], dict[str, str]]:
+    """Those that are set up, and those that could not be: one broken key leaves the others."""
+    own = importlib.import_module("leitstand.connect")
+    found: dict[str, Any] = {}
+    broken: dict[str, str] = {}
+    for name in sorted({own.OWN, *settings.providers}):
+        try:
+            found[name] = own.connect(settings, folders, name)
+        except Problem as problem:
+            broken[name] = problem.code
+        except Exception as error:
+            broken[name] = type(error).__name__
+    return found, broken
+
+
+def _show(output: Output, wanted: tuple[Found, ...]) -> None:
+    output.listing("instances", [_document(one) for one in wanted])
+    if not wanted:
+        return
+    ids = [one.instance_id for one in wanted]
+    table(
+        output,
+        [
+            Column("instance", lambda f: short(f.instance_id, ids), lambda f: f.instance_id),
+            Column("provider", lambda f: f.provider, lambda f: f.provider),
+            Column("label", lambda f: f.seen.label, lambda f: f.seen.label, name=True),
+            Column("end-by", lambda f: clock(output, f.end_by.isoformat()), lambda f: f.end_by),
+            Column(
+                "per-hour",
+                lambda f: euros(output, f.seen.price_eur_per_hour),
+                lambda f: f.seen.price_eur_per_hour,
+                right=True,
+            ),
+        ],
+        wanted,
+    )
+
+
+def _document(one: Found) -> dict[str, Any]:
+    return {
+        "id": one.instance_id,
+        "provider": one.provider,
+        "provider_id": one.seen.provider_id,
+        "label": one.seen.label,
+        "end_by": one.end_by.isoformat(),
+        "price_eur_per_hour": one.seen.price_eur_per_hour,
+    }

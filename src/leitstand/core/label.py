@@ -1,0 +1,31 @@
+"""What the label of an instance says: whose it is, which, and by when it has to be gone.
+
+`ls1-<installation>-<ULID>-<end_by in epoch minutes>`, 48 characters. It is all that `reap` needs.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+_LABEL = re.compile(r"ls1-([a-z0-9]{8})-([0-9A-HJKMNP-TV-Z]{26})-(\d{1,10})")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A label of this product."""
+
+    installation: str
+    instance_id: str
+    end_by: datetime
+
+
+def read(text: str) -> Label | None:
+    """None for what is no label of this product, to the last character."""
+    found = _LABEL.fullmatch(text)
+    if found is None:
+        return None
+    end_by = _EPOCH + timedelta(minutes=int(found[3]))
+    return Label(found[1], f"instance_{found[2]}", end_by)

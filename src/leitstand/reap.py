@@ -1,0 +1,111 @@
+"""Ending what is ours and overdue at every provider, without control plane and database.
+
+The label carries the installation and an `end_by` that is never extended: nothing else is asked.
+What bears another label is looked at and left alone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from leitstand.core import label
+from leitstand.ports import Provider, ProviderError, Seen
+
+GONE_WITHIN = timedelta(minutes=10)
+"""How long an end is waited for."""
+PAUSE_SECONDS_MIN = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One instance of this installation."""
+
+    provider: str
+    seen: Seen
+    instance_id: str
+    end_by: datetime
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.provider, self.seen.provider_id
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What all providers list. `others` bear a label of another installation; `silent` did not
+    answer, so nothing is known of them."""
+
+    ours: tuple[Found, ...]
+    others: int
+    silent: Mapping[str, str] = field(default_factory=dict)
+
+    def overdue(self, now: datetime) -> tuple[Found, ...]:
+        """Those that should be gone."""
+        return tuple(one for one in self.ours if one.end_by <= now)
+
+
+class Reaper:
+    """Looks, ends, and looks again until an end is proved."""
+
+    def __init__(
+        self,
+        providers: Mapping[str, Provider],
+        installation: str,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._providers = providers
+        self._installation = installation
+        self._now, self._sleep = now, sleep
+
+    def look(self) -> Look:
+        """Every provider's whole list."""
+        ours: list[Found] = []
+        others, silent = 0, {}
+        for name, provider in self._providers.items():
+            try:
+                listed = list(provider.list())
+            except Exception as error:
+                silent[name] = type(error).__name__
+                continue
+            for seen in listed:
+                said = label.read(seen.label)
+                if said is None or said.installation != self._installation:
+                    others += 1
+                else:
+                    ours.append(Found(name, seen, said.instance_id, said.end_by))
+        return Look(tuple(ours), others, silent)
+
+    def end(self, wanted: Sequence[Found]) -> tuple[Found, ...]:
+        """Ask these to end until each is absent from two lists that are one listing lag apart;
+        those of which that could not be seen in time."""
+        left = {one.key: one for one in wanted}
+        absent: dict[tuple[str, str], datetime] = {}
+        until = self._now() + GONE_WITHIN
+        while left and self._now() < until:
+            for name in sorted({one.provider for one in left.values()}):
+                with suppress(ProviderError):
+                    self._round(name, left, absent)
+            if left:
+                lags = [self._providers[one.provider].listing_lag for one in left.values()]
+                self._sleep(max(PAUSE_SECONDS_MIN, max(lags).total_seconds() / 2))
+        return tuple(left.values())
+
+    def _round(
+        self, name: str, left: dict[tuple[str, str], Found], absent: dict[tuple[str, str], datetime]
+    ) -> None:
+        provider = self._providers[name]
+        for key in [key for key in left if key[0] == name and key not in absent]:
+            with suppress(ProviderError):
+                provider.terminate(key[1])
+        at = self._now()
+        listed = {(name, seen.provider_id) for seen in provider.list()}
+        for key in [key for key in left if key[0] == name]:
+            if key in listed:
+                absent.pop(key, None)
+            elif at - absent.setdefault(key, at) > provider.listing_lag:
+                del left[key]

@@ -1,0 +1,82 @@
+"""The worker as an image of one's own, on a Debian base, in a container with limits: it enrols at a
+control plane and does a real job. The recipe is `deploy/Containerfile`, the engine is Podman."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from leitstand.boot import bundle, program
+from leitstand.boot.files import BootFolder
+from leitstand.models.fetch import pip_command
+from tests import weights
+from tests.e2e.conftest import Install, install
+from tests.podman import Podman, podman
+
+__all__ = ["install"]
+
+FILE = Path(__file__).parents[2] / "deploy" / "Containerfile"
+SECONDS_MAX = 1800
+PYTHON = "3.11"
+"""What the recipe installs."""
+
+
+def base() -> Path:
+    """The root folder of a Debian with nothing in it but its package manager, made once and kept: the
+    recipe brings it up to date."""
+    kept = weights.TEST_CACHE / "debian-12.tar"
+    if not kept.exists():
+        if shutil.which("mmdebstrap") is None:
+            pytest.skip("mmdebstrap is not installed: make test-all")
+        draft = kept.with_suffix(f".{os.getpid()}.tar")
+        command = ["mmdebstrap", "--quiet", "--variant=minbase", "bookworm", str(draft)]
+        subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+        draft.replace(kept)
+    return kept
+
+
+def built(engine: Podman, folder: Path) -> str:
+    """The worker's image, by digest."""
+    context = folder / "context"
+    (context / "wheels").mkdir(parents=True)
+    files = BootFolder(folder / "boot")
+    files.write_to(context / "wheels", bundle.build(files, pip_command(), PYTHON, "cpu"))
+    shutil.copy(program.__file__, context)
+    shutil.copy(FILE, context)
+    engine.run("import", str(base()), "localhost/debian:1")
+    engine.run(
+        *("build", "--isolation", "chroot", "--format", "docker", "--quiet"),
+        *("--build-arg", "BASE=localhost/debian:1", "--tag", "localhost/worker:1", str(context)),
+    )
+    digest = engine.run("images", "--digests", "--format", "{{.Digest}}", "localhost/worker")
+    return f"localhost/worker@{digest}"
+
+
+@pytest.mark.full
+@pytest.mark.timeout(SECONDS_MAX)
+def test_a_worker_in_a_container_with_limits_does_a_real_job(
+    install: Install, tmp_path: Path
+) -> None:
+    engine = podman("overlay")
+    here = install(
+        {
+            "LEITSTAND_PROVIDERS__DOCKER__IMAGE": built(engine, tmp_path),
+            "LEITSTAND_PROVIDERS__DOCKER__NETWORK": "host",
+            "LEITSTAND_PROVIDERS__DOCKER__HOSTS__BOX__URL": f"unix://{engine.socket}",
+            "LEITSTAND_PROVIDERS__DOCKER__HOSTS__BOX__PLACES": "2",
+        }
+    )
+    ran = here.run("analyze", weights.picture_path("bus.jpg"), "--provider", "docker", "--yes")
+    assert ran.code == 0, ran.err
+    report = ran.report()
+    labels = [found["label"] for found in report["findings"] if found["kind"] == "object"]
+    assert labels.count("person") >= 2
+    with here.client() as client:
+        job = client.get("/jobs")["items"][0]
+        instances = client.get(f"/jobs/{job['id']}")["instances"]
+        assert {one["provider"]: one["state"] for one in instances}["docker"] == "terminated"
+    assert engine.run("ps", "--all", "--quiet", "--filter", "label=leitstand.label") == ""

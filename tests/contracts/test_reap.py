@@ -1,0 +1,86 @@
+"""The net that needs no database: over each account, it ends what is ours and overdue, and no other."""
+
+from datetime import timedelta
+
+import pytest
+from tests.contracts.worlds import candidates, patient, spec
+from tests.wire import faults
+
+from leitstand.core.instance import label
+from leitstand.ports import NoCapacity
+from leitstand.reap import Reaper
+
+OURS, OTHERS = "abcd1234", "zzzz9999"
+
+
+def made(world, provider, installation, minutes, number):
+    """An instance under a label, with so many minutes left."""
+    end_by = world.clock.now() + timedelta(minutes=minutes)
+    name = label(installation, f"instance_{number:026d}", end_by)
+    for offer in candidates(provider):
+        try:
+            return patient(
+                world, lambda offer=offer: provider.launch(offer, spec(), name)
+            ).provider_id
+        except NoCapacity:
+            continue
+    raise AssertionError("nothing could be rented")
+
+
+@pytest.fixture
+def fleet(world, provider):
+    """By what they are: overdue, young, of another installation, of somebody else."""
+    found = {
+        "overdue": made(world, provider, OURS, 5, 1),
+        "young": made(world, provider, OURS, 600, 2),
+        "other": made(world, provider, OTHERS, 5, 3),
+        "foreign": world.plant("ls1-abcd1234-and-what-not"),
+    }
+    world.forward(minutes=30)
+    return found
+
+
+@pytest.fixture
+def reaper(world):
+    """A process that knows the key, the name of the installation, and nothing else."""
+    return Reaper({"it": world.connect()}, OURS, world.clock.now, world.sleep)
+
+
+def test_only_what_is_ours_and_overdue_is_ended(world, fleet, reaper):
+    look = reaper.look()
+    assert {one.seen.provider_id for one in look.ours} == {fleet["overdue"], fleet["young"]}
+    assert look.others >= 1
+    assert not look.silent
+    assert reaper.end(look.overdue(world.clock.now())) == ()
+    assert world.alive() == set(fleet.values()) - {fleet["overdue"]}
+
+
+def test_all_that_is_ours_is_ended_when_that_is_wanted(world, fleet, reaper):
+    assert reaper.end(reaper.look().ours) == ()
+    assert world.alive() == {fleet["other"], fleet["foreign"]}
+
+
+def test_what_was_not_seen_gone_is_named(world, fleet, reaper):
+    found = reaper.look().overdue(world.clock.now())
+    world.faults.append(faults.failed_before(*world.END, times=10**6))
+    assert reaper.end(found) == found
+    assert fleet["overdue"] in world.alive()
+
+
+def test_a_provider_that_does_not_answer_is_named_and_nothing_is_believed_of_it(
+    world, fleet, reaper
+):
+    world.faults.append(faults.html(*world.LIST))
+    look = reaper.look()
+    assert (look.ours, look.others) == ((), 0)
+    assert set(look.silent) == {"it"}
+
+
+def test_an_end_is_believed_only_after_two_lists_a_lag_apart(world, fleet, reaper):
+    world.account.conduct.delete_lag = timedelta(seconds=25)
+    found = reaper.look().overdue(world.clock.now())
+    world.faults += [faults.lost_after(*world.END), faults.failed_before(*world.LIST, times=2)]
+    began = world.clock.now()
+    assert reaper.end(found) == ()
+    assert world.clock.now() - began > timedelta(seconds=30)
+    assert fleet["overdue"] not in world.alive()
