@@ -293,7 +293,8 @@ class Analysis:
     def _head(self, media: list[Sent], decision: Mapping[str, Any], uploads: Uploads) -> None:
         output = self._output
         what = batch.described(output, media)
-        if self._local and not plans.flows(decision):
+        stays = not decision.get("chosen") or plans.is_here(decision)
+        if self._local and stays and not plans.flows(decision):
             output.line(output.say("cli-batch-here", case=self._wish.case, what=what))
         else:
             stored = output.texts.size(sum(medium.stored_bytes for medium in media))
@@ -317,8 +318,7 @@ class Analysis:
 
 def agree(output: Output, decision: Mapping[str, Any], case: str, here: bool, yes: bool) -> None:
     """Show what was chosen; where money flows, ask. Raises Problem: declined, not-asked."""
-    offer = plans.offer_of(decision["chosen"])
-    text = plans.sentence(output, decision, here and offer.get("tier") == "L")
+    text = plans.sentence(output, decision, here and plans.is_here(decision))
     output.step("✓", output.say("cli-head-step-plan"), text)
     if output.verbose and not output.json:
         plans.ranking(output, decision)
