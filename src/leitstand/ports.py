@@ -133,13 +133,12 @@ class Books(Protocol):
 
 
 class Rented(Provider, Protocol):
-    """A provider of machines that are paid for."""
+    """A provider of machines that are paid for. `logs`: the last lines of an instance and its host;
+    raises Unavailable while they are on their way."""
 
     @property
     def account(self) -> Books: ...
-    def logs(self, provider_id: str, lines: int = 200) -> Iterable[LogLine]:
-        """The last lines of an instance and its host. Raises Unavailable while they are on their way."""
-        ...
+    def logs(self, provider_id: str, lines: int = 200) -> Iterable[LogLine]: ...
 
 
 class ProviderError(Exception):

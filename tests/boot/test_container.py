@@ -72,6 +72,7 @@ def test_a_worker_in_a_container_with_limits_does_a_real_job(
     )
     ran = here.run("analyze", weights.picture_path("bus.jpg"), "--provider", "docker", "--yes")
     assert ran.code == 0, ran.err
+    assert "this computer" not in ran.out
     report = ran.report()
     labels = [found["label"] for found in report["findings"] if found["kind"] == "object"]
     assert labels.count("person") >= 2

@@ -330,8 +330,7 @@ def agree(
 ) -> None:
     """Show what was chosen; where money flows, ask. `bound` is the option that could still limit
     the cost. Raises Problem: declined, not-asked."""
-    offer = plans.offer_of(decision["chosen"])
-    text = plans.sentence(output, decision, here and offer.get("tier") == "L")
+    text = plans.sentence(output, decision, here and plans.is_here(decision))
     output.step("✓", output.say("cli-head-step-plan"), text)
     if output.verbose and not output.json:
         plans.ranking(output, decision)

@@ -43,6 +43,12 @@ def offer_of(ranked: Mapping[str, Any] | None) -> Mapping[str, Any]:
     return {**ranked, **inner} if isinstance(inner, Mapping) else ranked
 
 
+def is_here(decision: Decision) -> bool:
+    """Whether the control plane's own computer was chosen: other own machines have a name."""
+    offer = offer_of(decision.get("chosen"))
+    return bool(offer) and offer.get("tier") == "L" and not offer.get("host")
+
+
 def machine(output: Output, offer: Mapping[str, Any]) -> str:
     """`RTX 4090`, or `4 cores, no GPU`."""
     if offer.get("gpu"):
@@ -67,7 +73,7 @@ def flows(decision: Decision) -> bool:
 def stays(decision: Decision) -> bool:
     """Whether this would be done by the computer that the control plane runs on, for nothing.
     Where no offer was chosen, nobody knows who would do it."""
-    return not flows(decision) and offer_of(decision.get("chosen")).get("tier") == "L"
+    return not flows(decision) and is_here(decision)
 
 
 def check(decision: Decision) -> None:
