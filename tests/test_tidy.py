@@ -68,7 +68,7 @@ MAY_IMPORT = {
     "embedded": {"core", "client", "folders"},
     "output": {"core", "messages"},
     "cli": {"core", "client", "upload", "embedded", "output", "messages", "config", "folders"}
-    | {"boot", "host", "models", "media", "vault", "app", "worker", "reap"},
+    | {"boot", "host", "models", "media", "vault", "app", "connect", "worker", "reap"},
     "__main__": {"cli"},
 }
 """`docs/architecture.md` draws it; `docs/decisions/0001-layout.md` says why it is so."""
