@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import ctypes
 import hashlib
 import http.client
 import json
@@ -18,14 +19,15 @@ import platform
 import re
 import select
 import shutil
+import signal
 import ssl
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from subprocess import DEVNULL, PIPE, STDOUT, run
+from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 SPEC = "LEITSTAND_WORKER_SPEC"
@@ -37,6 +39,7 @@ FOLDER = "LEITSTAND_BOOT_FOLDER"
 END_URL, END_KEY = "LEITSTAND_END_URL", "LEITSTAND_END_KEY"
 END_BODY, END_GRACE = "LEITSTAND_END_BODY", "LEITSTAND_END_GRACE"
 BEATS = "LEITSTAND_BEATS"
+FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 SILENCE_SECONDS, GRACE_SECONDS = 900.0, 60.0
 STARTS_MAX = 3
 PARTS_MAX = 64
@@ -70,33 +73,44 @@ class Switch:
 
     def __init__(self, environ: dict[str, str]) -> None:
         self.key = environ.get(environ.get(END_KEY, ""), "")
-        self.url = re.sub("{(.*?)}", lambda m: environ.get(m[1], ""), environ.get(END_URL, ""))
-        safe = re.match(r"https://[^/]+/.+|http://127\.0\.0\.1:\d+/.+", self.url)
+        self.url = re.sub("{(.*?)}", lambda m: environ.get(m[1]) or m[0], environ.get(END_URL, ""))
+        safe = re.fullmatch(r"(https://[^/{}]+|http://127\.0\.0\.1:\d+)/[^{}]+", self.url)
         self.armed = bool(self.key and safe)
         self.body = environ.get(END_BODY)
         self.grace = float(environ.get(END_GRACE) or GRACE_SECONDS)
-        self.pipe = -1
+        self.pipe = self.child = -1
 
     def start(self, seconds: float) -> None:
+        """Goes on in a child; this process watches and outlives it, as the first of a container
+        must. None of this user can read its key: before there is a child it is not dumpable."""
         if not self.armed:
             return
+        if ctypes.CDLL(None).prctl(4, 0, 0, 0, 0):  # PR_SET_DUMPABLE
+            raise Refused("the key of this machine cannot be kept from the worker")
         read, self.pipe = os.pipe()
-        if os.fork() == 0:
-            try:
-                os.setsid()
-                os.close(self.pipe)
-                self.watch(read, seconds)
-            finally:
-                os._exit(0)
+        signal.pthread_sigmask(signal.SIG_BLOCK, FORWARDED)
+        self.child = os.fork()
+        if self.child:
+            os.close(self.pipe)
+            signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+            for number in FORWARDED:
+                signal.signal(number, self.forward)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, FORWARDED)
+            self.watch(read, seconds)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, FORWARDED)
         os.close(read)
         os.set_blocking(self.pipe, False)
         os.set_inheritable(self.pipe, True)
+
+    def forward(self, number: int, _: Any) -> None:
+        with contextlib.suppress(OSError):
+            os.kill(self.child, number)
 
     def heard(self) -> None:
         with contextlib.suppress(OSError):
             os.write(self.pipe, b".")
 
-    def watch(self, beats: int, seconds: float, silence: float = SILENCE_SECONDS) -> None:
+    def watch(self, beats: int, seconds: float, silence: float = SILENCE_SECONDS) -> NoReturn:
         """Until it is time, then end this machine."""
         heard = time.monotonic()
         over, why = heard + seconds, "its time is over"
@@ -112,25 +126,25 @@ class Switch:
                 heard = time.monotonic()
         self.end(why)
 
-    def end(self, why: str) -> None:
+    def end(self, why: str) -> NoReturn:
+        """Ask as long as this runs, whatever is answered: a machine that was ended runs nothing."""
         say("ending this machine: " + why)
         pause = 1.0
-        while not self.asked():
+        while True:
+            self.ask()
             time.sleep(pause)
             pause = min(pause * 2, 60.0)
 
-    def asked(self) -> bool:
+    def ask(self) -> None:
         parts = urlsplit(self.url)
         kind: Any = getattr(http.client, parts.scheme.upper() + "Connection")
         headers = {"Authorization": "Bearer " + self.key, "Content-Type": "application/json"}
         try:
             with contextlib.closing(kind(parts.hostname, parts.port, timeout=TIMEOUT)) as link:
                 link.request("DELETE", parts.path, self.body, headers)
-                status: int = link.getresponse().status
-        except (OSError, http.client.HTTPException) as error:
+                say(f"its provider answers HTTP {link.getresponse().status}")
+        except Exception as error:
             say("it could not be asked: " + type(error).__name__)
-            return False
-        return 200 <= status < 300 or status == 404
 
 
 class Server:
@@ -141,9 +155,8 @@ class Server:
         parts = urlsplit(url)
         if parts.scheme != "https" or not parts.hostname:
             raise Refused("the address of the control plane is not https", 2)
-        self.url = url
         self.host, self.port = parts.hostname, parts.port or 443
-        self.patience = patience
+        self.url, self.patience = url, patience
         self.ends = time.monotonic() + SECONDS_MAX
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self.context.minimum_version = ssl.TLSVersion.TLSv1_3
@@ -181,12 +194,10 @@ class Server:
         return body
 
     def ask(self, path: str, start: int, context: Any = None) -> http.client.HTTPResponse:
-        link = http.client.HTTPSConnection(
-            self.host, self.port, timeout=TIMEOUT, context=context or self.context
-        )
+        how: Any = {"timeout": TIMEOUT, "context": context or self.context}
+        link = http.client.HTTPSConnection(self.host, self.port, **how)
         headers = {"Leitstand-Protocol": "1", "Connection": "close"}
-        if start:
-            headers["Range"] = f"bytes={start}-"
+        headers.update({"Range": f"bytes={start}-"} if start else {})
         link.request("GET", path, headers=headers)
         reply = link.getresponse()
         if reply.status == 429 or reply.status >= 500:
@@ -259,9 +270,7 @@ def manifest_of(body: bytes, sha256: str) -> dict[str, Any]:
     manifest: dict[str, Any] = json.loads(body.decode("utf-8"))
     here = f"{sys.version_info[0]}.{sys.version_info[1]}"
     if manifest["python"] != here:
-        raise Refused(
-            "the worker is built for Python {}, here is {}".format(manifest["python"], here)
-        )
+        raise Refused("the worker is built for Python {python}, not {}".format(here, **manifest))
     if manifest["machine"] != platform.machine():
         raise Refused("the worker is built for {machine}".format(**manifest))
     files = manifest["files"]
@@ -310,14 +319,7 @@ def install(folder: str, wheels: dict[str, str]) -> str:
     ):
         clean = {"PATH": os.defpath, "LANG": "C.UTF-8", "HOME": folder, "TMPDIR": folder}
         clean["PIP_CONFIG_FILE"] = os.devnull
-        ran = subprocess.run(
-            command,
-            check=False,
-            env=clean,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
+        ran = run(command, check=False, env=clean, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT)
         if ran.returncode:
             lines = ran.stdout.decode("utf-8", "replace").strip().splitlines() or ["no word"]
             raise Refused(f"{what} failed: {lines[-1][:300]}", 1)
@@ -342,11 +344,9 @@ def prepare(environ: dict[str, str], raw: str, spec: dict[str, Any], switch: Swi
     wheels = folder + "/wheels"
     os.mkdir(wheels, 0o700)
     say(f"fetching {len(files)} files, {size // 10**6} MB, from {spec['url']}")
-    found = {}
     for file in files:
-        path = wheels + "/" + file["name"]
-        server.fetch(file, path)
-        found[path] = file["sha256"]
+        server.fetch(file, wheels + "/" + file["name"])
+    found = {wheels + "/" + file["name"]: file["sha256"] for file in files}
     say("every digest matches; installing")
     python = install(folder, found)
     shutil.rmtree(wheels)
@@ -358,7 +358,7 @@ def main(environ: dict[str, str], installed: bool) -> int:
     interpreter has the worker, as a prebuilt image does."""
     switch = Switch(environ)
     code = boot(environ, installed, switch)
-    if switch.armed:
+    if switch.armed and switch.child:
         time.sleep(switch.grace)
         switch.end("it did not become a worker")
     return code
