@@ -188,6 +188,7 @@ def test_new_trusted_and_slow_machines() -> None:
         ("ready", "drain", "end-by", Held(2.0)),
         ("ready", "stopped", "stopped-by-host", Lost(2.0)),
         ("ready", "absent", "gone-by-itself", Lost(2.0)),
+        ("ready", "end", "mismatch", Lost(2.0)),
         ("draining", "end", None, None),
         ("draining", "stopped", None, None),
         ("paused", "end", None, None),

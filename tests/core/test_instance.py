@@ -53,6 +53,7 @@ CONTRACT = {
     ("admitting", "admit"): "ready",
     ("admitting", "end"): "terminating",
     ("ready", "drain"): "draining",
+    ("ready", "end"): "terminating",
     ("draining", "pause"): "pausing",
     ("draining", "end"): "terminating",
     ("ready", "stopped"): "paused",
@@ -201,6 +202,15 @@ UNWANTED = Need(False, 0, "done")
             WANTED,
             Listing(NOW, LAG, "p1", "running", "price"),
             Move("end", "mismatch"),
+        ),
+        *(
+            (
+                instance(state=state),
+                Need(True, 1, "done"),
+                Listing(NOW, LAG, "p1", "running", "region"),
+                Move("end", "mismatch"),
+            )
+            for state in ("booting", "ready", "draining")
         ),
         (instance(state="ready"), UNWANTED, None, Move("drain", "idle")),
         (

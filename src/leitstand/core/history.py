@@ -298,6 +298,6 @@ def exit_of(state: str, event: str, code: str | None, hours: float) -> Event | N
             return NeverReady()
         case "ready", "drain":
             return Held(hours)
-        case "ready", ("stopped" | "absent"):
+        case "ready", ("stopped" | "absent" | "end"):
             return Lost(hours)
     return None

@@ -42,6 +42,7 @@ INSTANCE = Machine(
         ("admitting", "admit"): "ready",
         ("admitting", "end"): "terminating",
         ("ready", "drain"): "draining",
+        ("ready", "end"): "terminating",
         ("draining", "end"): "terminating",
         ("draining", "pause"): "pausing",
         ("ready", "stopped"): "paused",
@@ -173,6 +174,8 @@ def decide(
         case "intended":
             if not need.wanted and need.launch == "intended":
                 return (Move("unwanted", "unwanted"),)
+        case "booting" | "admitting" | "ready" | "draining" if listing and listing.mismatch:
+            return (Move("end", "mismatch"),)
         case "booting" | "admitting" | "ready":
             return _young(instance, need, listing, now)
         case "draining":
@@ -212,8 +215,6 @@ def _young(
         return (Move("drain", "idle"),) if idle else ()
     if not need.wanted:
         return (Move("end", "unwanted"),)
-    if listing is not None and listing.mismatch is not None:
-        return (Move("end", "mismatch"),)
     if listing is not None and (listing.fatal is not None or listing.status == "stopped"):
         return (Move("end", "boot-failed"),)
     if now >= min(instance.ready_by, instance.end_by):
