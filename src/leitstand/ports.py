@@ -93,8 +93,8 @@ class Seen:
     raw: str | None = None  # the provider's own words for its status
     gpus: int | None = None
     bid: bool | None = None
-    other_image: bool = False
-    """It runs another image than launches name."""
+    other_image: bool | None = None
+    """Whether it runs another image than launches name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,6 +99,7 @@ class Rented:
     fails: list[ProviderError] = field(default_factory=list)
     silent: bool = False
     stubborn: bool = False
+    other_image: bool | None = False
     launches: int = 0
     ends: list[str] = field(default_factory=list)
     capabilities: frozenset[Capability] = frozenset()
@@ -132,7 +133,9 @@ class Rented:
         return self.create(spec, label)
 
     def create(self, spec: LaunchSpec, label: str) -> Seen:
-        seen = Seen(f"p{self.launches}", label, Status.RUNNING)
+        seen = Seen(
+            f"p{self.launches}", label, Status.RUNNING, region="eu", other_image=self.other_image
+        )
         self.running[seen.provider_id] = seen
         self.specs[label] = spec
         return seen

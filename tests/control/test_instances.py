@@ -212,3 +212,18 @@ def test_a_task_that_fits_nowhere_beside_others_is_done_alone(rig: Rig) -> None:
     small = Claim(worker.id, 2, 0.1, 0.0)
     (lease,) = rig.run(small, worker.actor)
     assert rig.run(replace(small, holding=(lease["attempt"],)), worker.actor) == []
+
+
+def test_a_rented_machine_gets_no_work_before_a_listing_shows_it_as_offered(rig: Rig) -> None:
+    rig.rented.tier, rig.rented.other_image = "B", None
+    rig.job()
+    worker = serve(rig)
+    assert worker.claim() == []
+    (provider_id,) = rig.rented.running
+    stated = replace(rig.rented.running[provider_id], other_image=False)
+    rig.rented.running[provider_id] = replace(stated, region=None)
+    rig.step(2)
+    assert worker.claim() == []
+    rig.rented.running[provider_id] = stated
+    rig.step(2)
+    assert worker.claim() != []

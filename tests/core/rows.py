@@ -38,6 +38,7 @@ def instance(**values: Any) -> Instance:
         facts=None,
         absent_since=None,
         last_seen_at=None,
+        shown_at=NOW,
         version=1,
         created_at=NOW,
         updated_at=NOW,

@@ -73,6 +73,7 @@ FALSIFIED: dict[str, list[Callable[[Request], Request]]] = {
     ],
     "instance-not-overdue": [on("instance", end_by=NOW)],
     "instance-seen": [on("instance", absent_since=NOW)],
+    "instance-as-offered": [on("instance", shown_at=None)],
     "hpke-key-known": [on("instance", hpke_public=None)],
     "tier-allows-class": [on("instance", tier="C"), on("case", data_class=3)],
     "fuse-on-own-machine": [whole(medium=None)],
@@ -136,6 +137,10 @@ def test_a_class_is_seen_by_its_tiers_alone(data_class: int, tiers: str) -> None
 def test_an_own_machine_may_have_swap() -> None:
     own = on("instance", tier="L")(request())
     assert first_refusal(replace(own, swap_gib=8.0)) is None
+
+
+def test_an_own_machine_need_not_be_listed_as_offered() -> None:
+    assert first_refusal(on("instance", tier="L", shown_at=None)(request())) is None
 
 
 def test_a_released_key_is_bound_to_its_attempt_fence_medium_end_and_policy() -> None:

@@ -29,6 +29,7 @@ from leitstand.core.instance import (
     Move,
     NoteAbsent,
     NotePresent,
+    NoteShown,
     label,
 )
 from leitstand.core.job import Job
@@ -78,6 +79,7 @@ def intend(
         "facts": None,
         "absent_since": None,
         "last_seen_at": None,
+        "shown_at": None,
         "ended_at": None,
     }
     tx.create(INSTANCE, [row])
@@ -241,6 +243,8 @@ class Observe(Command[int]):
                 instances.note(tx.conn, instance.id, absent_since=tx.now)
             case NotePresent():
                 instances.note(tx.conn, instance.id, absent_since=None, last_seen_at=tx.now)
+            case NoteShown():
+                instances.note(tx.conn, instance.id, shown_at=tx.now)
             case AskEnd():
                 tx.effect("terminate", instance.id, after=PACE)
             case Alarm(code):

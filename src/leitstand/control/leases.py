@@ -16,6 +16,7 @@ from leitstand.control.transaction import Change, Tx
 from leitstand.core import limits
 from leitstand.core.instance import Instance
 from leitstand.core.job import ATTEMPT, FUSE, TASK, Attempt, Job, Task
+from leitstand.core.offer import OWN_TIER
 from leitstand.core.placement import TIERS
 from leitstand.core.profile import uses
 from leitstand.core.release import release_info
@@ -64,6 +65,8 @@ class Claim(Command[list[dict[str, Any]]]):
         """Live attempts to tell again, and queued tasks that fit beside them."""
         if instance.state != "ready" or instance.end_by <= tx.now or tx.clock_jumped_back:
             return [], []
+        if instance.tier != OWN_TIER and instance.shown_at is None:
+            return [], []  # no key would be released: better wait for the next listing
         wanted = max(0, min(self.slots_free, limits.SLOTS_MAX))
         unbegun = attempts.unbegun(tx.conn, instance.id, self.holding, tx.now)
         lost = [(attempt, task_of(tx, attempt)) for attempt in unbegun[:wanted]]

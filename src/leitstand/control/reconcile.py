@@ -46,7 +46,7 @@ from leitstand.core.placement import (
 from leitstand.core.problem import Param, Problem
 from leitstand.core.rented import LogLine
 from leitstand.launch import LABEL_PREFIX
-from leitstand.ports import Clock, Provider, Seen
+from leitstand.ports import Clock, Provider, Seen, Status
 from leitstand.store import attempts, effects, instances, jobs, money
 from leitstand.store.effects import Effect
 from leitstand.store.jobs import Decision, OpenWork
@@ -163,7 +163,15 @@ class Reconciler:
             other_image=seen.other_image,
         )
         said = [LogLine(None, "status", seen.raw or "")]
-        return Listing(now, lag, seen.provider_id, seen.status.value, differs, fatal(said))
+        as_offered = (
+            seen.status is Status.RUNNING
+            and differs is None
+            and seen.region is not None
+            and seen.region == instance.region
+            and seen.other_image is False
+        )
+        status = seen.status.value
+        return Listing(now, lag, seen.provider_id, status, differs, fatal(said), as_offered)
 
     def _observe(self, instance: Instance, actions: tuple[Action, ...], now: datetime) -> None:
         try:

@@ -27,6 +27,9 @@ _LIVE = (
     "resuming",
 )
 
+_GETS_KEYS = ("booting", "admitting", "ready", "draining")
+"""States of an instance that may get media keys, or comes to."""
+
 INSTANCE = Machine(
     "instance",
     "intended",
@@ -85,6 +88,8 @@ class Instance:
     facts: dict[str, Any] | None
     absent_since: datetime | None
     last_seen_at: datetime | None
+    shown_at: datetime | None
+    """When a listing first showed it running, with region and image stated and as offered."""
     version: int
     created_at: datetime
     updated_at: datetime
@@ -118,6 +123,8 @@ class Listing:
     """What the provider reads back otherwise than it was offered: price, gpu, region, image, bid."""
     fatal: str | None = None
     """Words of the provider that say that it never starts."""
+    as_offered: bool = False
+    """It runs, its region and image are stated, and nothing differs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +153,11 @@ class NotePresent:
 
 
 @dataclass(frozen=True, slots=True)
+class NoteShown:
+    """Listed as it was offered for the first time: media keys may go there."""
+
+
+@dataclass(frozen=True, slots=True)
 class AskEnd:
     """Ask (again) for the end; the effect is idempotent."""
 
@@ -157,7 +169,7 @@ class Alarm:
     code: str
 
 
-Action = Move | Adopt | NoteAbsent | NotePresent | AskEnd | Alarm
+Action = Move | Adopt | NoteAbsent | NotePresent | NoteShown | AskEnd | Alarm
 
 WILL_NOT_END = "will-not-end"
 
@@ -241,6 +253,8 @@ def _observe(instance: Instance, need: Need, listing: Listing) -> tuple[Action, 
             return (Move("stopped"),)
         if listing.status == "running" and instance.state == "resuming":
             return (Move("running"),)
+        if listing.as_offered and instance.shown_at is None and instance.state in _GETS_KEYS:
+            return (NoteShown(),)
         return ()
     if instance.state == "launching":
         return _never_created(need, listing)
@@ -268,7 +282,7 @@ def mismatch(
     *,
     gpus: int | None = None,
     bid: bool | None = None,
-    other_image: bool = False,
+    other_image: bool | None = None,
 ) -> str | None:
     """The first fact that a provider reads back otherwise than offered; None is no statement. A
     price may be read back with storage or without."""

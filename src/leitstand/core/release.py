@@ -68,6 +68,7 @@ PREDICATES: tuple[tuple[str, Callable[[Request], bool]], ...] = (
     ("instance-admitted", lambda r: r.instance.state in ("ready", "draining")),
     ("instance-not-overdue", lambda r: r.instance.end_by > r.now),
     ("instance-seen", lambda r: r.instance.absent_since is None),
+    ("instance-as-offered", lambda r: r.instance.tier == "L" or r.instance.shown_at is not None),
     ("hpke-key-known", lambda r: r.instance.hpke_public is not None),
     ("tier-allows-class", lambda r: r.instance.tier in TIERS_OF_CLASS[r.case.data_class]),
     ("fuse-on-own-machine", lambda r: r.medium is not None or r.instance.tier == "L"),

@@ -222,7 +222,7 @@ class RunPod:
             region=self.account.country(pod.data_center),
             raw=(pod.status or "")[:200],
             gpus=pod.gpu.count if pod.gpu and pod.status in ("STARTING", "RUNNING") else None,
-            other_image=(pod.image or self._image) != self._image,
+            other_image=pod.image != self._image if pod.image else None,
         )
 
     def pause(self, provider_id: str) -> None:

@@ -253,7 +253,7 @@ class Vast:
             raw=row.raw,
             gpus=row.num_gpus,
             bid=row.is_bid,
-            other_image=(row.image or self._image) != self._image,
+            other_image=row.image != self._image if row.image else None,
         )
 
 

@@ -204,6 +204,7 @@ instances = _noun(
     Column("facts", Json),
     Column("absent_since", Instant),
     Column("last_seen_at", Instant),
+    Column("shown_at", Instant),
     Column("ended_at", Instant),
 )
 

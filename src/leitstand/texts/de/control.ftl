@@ -99,6 +99,7 @@ problem-key-refused = der Medienschlüssel wurde nicht freigegeben: { $predicate
         [instance-admitted] seine Instanz ist nicht zugelassen
         [instance-not-overdue] seine Instanz sollte schon beendet sein
         [instance-seen] sein Anbieter führt die Instanz nicht mehr
+        [instance-as-offered] sein Anbieter hat die Instanz noch nicht so gezeigt, wie sie angeboten war
         [hpke-key-known] er hat keinen eigenen Schlüssel zum Versiegeln
         [tier-allows-class] seine Maschine darf Medien dieser Schutzklasse nicht sehen
         [fuse-on-own-machine] die Auswertung wird nur auf eigenen Maschinen erstellt

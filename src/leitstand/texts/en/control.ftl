@@ -99,6 +99,7 @@ problem-key-refused = the media key was not released: { $predicate ->
         [instance-admitted] its instance is not admitted
         [instance-not-overdue] its instance should have ended by now
         [instance-seen] its provider no longer lists its instance
+        [instance-as-offered] its provider has not shown it running as offered
         [hpke-key-known] it has no key of its own to seal to
         [tier-allows-class] its machine may not see media of this data class
         [fuse-on-own-machine] the report is only made on an own machine

@@ -117,6 +117,7 @@ def upgrade() -> None:
         sa.Column("facts", sa.Text(), nullable=True),
         sa.Column("absent_since", sa.BigInteger(), nullable=True),
         sa.Column("last_seen_at", sa.BigInteger(), nullable=True),
+        sa.Column("shown_at", sa.BigInteger(), nullable=True),
         sa.Column("ended_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_instances")),
         sa.UniqueConstraint("label", name=op.f("uq_instances_label")),
