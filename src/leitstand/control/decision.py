@@ -89,7 +89,7 @@ def verdict(placement: Placement, left_eur: Decimal | None) -> dict[str, Any]:
         "chosen": None if chosen is None else _ranked(chosen),
         "end_by": None if chosen is None else utc(chosen.end_by),
         "ranked": [_ranked(ranked) for ranked in placement.ranked[:20]],
-        "budget_left_eur": None if left_eur is None else spelled(left_eur),
+        "budget_left_eur": spelled(left_eur),
     }
 
 
