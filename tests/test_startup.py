@@ -113,7 +113,7 @@ def test_p4_a_head_that_was_damaged_locks_nobody_out_and_is_named_by_verificatio
         rig.job()
         Sequencer(rig.door, signer, name).step(rig.time)
         database.write(lambda conn: conn.exec_driver_sql(f"UPDATE heads SET note = {damaged}"))
-        (head,) = rig.read(ledger.every_head)
+        (head,) = rig.read(ledger.signed_heads)
         verdict = rig.read(lambda conn: verify(conn, HeadVerifier(signer.verifier_key)))
         assert Fault("head-signature", str(head.size)) in verdict.faults
 

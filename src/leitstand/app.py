@@ -9,7 +9,7 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -121,14 +121,15 @@ def _own(stores: Stores, folders: Folders) -> None:
     """Raises Problem `database-elsewhere` where another installation signed the ledger: this one
     would go on in another name, and opens none of its keys. A head of ours that does not hold any
     more is no such thing: `audit verify` names it."""
-    key = VerifierKey.parse(stores.signer.verifier_key)
-    ours, theirs = (key.name, key.key_id), False
-    for head in reversed(stores.database.read(ledger.every_head)):
-        found = signers(str(head.note))
-        if ours in found:
-            return
-        theirs = theirs or bool(found)
-    if theirs:
+    key, read = VerifierKey.parse(stores.signer.verifier_key), stores.database.read
+    ours, known = (key.name, key.key_id), False
+    for most in (1, None):  # the newest alone says it, unless it is damaged
+        for head in read(partial(ledger.signed_heads, most=most)):
+            found = signers(str(head.note))
+            if ours in found:
+                return
+            known = known or bool(found)
+    if known:
         raise Problem("database-elsewhere", Exit.REFUSED, folder=str(folders.data))
 
 
@@ -368,9 +369,9 @@ def _rules(settings: Settings) -> PlanRules:
         price_max={name: settings.provider(name).max_price_eur_per_hour for name in named},
         regions={name: settings.provider(name).regions for name in named},
         budgets={
-            "total": _text(budgets.total_eur),
-            "month": _text(budgets.month_eur),
-            "job": _text(budgets.job_eur),
+            "total": spelled(budgets.total_eur),
+            "month": spelled(budgets.month_eur),
+            "job": spelled(budgets.job_eur),
         },
         tiers={int(name): tier for name, tier in settings.placement.tiers.items()},
         instances_max=settings.placement.instances_max,
@@ -392,7 +393,3 @@ def _retention(settings: Settings) -> Retention:
 def _key_folder(settings: Settings, folders: Folders) -> Path:
     named = settings.keys.root.removeprefix("file:")
     return Path(named) if named else folders.keys
-
-
-def _text(amount: Decimal | None) -> str | None:
-    return None if amount is None else spelled(amount)

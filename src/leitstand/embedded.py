@@ -73,7 +73,8 @@ def _accepts(path: Path) -> bool:
 
 
 def ensure(folders: Folders) -> None:
-    """Return when the embedded control plane answers, starting it if need be."""
+    """Return when the embedded control plane answers, starting it if need be, and once more if it
+    was killed on the way."""
     if answers(folders.socket):
         return
     log = _log(folders)
@@ -81,10 +82,13 @@ def ensure(folders: Folders) -> None:
     process = start(folders, log)
     began = time.monotonic()
     ended: float | None = None
+    killed = False
     while True:
         if answers(folders.socket):
             return
         now = time.monotonic()
+        if not killed and (process.poll() or 0) < 0:
+            killed, process = True, start(folders, log)  # from outside, so once more is worth it
         if ended is None and process.poll() is not None:
             ended = now
         if ended is not None and (process.returncode != 0 or now - ended > RIVAL_SECONDS_MAX):

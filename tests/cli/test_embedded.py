@@ -99,11 +99,28 @@ def test_what_kept_it_from_starting_is_told(home: Folders, monkeypatch: pytest.M
     assert caught.value.params["address"] == "127.0.0.1:8443"
 
 
+def test_one_that_is_killed_on_the_way_is_started_once_more(
+    home: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plane = Plane(home.socket)
+    starter = starts(monkeypatch, Starter(code=-9))
+
+    def second() -> None:
+        if starter.starts == 2:
+            starter.returncode = None
+            plane.start()
+
+    starter.act = second
+    embedded.ensure(home)
+    assert starter.starts == 2
+    plane.stop()
+
+
 def test_an_end_without_words_names_the_log(home: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
-    starts(monkeypatch, Starter(code=-9))
+    starter = starts(monkeypatch, Starter(code=-9))
     with pytest.raises(Problem) as caught:
         embedded.ensure(home)
-    assert caught.value.code == "not-started"
+    assert (caught.value.code, starter.starts) == ("not-started", 2)
     assert "control-plane.log" in str(caught.value.params["detail"])
 
 

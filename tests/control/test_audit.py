@@ -206,11 +206,11 @@ def test_p4_the_sequencer_signs_nothing_over_a_ledger_that_lost_heads_or_entries
     rig.run(OpenCase("K-2"))
     rig.sequencer.step(rig.time)
     rig.database.write(lambda c: c.exec_driver_sql(statement))
-    before = rig.read(ledger.every_head)
+    before = rig.read(ledger.signed_heads)
     rig.run(OpenCase("K-3"))
     with pytest.raises(Problem, match="ledger-damaged"):
         rig.sequencer.step(rig.time)
-    assert rig.read(ledger.every_head) == before
+    assert rig.read(ledger.signed_heads) == before
 
 
 def test_entries_of_two_clocks_are_put_in_the_order_of_their_rows(

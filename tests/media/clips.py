@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -50,7 +51,14 @@ def clip(recipe: Recipe) -> bytes:
             offset = round(Fraction(recipe.shift) / packet.time_base)
             packet.pts, packet.dts = packet.pts + offset, packet.dts + offset
             output.mux(packet)
+    usual_priority()
     return sink.getvalue()
+
+
+def usual_priority() -> None:
+    """SVT-AV1 gives a thread of root's that encodes real-time priority, which every process born
+    of it inherits."""
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 def _video(output: Any, recipe: Recipe) -> Iterable[Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from clips import usual_priority
 
 FOREVER = 10**9
 RED, GREEN, BLUE, GREY = (200, 40, 40), (40, 180, 40), (40, 60, 200), (120, 120, 120)
@@ -51,6 +52,7 @@ def video(
             frame.time_base = Fraction(1, rate)
             output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
+    usual_priority()
     return sink.getvalue()
 
 

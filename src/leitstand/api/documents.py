@@ -210,7 +210,7 @@ def job_document(tx: Tx, job: Job, *, whole: bool = False) -> dict[str, Any]:
         "data_class": case.data_class,
         "profile": job.profile,
         "provider": None if decision is None else decision.inputs["provider"],
-        "max_cost_eur": None if job.budget_cap is None else spelled(job.budget_cap),
+        "max_cost_eur": spelled(job.budget_cap),
         "state": job.state,
         "reason": job.reason,
         "segments": {

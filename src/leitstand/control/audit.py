@@ -43,7 +43,7 @@ class Verdict:
 def verify(conn: Connection, verifier: HeadVerifier) -> Verdict:
     """Recompute everything from the stored leaves. Reads one consistent snapshot."""
     verdict = Verdict(waiting=ledger.waiting(conn))
-    heads = {head.size: head for head in ledger.every_head(conn)}
+    heads = {head.size: head for head in ledger.signed_heads(conn)}
     tree = Tree()
     signed = 0
     last: dict[str, Seen] = {}
@@ -59,7 +59,7 @@ def verify(conn: Connection, verifier: HeadVerifier) -> Verdict:
         head = heads.pop(tree.size, None)
         if head is not None and _holds(head, tree, verifier, verdict):
             signed = tree.size
-    for size in heads:
+    for size in sorted(heads):
         verdict.fault("head-beyond", size)
     if signed != tree.size:
         # A batch gets its positions and its head in one transaction, so no entry ever stands

@@ -83,7 +83,7 @@ def verdict(placement: Placement, question: Question) -> dict[str, Any]:
         "chosen": None if chosen is None else _ranked(chosen),
         "end_by": None if chosen is None else utc(chosen.end_by),
         "ranked": [_ranked(one) for one in ranked[:RANKED_KEPT]],
-        "budget_left_eur": None if left is None else spelled(left),
+        "budget_left_eur": spelled(left),
         "bids": _bids(placement),
         "would_change": question.changes(placement),
     }

@@ -51,10 +51,10 @@ def over_budget(short: Budget, amount: Decimal) -> Problem:
         Exit.REFUSED,
         budget=short.scope,
         needed_eur=spelled(amount),
-        limit_eur=_spelled(short.limit_eur),
+        limit_eur=spelled(short.limit_eur),
         spent_eur=spelled(short.spent_eur),
         reserved_eur=spelled(short.reserved_eur),
-        left_eur=_spelled(short.left()),
+        left_eur=spelled(short.left()),
         cost_eur=None,
     )
 
@@ -140,10 +140,6 @@ class AccrueCosts(Command[int]):
                 accrue(tx, instance, tx.now)
                 count += 1
         return count
-
-
-def _spelled(amount: Decimal | None) -> str | None:
-    return None if amount is None else spelled(amount)
 
 
 def _decimal(text: Any) -> Decimal | None:

@@ -278,7 +278,7 @@ class Planner:
             "profile": wish.profile,
             "lang": wish.lang,
             "provider": wish.provider,
-            "budget_cap_eur": None if wish.max_cost_eur is None else spelled(wish.max_cost_eur),
+            "budget_cap_eur": spelled(wish.max_cost_eur),
             "due_at": None if wish.due_at is None else utc(wish.due_at),
             "budgets": dict(self.rules.budgets),
             "tier_min": self.rules.tier_min(work.case.data_class),

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_UP, Decimal
-from typing import Any
+from typing import Any, overload
 
 from leitstand.core import limits
 
@@ -14,9 +14,14 @@ MILLIONTH = Decimal("0.000001")
 _SECONDS_PER_HOUR = Decimal(3600)
 
 
-def spelled(amount: Decimal) -> str:
-    """Euros as machines read them, in one spelling everywhere: `0.000000`, `1.240000`."""
-    return f"{amount:.6f}"
+@overload
+def spelled(amount: Decimal) -> str: ...
+@overload
+def spelled(amount: None) -> None: ...
+def spelled(amount: Decimal | None) -> str | None:
+    """Euros as machines read them, in one spelling everywhere: `0.000000`, `1.240000`; None is no
+    amount."""
+    return None if amount is None else f"{amount:.6f}"
 
 
 def accrued(price_eur_per_hour: Decimal, from_at: datetime, to_at: datetime) -> Decimal:

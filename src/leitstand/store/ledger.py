@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -21,7 +21,7 @@ from sqlalchemy import (
     update,
 )
 
-from leitstand.core.ledger import row_digest
+from leitstand.core.ledger import read_leaf, row_digest
 from leitstand.store.rows import chunks, columns, fetch
 from leitstand.store.tables import attempts, entries, heads, job_media, metadata
 
@@ -48,8 +48,8 @@ RECORDED = {
     "charges": ("instance_id", "job_id", "from_at", "to_at", "amount", "currency", "source"),
 }
 """Columns that never change without an entry: the entry holds their digest, with the tenant and, for
-a job, the media it is about. Other columns are readings, terms and
-leases, or drawn by a cryptographic library: the random seed alone fixes the root."""
+a job, the media it is about. Other columns are readings, terms and leases, or drawn by a
+cryptographic library: the random seed alone fixes the root."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +105,10 @@ def head(conn: Connection) -> Head | None:
     return next(iter(fetch(conn, Head, query)), None)
 
 
-def every_head(conn: Connection) -> list[Signed]:
-    """All signed heads, smallest first."""
-    return fetch(conn, Signed, columns(Signed, heads).order_by(heads.c.size))
+def signed_heads(conn: Connection, most: int | None = None) -> list[Signed]:
+    """All signed heads, or so many, largest first."""
+    query = columns(Signed, heads).order_by(heads.c.size.desc())
+    return fetch(conn, Signed, query if most is None else query.limit(most))
 
 
 def page(conn: Connection, after: int | None, limit: int) -> list[Entry]:
@@ -155,10 +156,15 @@ def of_subject(conn: Connection, subject_id: str) -> list[Entry]:
 
 
 def last_at(conn: Connection, subject_id: str, kind: str) -> datetime | None:
-    """When an entry of this type about a subject was last written; None where there is none."""
+    """When an entry of this type about a subject was last written; None where there is none. An
+    entry that cannot be read is none: verification names it."""
     query = select(entries.c.created_at, entries.c.leaf).where(entries.c.subject_id == subject_id)
-    found = conn.execute(query.order_by(entries.c.id.desc()))
-    return next((row.created_at for row in found if json.loads(row.leaf)["type"] == kind), None)
+    for row in conn.execute(query.order_by(entries.c.id.desc())):
+        with suppress(ValueError):
+            if read_leaf(row.leaf)["type"] == kind:
+                at: datetime = row.created_at
+                return at
+    return None
 
 
 def digests(conn: Connection, noun: str, ids: Sequence[str]) -> dict[str, str]:

@@ -179,6 +179,7 @@ class _Worker:
         for number in range(self._spec.slots):
             slot = Slot(self._board, tools, self._gpus)
             threads.append(threading.Thread(target=slot.run, name=f"slot-{number}", daemon=True))
+        self._past_end()  # before a slot could claim, not a moment after
         for thread in threads:
             thread.start()
         code = self._watch(link)
@@ -192,15 +193,21 @@ class _Worker:
             self._board.changed.wait(leave_by - time.monotonic())
             self._board.changed.clear()
 
+    def _past_end(self) -> bool:
+        """Whether this instance's time is over; then the board is ended, and no slot claims."""
+        if time.monotonic() < self._ends_at:
+            return False
+        _log.info("leaving", why="end_by passed")
+        self._board.end()
+        return True
+
     def _watch(self, link: Link) -> int:
         """Until there is a reason to leave; the board is ended on return."""
         board, code = self._board, Exit.DONE
         while not board.ending.is_set():
-            now = time.monotonic()
-            if now >= self._ends_at:
-                _log.info("leaving", why="end_by passed")
-                board.end()
-            elif now - link.heard_at >= UNREACHABLE_SECONDS_MAX:
+            if self._past_end():
+                continue
+            if time.monotonic() - link.heard_at >= UNREACHABLE_SECONDS_MAX:
                 _log.error("leaving", why="control plane unreachable")
                 code = Exit.UNREACHABLE
                 board.end()
