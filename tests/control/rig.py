@@ -207,6 +207,7 @@ class Rig:
             own_disk_gib_min=1.0,
             end_by_hours_max=dict.fromkeys(providers, 1.0),
             price_max={},
+            regions={"rented": ("eu",)},
             budgets=budgets or {"job": None, "month": None, "total": None},
             instances_max=instances_max,
         )

@@ -169,6 +169,21 @@ def test_a_providers_regions_hold_for_the_plan_and_for_every_launch(rig: Rig) ->
     assert job_of(rig, job.id).reason == {"code": "no-offer", "params": {"rejected": 1}}
 
 
+def test_a_job_with_persons_waits_until_regions_are_named_and_says_so(rig: Rig) -> None:
+    rig.rented.tier = "B"
+    rules: Any = rig.planner.rules
+    del rules.regions["rented"]
+    case = rig.run(OpenCase("inbox"))
+    wish = Wish(case.id, (rig.medium(case.id),), "people", "en")
+    decision = rig.planner.decide(wish, OPERATOR, rig.time)
+    assert decision.verdict["chosen"] is None
+    (fallen,) = decision.reasons["rejected"]
+    assert (fallen["rule"], fallen["needs"]) == ("regions-unset", "providers.rented.regions")
+    rules.regions["rented"] = ("eu",)
+    again = rig.planner.decide(wish, OPERATOR, rig.time)
+    assert again.verdict["chosen"]["offer"]["tier"] == "B"
+
+
 def test_a_provider_that_is_no_longer_configured_stops_nothing_else(rig: Rig) -> None:
     rig.job()
     serve(rig)

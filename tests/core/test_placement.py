@@ -68,7 +68,7 @@ def work(seconds: float) -> Outlook:
 
 def test_an_offer_that_meets_every_rule_is_taken() -> None:
     assert first_fault(offer(), CUDA) is None
-    assert tuple(rule for rule, _ in FAULTS) == RULES
+    assert tuple(rule for rule, _ in FAULTS) == tuple(r for r in RULES if r != "regions-unset")
 
 
 @pytest.mark.parametrize("place_of_rule", range(len(FAULTS)))
@@ -95,6 +95,34 @@ def test_unknown_facts_of_a_gpu_fail_and_an_unknown_speed_does_not() -> None:
     unknown = first_fault(offer(region=None), CUDA)
     assert unknown is not None
     assert unknown.has == "unknown"
+
+
+@pytest.mark.parametrize("data_class", range(4))
+@pytest.mark.parametrize("tier", ["A", "B"])
+def test_until_regions_are_named_nothing_is_rented_for_persons(data_class: int, tier: str) -> None:
+    want = replace(WANT, tier_min=tier_min(data_class), regions=None)
+    fault = first_fault(offer(tier=tier), want)
+    if data_class < 2:
+        assert fault is None
+    elif (data_class, tier) == (3, "B"):
+        assert fault is not None and fault.rule == "tier"
+    else:
+        assert fault is not None
+        assert (fault.rule, fault.has) == ("regions-unset", "eu")
+        assert fault.needs == "providers.rented.regions"
+    assert first_fault(offer(tier="L", region=None), want) is None
+
+
+def test_a_data_centre_nobody_can_place_fails_on_its_place_and_not_on_its_tier() -> None:
+    unplaced = offer(tier="C", tier_if_agreed="C", tier_if_placed="B", region=None)
+    fault = first_fault(unplaced, WANT)
+    assert fault is not None
+    assert (fault.rule, fault.has, fault.needs) == ("region", "unknown", "eu")
+    for regions in (("eu",), None):
+        lied = first_fault(replace(unplaced, tier="B"), replace(WANT, regions=regions))
+        assert lied is not None and lied.rule in ("region", "regions-unset")
+    community = first_fault(replace(unplaced, tier_if_placed="C"), WANT)
+    assert community is not None and community.rule == "tier"
 
 
 def test_without_a_gpu_vram_and_cuda_do_not_count() -> None:

@@ -32,6 +32,7 @@ usd_eur_date = 2026-11-20
 key_file = "{key}"
 base_url = "{url}"
 agreement_file = "{agreement}"
+regions = ["CZ", "DE", "NL", "RO", "SE"]
 image = "registry.example/python@sha256:{digest}"
 """
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from leitstand.boot.program import told
-from leitstand.core.placement import Requirements
+from leitstand.core.placement import Requirements, first_fault
 from leitstand.core.problem import Problem
 from leitstand.launch import MANIFEST_VARIABLE, decode
 from leitstand.ports import (
@@ -105,6 +105,9 @@ def test_an_offer_says_what_the_slice_has_and_what_the_wanted_disk_costs(account
         ({"hosting_type": None}, True, "C"),
         ({"verification": "deverified"}, True, "D"),
         ({"verification": None}, True, "D"),
+        ({"geolocation": None}, True, "C"),
+        ({"geolocation": ""}, True, "C"),
+        ({"geolocation": "somewhere"}, True, "C"),
     ],
 )
 def test_unknown_facts_give_the_lower_tier(account, connect, facts, agreed, tier):
@@ -121,6 +124,15 @@ def test_an_offer_says_what_a_processing_agreement_would_make_of_it(account, con
     account.asks = [ASK | facts]
     (offer,) = connect().offers(Requirements())
     assert (offer.tier, offer.tier_if_agreed) == ("D" if tier == "D" else "C", tier)
+
+
+@pytest.mark.parametrize("agreed", [False, True])
+def test_a_data_centre_in_no_known_country_may_see_no_persons(account, connect, agreed):
+    account.asks = [ASK | {"geolocation": "Planet Earth"}]
+    (offer,) = connect(agreement_file=account.agreement if agreed else "").offers(Requirements())
+    for regions in (("SE",), None):
+        fault = first_fault(offer, Requirements(tier_min="B", regions=regions))
+        assert (fault.rule, fault.has) == ("region", "unknown")
 
 
 @pytest.mark.parametrize("name", ["reliability", "reliability2"])

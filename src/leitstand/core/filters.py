@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from leitstand.core.cost import spelled
-from leitstand.core.offer import OWN_TIER, TIERS, Offer, Requirements, version
+from leitstand.core.offer import CONTRACTED, OWN_TIER, TIERS, Offer, Requirements, version
 
 DRIVERS = ((13, "580.65.06"), (12, "525.60.13"), (11, "450.80.02"))
 """The oldest Linux driver for each CUDA generation, minor version compatibility included
@@ -25,6 +25,7 @@ class Rejection:
 RULES = (
     "tier",
     "agreement",
+    "regions-unset",
     "region",
     "accelerator",
     "vram",
@@ -50,18 +51,42 @@ def first_fault(offer: Offer, want: Requirements) -> Rejection | None:
 def _may(offer: Offer, want: Requirements) -> Rejection | None:
     lowest = TIERS.index(want.tier_min)
     if TIERS.index(offer.tier) > lowest:
-        agreed = offer.tier_if_agreed
-        if agreed is not None and TIERS.index(agreed) <= lowest:
+        if _would_do(offer.tier_if_agreed, lowest):
             return Rejection("agreement", "none", want.tier_min)
+        if offer.region is None and _would_do(offer.tier_if_placed, lowest):
+            return Rejection("region", "unknown", ", ".join(want.regions or ()) or want.tier_min)
         return Rejection("tier", offer.tier, want.tier_min)
-    regions = want.regions
-    if regions is not None and offer.tier != OWN_TIER and offer.region not in regions:
-        return Rejection("region", offer.region or "unknown", ", ".join(regions) or "none")
+    if offer.tier != OWN_TIER:
+        fault = _elsewhere(offer, want)
+        if fault is not None:
+            return fault
     if want.accelerator != "any" and offer.accelerator != want.accelerator:
         return Rejection("accelerator", offer.accelerator, want.accelerator)
     if offer.accelerator not in ("cuda", "cpu"):
         return Rejection("accelerator", offer.accelerator, "cuda, cpu")
     return None
+
+
+def _would_do(tier: str | None, lowest: int) -> bool:
+    return tier is not None and TIERS.index(tier) <= lowest
+
+
+def _elsewhere(offer: Offer, want: Requirements) -> Rejection | None:
+    """Where a rented machine stands. A contracted data centre is one in an allowed region: where
+    media need one, nothing is allowed until somebody has said which regions are."""
+    regions = want.regions
+    if regions is None:
+        if TIERS.index(want.tier_min) > TIERS.index(CONTRACTED):
+            return None
+        return Rejection("regions-unset", offer.region or "unknown", setting_of(offer.provider))
+    if offer.region is None or offer.region not in regions:
+        return Rejection("region", offer.region or "unknown", ", ".join(regions) or "none")
+    return None
+
+
+def setting_of(provider: str) -> str:
+    """Where the regions of a provider are named."""
+    return f"providers.{provider}.regions"
 
 
 def _gpu(offer: Offer, want: Requirements) -> Rejection | None:

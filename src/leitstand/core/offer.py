@@ -10,12 +10,15 @@ from decimal import Decimal
 TIERS = ("L", "A", "B", "C", "D")
 """Trust tiers from the own machine down to a host nobody vouches for (`docs/security.md`)."""
 OWN_TIER = TIERS[0]
+CONTRACTED = "B"
+"""The lowest tier that vouches for where a machine stands: an agreement, and an allowed region."""
 
 
 @dataclass(frozen=True, slots=True)
 class Requirements:
     """What the tasks of an instance need at once. `accelerator` is cuda, cpu or any; VRAM and CUDA
-    rules apply only where the offer's accelerator is a GPU. `regions`: None is anywhere.
+    rules apply only where the offer's accelerator is a GPU. `regions`: None is anywhere, except where
+    `tier_min` asks for a contracted data centre: then it is nowhere but here.
     `own_disk_gib` is what an own machine needs of disk, where that is less than a rented one."""
 
     accelerator: str = "any"
@@ -44,9 +47,10 @@ class Offer:
 
     `bid`: the price is a bid, and whoever bids more takes the machine. `reliability` is the
     provider's own word, 0 to 1. `tier_if_agreed`: the tier it would have, were a processing
-    agreement with its provider recorded. `quoted`: the provider's own price in its own currency, and
-    the rate that made euros of it. `networked`: an own machine that starts from a stock image and
-    dials us over the network, as a rented one does over the internet.
+    agreement with its provider recorded; `tier_if_placed`: were it known too where it stands.
+    `quoted`: the provider's own price in its own currency, and the rate that made euros of it.
+    `networked`: an own machine that starts from a stock image and dials us over the network, as a
+    rented one does over the internet.
     """
 
     provider: str
@@ -71,6 +75,7 @@ class Offer:
     bid: bool = False
     reliability: float | None = None
     tier_if_agreed: str | None = None
+    tier_if_placed: str | None = None
     quoted: str | None = None
     networked: bool = False
 

@@ -98,6 +98,7 @@ class Catalogue:
             price_eur_per_hour=self._rate.asked(usd),
             storage_eur_per_hour=self._rate.asked(DISK_USD_PER_GB_HOUR * disk_gb),
             tier_if_agreed=best,
+            tier_if_placed="B" if cloud == "SECURE" else "C",
             quoted=self._rate.quoted(usd),
         )
 

@@ -81,10 +81,17 @@ class Ask(Shape):
         return ACCELERATORS.get((self.gpu_arch or "nvidia").lower())
 
     def tier(self, *, agreed: bool) -> str:
-        """The trust tier, with a processing agreement recorded or not."""
+        """The trust tier, with a processing agreement recorded or not. A contracted data centre is
+        one in a known country."""
+        best = self.tier_if_placed
+        return "C" if best == "B" and not (agreed and country(self.geolocation)) else best
+
+    @property
+    def tier_if_placed(self) -> str:
+        """The tier with a processing agreement and a known place."""
         if self.verification != "verified":
             return "D"
-        return "B" if agreed and (self.hosting_type or 0) >= 1 else "C"
+        return "B" if (self.hosting_type or 0) >= 1 else "C"
 
     @property
     def vram_gib(self) -> float:

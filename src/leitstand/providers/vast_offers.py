@@ -113,6 +113,7 @@ class Search:
             bid=bid is not None,
             reliability=ask.reliability,
             tier_if_agreed=ask.tier(agreed=True),
+            tier_if_placed=ask.tier_if_placed,
             quoted=self._account.rate.quoted(price),
         )
 
