@@ -39,6 +39,7 @@ def instance(**values: Any) -> Instance:
         absent_since=None,
         last_seen_at=None,
         shown_at=NOW,
+        bill_final_at=None,
         version=1,
         created_at=NOW,
         updated_at=NOW,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leitstand.core.cost import Budget, accrued, covering, worst_case
+from leitstand.core.cost import Budget, accrued, correction, covering, worst_case
 from tests.core.rows import NOW
 
 PRICES = st.decimals(0, 100, places=6)
@@ -73,3 +73,24 @@ def test_the_first_envelope_that_is_short_is_named() -> None:
     first = Budget("job", Decimal(1), Decimal(0), Decimal(0))
     second = Budget("month", Decimal(1), Decimal(0), Decimal(0))
     assert covering([wide, first, second], Decimal(2)) is first
+
+
+@pytest.mark.parametrize(
+    ("billed", "hours", "booked"),
+    [
+        (None, 0, "0"),
+        (None, 24, "0"),
+        (None, 24 * 365, "0"),
+        ("1.5", 0, "0.5"),
+        ("0.75", 25, "0"),
+        ("0.75", 26, "-0.25"),
+        ("0", 26, "-1"),
+        ("1", 26, "0"),
+    ],
+)
+def test_a_bill_corrects_what_it_names_and_nothing_else(
+    billed: str | None, hours: int, booked: str
+) -> None:
+    """What no bill names yet is not free of charge."""
+    amount = None if billed is None else Decimal(billed)
+    assert correction(Decimal(1), amount, timedelta(hours=hours)) == Decimal(booked)

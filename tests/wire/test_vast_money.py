@@ -152,7 +152,9 @@ def test_charges_come_in_pages_and_periods(api):
     now = api.account.at.timestamp()
     everything = {"gte": now - 10 * 86400, "lte": now}
     assert len(charges(api, limit=2, day=everything)) == 9
-    assert len(charges(api, day={"gte": now, "lte": now})) == 3
+    midnight = now - now % 86400
+    assert len(charges(api, day={"gte": midnight, "lte": midnight})) == 3
+    assert charges(api, day={"gte": midnight + 1, "lte": now}) == []
     assert charges(api, day=everything, type={"in": ["volume"]}) == []
     api.account.conduct.charges_lag = timedelta(days=1)
     assert len(charges(api, day=everything)) == 6

@@ -35,7 +35,8 @@ def user(call: Call) -> Answer:
 
 
 def charges(call: Call) -> Answer:
-    """What each contract cost on each day of the period, with its items and label."""
+    """What each contract cost on each day whose midnight lies in the period, with its items and
+    label."""
     filters = call.parameter("select_filters", "charges-day", dict, {})
     day = filters.get("day")
     if not _period(day):
@@ -50,9 +51,7 @@ def charges(call: Call) -> Answer:
     for contract in call.account.contracts:
         for at in sorted({at for at, _ in contract.ledger}):
             midnight = datetime(at.year, at.month, at.day, tzinfo=UTC)
-            inside = (
-                midnight.timestamp() <= day["lte"] and day["gte"] < (midnight + DAY).timestamp()
-            )
+            inside = day["gte"] <= midnight.timestamp() <= day["lte"]
             known = midnight <= call.now - call.account.conduct.charges_lag
             if inside and known and "instance" in kinds:
                 rows.append(_charge(contract, at, midnight, call.now))

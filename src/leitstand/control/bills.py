@@ -2,7 +2,9 @@
 
 Accrual reckons by the clock of the proof that an instance is gone, a bill by the second. The
 difference is a charge of its own, so that what is booked comes to what is paid. A bill that says
-more is believed at once; one that says less once it can grow no more.
+more is believed at once; one that says less once it can grow no more. Invoices may come weeks late,
+so each instance is looked for until a last look that long after its end: a control plane that was
+switched off meanwhile looks when it is back.
 """
 
 from __future__ import annotations
@@ -44,12 +46,50 @@ class BookBills(Command[int]):
             instance = instances.find(tx.conn, tx.tenant, instance_id, lock=True)
             if instance is None or instance.ended_at is None:
                 continue
+            since_end = tx.now - instance.ended_at
             booked = money.spent_on(tx.conn, tx.tenant, instance_id)
-            more = correction(booked, amount, tx.now - instance.ended_at)
+            more = correction(booked, amount, since_end)
             if more:
                 charge_billed(tx, instance, more)
                 count += 1
+            if since_end >= limits.BILL_LAST_AFTER:
+                instances.note(tx.conn, instance.id, bill_final_at=tx.now)
         return count
+
+
+_EVER = timedelta(days=36500)
+
+
+@dataclass(slots=True)
+class _Lane:
+    """Whose turn it is among the instances of a provider that ended in one span of time."""
+
+    every: timedelta
+    youngest: timedelta
+    oldest: timedelta
+    """Since their end."""
+    after: str = ""
+    begun_at: datetime | None = None
+
+    def due(self, now: datetime) -> bool:
+        """Whether a round is under way, or the next may begin."""
+        if self.after or self.begun_at is None:
+            return True
+        return not timedelta(0) <= now - self.begun_at < self.every
+
+    def asked(self, gone: Sequence[Instance], now: datetime) -> None:
+        """These had their turn."""
+        if not self.after:
+            self.begun_at = now
+        self.after = gone[-1].id if len(gone) == limits.BILLS_PER_LOOK else ""
+
+
+def _lanes() -> tuple[_Lane, ...]:
+    fresh = limits.BILLS_FRESH
+    return (
+        _Lane(limits.BILLS_EVERY, timedelta(0), fresh),
+        _Lane(limits.BILLS_LATE_EVERY, fresh, _EVER),
+    )
 
 
 class Bills:
@@ -62,21 +102,23 @@ class Bills:
             account = getattr(provider, "account", None)
             if account is not None:
                 self._books[name] = account
-        self._asked_at: dict[str, datetime] = {}
+        self._lanes = {name: _lanes() for name in self._books}
 
     def step(self, now: datetime) -> None:
         """Book what differs. A provider that does not answer is asked again."""
         with Turns() as turns:
             for name, books in self._books.items():
-                asked_at = self._asked_at.get(name)
-                if asked_at is not None and timedelta(0) <= now - asked_at < limits.BILLS_EVERY:
-                    continue
-                self._asked_at[name] = now
-                turns.take(name, partial(self._book, name, books, now))
+                for lane in self._lanes[name]:
+                    if lane.due(now):
+                        turns.take(name, partial(self._book, name, books, lane, now))
 
-    def _book(self, name: str, books: Books, now: datetime) -> None:
-        since = now - limits.BILLS_KEPT
-        gone = self._door.database.read(lambda conn: instances.ended(conn, name, since))
+    def _book(self, name: str, books: Books, lane: _Lane, now: datetime) -> None:
+        oldest, youngest = now - lane.oldest, now - lane.youngest
+        most = limits.BILLS_PER_LOOK
+        gone = self._door.database.read(
+            lambda conn: instances.unbilled(conn, name, oldest, youngest, lane.after, most)
+        )
+        lane.asked(gone, now)
         if not gone:
             return
         try:
@@ -91,6 +133,8 @@ class Bills:
 def _sums(books: Books, gone: Sequence[Instance], now: datetime) -> dict[str, Decimal]:
     """What each of these cost in all."""
     sums: dict[str, Decimal] = defaultdict(Decimal)
-    for row in books.billed(min(one.created_at for one in gone), now):
+    last = max(one.ended_at or now for one in gone)
+    until = min(now, last + limits.BILLS_FRESH)
+    for row in books.billed(min(one.created_at for one in gone), until):
         sums[row.provider_id] += row.amount_eur
     return sums

@@ -81,6 +81,7 @@ def intend(
         "last_seen_at": None,
         "shown_at": None,
         "ended_at": None,
+        "bill_final_at": None,
     }
     tx.create(INSTANCE, [row])
     held = {

@@ -43,12 +43,13 @@ def worst_case(
 
 
 def correction(booked: Decimal, billed: Decimal | None, since_end: timedelta) -> Decimal:
-    """What has to be booked so that it comes to the bill. A bill may lag: one that says less than
-    was booked counts an hour after the end, and one that does not name the instance after a day."""
+    """What has to be booked so that it comes to the bill. A bill may lag by a day and a part of it be
+    missing until then, so one that says less than was booked counts only after that. One that does
+    not name the instance (None) says nothing: it is not known yet, which is not free of charge."""
     if billed is None:
-        return -booked if since_end >= limits.BILL_ABSENT_AFTER else Decimal(0)
+        return Decimal(0)
     more = billed - booked
-    return more if more > 0 or since_end >= limits.BILL_FINAL_AFTER else Decimal(0)
+    return more if more > 0 or since_end >= limits.BILL_WHOLE_AFTER else Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,6 +94,8 @@ class Instance:
     created_at: datetime
     updated_at: datetime
     ended_at: datetime | None
+    bill_final_at: datetime | None
+    """When the bills of its provider were asked for it for the last time."""
 
 
 @dataclass(frozen=True, slots=True)

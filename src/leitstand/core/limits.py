@@ -96,10 +96,16 @@ UNGUARDED_HOURS_MAX = 2.0
 BOOT_LOG_EVERY = timedelta(seconds=30)
 BOOT_LOGS_PER_STEP = 4
 """A log may take seconds to come."""
-BILLS_EVERY = timedelta(minutes=10)
-BILLS_KEPT = timedelta(hours=49)
-"""For how long after its end an instance is looked for in the bills of its provider."""
-BILL_FINAL_AFTER, BILL_ABSENT_AFTER = timedelta(hours=2), timedelta(hours=24)
+BILLS_EVERY, BILLS_LATE_EVERY = timedelta(minutes=10), timedelta(hours=6)
+BILLS_FRESH = timedelta(hours=49)
+"""For so long after its end an instance is looked for in the bills of its provider every time, and
+then now and then."""
+BILL_WHOLE_AFTER = timedelta(hours=26)
+"""From when on a bill that says less than was booked is believed: it may come by the day."""
+BILL_LAST_AFTER = timedelta(days=35)
+"""The first look after so long is the last: nobody invoices later than a month."""
+BILLS_PER_LOOK = 200
+"""Instances that are looked for at once; the others have their turn at the next step."""
 READY_DEADLINE_MIN, READY_DEADLINE_MAX = timedelta(minutes=5), timedelta(minutes=60)
 """Between these the deadline follows what was learned of a machine or its place."""
 END_ALARM = timedelta(minutes=10)

@@ -107,8 +107,10 @@ class Account:
         return self.rate.euros(parsed(Credit, answer).credit)
 
     def billed(self, since: datetime, until: datetime) -> Iterator[Billed]:
-        """What instances cost between two moments, one row for each contract and period."""
-        day = {"gte": int(since.timestamp()), "lte": int(until.timestamp())}
+        """What instances cost on the UTC days of two moments and on those between, one row for each
+        contract and day. A day is named by its midnight: asked from noon, that day is not there."""
+        midnight = since.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        day = {"gte": int(midnight.timestamp()), "lte": int(until.timestamp())}
         select = {"day": day, "type": {"in": ["instance"]}}
         query = {"select_filters": json.dumps(select), "limit": str(CHARGE_ROWS)}
         for _ in range(CHARGE_PAGES_MAX):

@@ -32,14 +32,20 @@ def alive(conn: Connection) -> list[Instance]:
     return fetch(conn, Instance, query.order_by(instances.c.id))
 
 
-def ended(conn: Connection, provider: str, since: datetime) -> list[Instance]:
-    """Instances of a provider that came to be and were seen gone since a moment, oldest first."""
+def unbilled(
+    conn: Connection, provider: str, ended_from: datetime, before: datetime, after: str, limit: int
+) -> list[Instance]:
+    """The next instances of a provider, in the order of their ids and after one of them, that came
+    to be, were seen gone in a period, and whose bill may still come or change."""
     query = columns(Instance, instances).where(
         instances.c.provider == provider,
         instances.c.provider_id.is_not(None),
-        instances.c.ended_at >= since,
+        instances.c.bill_final_at.is_(None),
+        instances.c.ended_at >= ended_from,
+        instances.c.ended_at < before,
+        instances.c.id > after,
     )
-    return fetch(conn, Instance, query.order_by(instances.c.id))
+    return fetch(conn, Instance, query.order_by(instances.c.id).limit(limit))
 
 
 def page(

@@ -206,6 +206,7 @@ instances = _noun(
     Column("last_seen_at", Instant),
     Column("shown_at", Instant),
     Column("ended_at", Instant),
+    Column("bill_final_at", Instant),
 )
 
 attempts = _noun(
