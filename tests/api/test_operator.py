@@ -18,6 +18,7 @@ from leitstand.control.instances import DrainInstance
 from leitstand.control.jobs import CancelJob, HoldJob, ResumeJob
 from leitstand.core import limits
 from leitstand.core.problem import Problem
+from leitstand.ports import NoCapacity
 from leitstand.store import events, media, tables
 from leitstand.store.engine import Database
 from tests.api.served import digest_header, operators, problem
@@ -440,6 +441,19 @@ def test_a_decision_says_which_job_it_started(api: httpx.Client, rig: Rig) -> No
     job = api.post("/jobs", json={"decision": plan["id"]}).json()
     found = api.get(f"/decisions/{plan['id']}").json()["job"]
     assert found == {"id": job["id"], "state": job["state"]}
+
+
+def test_a_decision_says_which_candidates_were_launched_in_vain_and_in_whose_words(
+    api: httpx.Client, rig: Rig
+) -> None:
+    rig.rented.fails = [NoCapacity("HTTP 400 no_such_ask")]
+    job = rig.job()
+    rig.step(4)
+    found = api.get(f"/decisions/{job.decision_id}").json()["failed_launches"]
+    assert len(rig.rented.running) == 1, "the next one runs"
+    [fell] = found
+    said = {"code": "no-capacity", "params": {"said": "HTTP 400 no_such_ask"}}
+    assert (fell["reason"], fell["host"], fell["cost_eur"]) == (said, "h1", "0.000000")
 
 
 def test_repeating_a_write_does_it_once(api: httpx.Client, rig: Rig) -> None:

@@ -84,6 +84,28 @@ def test_a_decision_that_is_not_the_one_that_was_made_says_so(run: Command, plan
     assert "too many offers" in run("explain", "d-5540", terminal=True).out
 
 
+def test_explain_shows_the_candidates_that_were_launched_in_vain(
+    run: Command, plane: Plane
+) -> None:
+    said = "OCI runtime create failed"
+    reasons = [
+        {"code": "no-capacity", "params": {"said": "HTTP 400 no_such_ask"}},
+        {"code": "boot-failed", "params": {"said": said}},
+        {"code": "never-ready", "params": {}},
+    ]
+    plane.decision = paid() | {
+        "failed_launches": [
+            offer(id=f"instance_01KAR3W6V9Q4T8ZC5N0EXB600{n}", reason=reason, cost_eur="0.02")
+            for n, reason in enumerate(reasons)
+        ]
+    }
+    shown = run("explain", "d-5540", terminal=True).out
+    lines = shown[shown.index("3 candidates were launched in vain") :].splitlines()
+    assert "the offer was gone: “HTTP 400 no_such_ask”" in lines[2]
+    assert f"its machine could not start it: “{said}”" in lines[3]
+    assert "it was not ready in time" in lines[4]
+
+
 def test_an_old_answer_is_shown_with_its_age(run: Command, plane: Plane) -> None:
     plane.decision = paid() | {"aged": {"vast": 118.0}}
     done = run("explain", "d-5540", terminal=True)

@@ -24,10 +24,12 @@ from tests.control.rig import TENANT, Rented, Rig, Worker, job_of, serve, to_the
 class Elsewhere(Rented):
     """Two rented machines of one price; the first is taken first."""
 
+    there = ("first", "second")
+
     def offers(self, want: Requirements) -> Iterable[Offer]:
         for found in super().offers(want):
-            yield replace(found, tier="B", gpu="T4", host="first", offer_id="1")
-            yield replace(found, tier="B", gpu="T4", host="second", offer_id="2")
+            for number, name in enumerate(self.there, 1):
+                yield replace(found, tier="B", gpu="T4", host=name, offer_id=str(number))
 
 
 @pytest.fixture
@@ -82,12 +84,15 @@ def stop(rig: Rig) -> None:
 
 
 def test_a_machine_that_lost_two_is_in_quarantine_and_the_other_is_taken(abroad: Rig) -> None:
+    abroad.rented.there = ("first",)  # type: ignore[attr-defined]
     job = abroad.job(segments=8)
     for _ in range(2):
         serve(abroad)
         assert chosen_host(abroad, job.id) == "first"
         stop(abroad)
         abroad.step(4)
+    abroad.rented.there = Elsewhere.there  # type: ignore[attr-defined]
+    abroad.later(minutes=1)
     assert (host(abroad).rentals, host(abroad).strikes) == (2, 2)
     serve(abroad)
     assert chosen_host(abroad, job.id) == "second"
@@ -100,13 +105,28 @@ def chosen_host(rig: Rig, job_id: str) -> str:
     return str(found[-1].offer["host"])
 
 
-def test_a_machine_that_never_became_ready_is_counted_once(abroad: Rig) -> None:
-    abroad.job()
+def test_a_machine_that_never_became_ready_is_counted_once_and_the_other_is_taken(
+    abroad: Rig,
+) -> None:
+    job = abroad.job()
     abroad.step(2)
     abroad.later(minutes=20)
     abroad.step(6)
     assert host(abroad).rentals == 1
+    assert chosen_host(abroad, job.id) == "second"
     assert host(abroad).failed_starts == pytest.approx(1, abs=1e-3)
+
+
+def test_a_machine_on_which_nothing_came_to_work_is_tried_again_where_there_is_no_other(
+    abroad: Rig,
+) -> None:
+    abroad.rented.there = ("first",)  # type: ignore[attr-defined]
+    job = abroad.job()
+    abroad.step(2)
+    abroad.later(minutes=20)
+    abroad.step(6)
+    found = abroad.read(lambda c: instances.of_job(c, TENANT, job.id))
+    assert [one.offer["host"] for one in found] == ["first", "first"]
 
 
 def test_an_instance_that_we_gave_up_before_it_was_ready_says_nothing(abroad: Rig) -> None:

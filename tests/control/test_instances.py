@@ -83,7 +83,7 @@ def test_what_a_provider_gives_otherwise_than_offered_is_ended(rig: Rig) -> None
     )
     rig.step(1)
     found = rig.read(lambda c: instances.page(c, TENANT, None, 9))[-1]
-    assert found.reason == {"code": "mismatch", "params": {}}
+    assert found.reason == {"code": "mismatch", "params": {"said": "price"}}
 
 
 def test_an_instance_launched_while_the_provider_was_listing_is_no_orphan(rig: Rig) -> None:

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from leitstand.core import instance, label, limits
-from leitstand.core.boot import fatal
+from leitstand.core.boot import WORDS_CHARACTERS_MAX, fatal, words
 from leitstand.core.cost import correction
 from leitstand.core.history import Key, Record, ready_within
 from leitstand.core.rented import LogLine
@@ -17,11 +17,21 @@ NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("failed to create shim: OCI runtime create failed: runc", "oci runtime create failed"),
-        ("docker: failed to register layer: layer does not exist", "failed to register layer"),
-        ("container ID cannot be mapped to a host ID", "cannot be mapped to a host id"),
-        ("leitstand boot: refused: this image has no python3", "leitstand boot: refused"),
-        ("write /var/lib/docker: no space left on device", "no space left on device"),
+        *(
+            (text, text)
+            for text in (
+                "failed to create shim: OCI runtime create failed: runc",
+                "docker: failed to register layer: layer does not exist",
+                "container ID cannot be mapped to a host ID",
+                "leitstand boot: refused: this image has no python3",
+                "write /var/lib/docker: no space left on device",
+                "toomanyrequests: You have reached your pull rate limit.",
+                "pull access denied for worker, repository does not exist",
+            )
+        ),
+        ("\x1b[31mno matching manifest\nfor\t arm64", "no matching manifest for arm64"),
+        ("x" * 300 + " OCI runtime create failed", "OCI runtime create failed"),
+        ("exec format error: " + "ab" * 20, "exec format error: …"),
         ("Pulling from registry", None),
         ("leitstand boot: fetching 40 files, 900 MB", None),
         ("", None),
@@ -37,6 +47,14 @@ def test_a_label_says_whose_it_is_and_when_it_ends() -> None:
     made = instance.label("abcd1234", name, NOW)
     assert len(made) == 48
     assert label.read(made) == label.Label("abcd1234", name, NOW)
+
+
+def test_what_a_provider_said_is_kept_short_and_without_what_could_be_a_secret() -> None:
+    long = words("word " * 100)
+    assert long is not None
+    assert (len(long), long[-1]) == (WORDS_CHARACTERS_MAX, "…")
+    assert words("token=" + "k" * 40 + " refused") == "… refused"
+    assert [words(text) for text in (None, "", " \n")] == [None] * 3
 
 
 @pytest.mark.parametrize(

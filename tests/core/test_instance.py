@@ -201,16 +201,34 @@ UNWANTED = Need(False, 0, "done")
             instance(state="admitting"),
             WANTED,
             Listing(NOW, LAG, "p1", "running", "price"),
-            Move("end", "mismatch"),
+            Move("end", "mismatch", "price"),
         ),
         *(
             (
                 instance(state=state),
                 Need(True, 1, "done"),
                 Listing(NOW, LAG, "p1", "running", "region"),
-                Move("end", "mismatch"),
+                Move("end", "mismatch", "region"),
             )
             for state in ("booting", "ready", "draining")
+        ),
+        (
+            instance(state="booting"),
+            WANTED,
+            Listing(NOW, LAG, "p1", "stopped", raw="exited: no such file"),
+            Move("end", "boot-failed", "exited: no such file"),
+        ),
+        (
+            instance(state="booting"),
+            WANTED,
+            Listing(NOW, LAG, "p1", "starting", fatal="manifest unknown", raw="created"),
+            Move("end", "boot-failed", "manifest unknown"),
+        ),
+        (
+            instance(state="booting", ready_by=NOW),
+            WANTED,
+            Listing(NOW, LAG, "p1", "starting", raw="loading: 3 of 9 layers"),
+            Move("end", "never-ready", "loading: 3 of 9 layers"),
         ),
         (instance(state="ready"), UNWANTED, None, Move("drain", "idle")),
         (

@@ -150,6 +150,23 @@ def instance_document(instance: Instance, tx: Tx | None = None) -> dict[str, Any
     }
 
 
+def failed_launch(instance: Instance, tx: Tx) -> dict[str, Any]:
+    """A candidate that was launched in vain: which, why, in whose words, and what it cost."""
+    return {
+        "id": instance.id,
+        "provider": instance.provider,
+        "offer_id": instance.offer["offer_id"],
+        "host": instance.offer.get("host"),
+        "gpu": instance.offer.get("gpu"),
+        "cores": instance.offer.get("cores"),
+        "region": instance.region,
+        "tier": instance.tier,
+        "reason": instance.reason,
+        "at": moment(instance.ended_at or instance.updated_at),
+        "cost_eur": spelled(money.spent_on(tx.conn, tx.tenant, instance.id)),
+    }
+
+
 def host_document(host: Listed) -> dict[str, Any]:
     """A machine with what our own record makes of it."""
     record = host.record

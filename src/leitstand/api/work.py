@@ -12,7 +12,13 @@ from fastapi.responses import Response
 from pydantic import AwareDatetime, BaseModel, Field
 
 from leitstand.api.bounds import Finite
-from leitstand.api.documents import host_document, instance_document, job_document, moment
+from leitstand.api.documents import (
+    failed_launch,
+    host_document,
+    instance_document,
+    job_document,
+    moment,
+)
 from leitstand.api.parts import OperatorParts, bounded_limit, page, parts_of
 from leitstand.control import hosts
 from leitstand.control.advance import one as job_by_id
@@ -24,6 +30,7 @@ from leitstand.control.instances import one as instance_by_id
 from leitstand.control.jobs import CancelJob, HoldJob, ReadReport, ResumeJob, StartJob
 from leitstand.control.plan import Wish
 from leitstand.control.question import plain
+from leitstand.control.refusals import failed
 from leitstand.core import limits
 from leitstand.core.cost import spelled
 from leitstand.core.job import Job
@@ -91,21 +98,23 @@ def make_plan(body: PlanBody, parts: Parts) -> dict[str, Any]:
 
 @router.get("/decisions/{decision}")
 def show_decision(decision: str, parts: Parts) -> dict[str, Any]:
-    """A decision as it was made, the job that it started, and whether the same facts give the same
-    choice again."""
+    """A decision as it was made, the job that it started with the launches that came to nothing,
+    and whether the same facts give the same choice again."""
     decision_id = parts.resolve("decisions", decision)
-    found, job = parts.read(
-        lambda tx: (
-            jobs.decision(tx.conn, tx.tenant, decision_id),
-            jobs.by_decision(tx.conn, tx.tenant, decision_id),
-        )
-    )
+
+    def read(tx: Any) -> tuple[jobs.Decision | None, Job | None, list[dict[str, Any]]]:
+        job = jobs.by_decision(tx.conn, tx.tenant, decision_id)
+        launched = [] if job is None else instances.of_job(tx.conn, tx.tenant, job.id)
+        fell = [failed_launch(one, tx) for one in failed(launched)]
+        return jobs.decision(tx.conn, tx.tenant, decision_id), job, fell
+
+    found, job, fell = parts.read(read)
     if found is None:
         raise Problem("unknown-decision", Exit.USAGE, decision=decision)
     inputs = {key: value for key, value in found.inputs.items() if key != "market"}
     started = {"id": job.id, "state": job.state} if job is not None else None
     more = {"inputs": inputs, "reasons": found.reasons, "replayed": replayed(found), "job": started}
-    return document(found) | more
+    return document(found) | more | {"failed_launches": fell}
 
 
 @router.post("/offers")

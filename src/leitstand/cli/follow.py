@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from leitstand.cli.plans import clock
+from leitstand.cli.plans import clock, told
 from leitstand.cli.press import LOOK_SECONDS, STOP_SECONDS_MAX, cancel_now, hold, passes
 from leitstand.cli.strip import Counted, percent, strip
 from leitstand.client import PAUSE_SECONDS, Client, Event
@@ -270,10 +270,9 @@ class Watch:
             )
         elif state in ("terminating", "terminated") and reason.get("code") and id not in self._told:
             self._told.add(id)
-            params = dict(reason.get("params") or {})
-            told = output.texts.problem(str(reason["code"]), params).what
+            why = told(output, reason)
             if self._presses == 0 and self._job.get("state") not in ENDED:
-                output.warn(output.say("cli-instance-ended", instance=name, why=told))
+                output.warn(output.say("cli-instance-ended", instance=name, why=why))
 
     def _tell_models(self) -> None:
         """Once the first segment is committed, the worker has compared every digest."""

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from leitstand.cli import values
 from leitstand.cli.app import group
 from leitstand.cli.options import DEFAULT, Options, session
-from leitstand.cli.plans import clock, euros, machine, where
+from leitstand.cli.plans import clock, euros, machine, told, where
 from leitstand.cli.tables import Column, table
 from leitstand.core.problem import Exit
 from leitstand.output import Output, full, short
@@ -86,7 +86,7 @@ def why(output: Output, instance: Mapping[str, Any]) -> str:
     """Why it lives, ends or ended."""
     reason = instance.get("reason") or {}
     if reason.get("code"):
-        return output.texts.problem(str(reason["code"]), dict(reason.get("params") or {})).what
+        return told(output, reason)
     works_for = instance.get("jobs") or ()
     return output.say("cli-works-for", jobs=", ".join(map(short, works_for))) if works_for else "–"
 

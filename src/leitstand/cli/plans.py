@@ -228,6 +228,14 @@ def reservation(output: Output, decision: Decision, case: str) -> str | None:
     )
 
 
+def told(output: Output, reason: Mapping[str, Any]) -> str:
+    """A reason in our words, and in those of the provider where it said something."""
+    params = dict(reason.get("params") or {})
+    why = output.texts.problem(str(reason.get("code")), params).what
+    said = params.get("said")
+    return output.say("cli-why-said", why=why, said=str(said)) if said else why
+
+
 def id_of(decision: Decision) -> str:
     """The decision as people type it."""
     return short(str(decision.get("id") or ""))

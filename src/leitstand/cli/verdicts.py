@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from leitstand.cli.plans import clock, euros, machine, where
-from leitstand.output import Output
+from leitstand.cli.plans import clock, euros, machine, told, where
+from leitstand.cli.tables import Column, table
+from leitstand.output import Output, short
 
 Decision = Mapping[str, Any]
 CHANGES_SHOWN = 2
@@ -65,6 +66,32 @@ def _bids(output: Output, bids: Mapping[str, Any]) -> str:
         firm=named(output, bids["firm"]),
         even=numbers(float(bids["break_even_losses_per_hour"]), 2),
         known=numbers(float(bids["losses_per_hour"]), 2),
+    )
+
+
+def in_vain(output: Output, decision: Decision) -> None:
+    """The candidates that were launched and came to nothing, in their order, each with its reason."""
+    rows = list(decision.get("failed_launches") or ())
+    if not rows:
+        return
+    output.line(output.say("cli-in-vain", count=len(rows)))
+    table(
+        output,
+        [
+            Column("instance", lambda i: short(i["id"]), lambda i: i["id"], drop=3),
+            Column("gpu", lambda i: machine(output, i), lambda i: i.get("gpu") or "cpu"),
+            Column("where", lambda i: where(output, i), lambda i: i.get("provider"), name=True),
+            Column("machine", lambda i: str(i.get("host") or "–"), lambda i: i.get("host"), drop=2),
+            Column("why", lambda i: told(output, i["reason"]), lambda i: told(output, i["reason"])),
+            Column(
+                "so-far",
+                lambda i: euros(output, i.get("cost_eur")),
+                lambda i: i.get("cost_eur"),
+                right=True,
+                drop=1,
+            ),
+        ],
+        rows,
     )
 
 

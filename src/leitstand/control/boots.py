@@ -68,7 +68,7 @@ class Boots:
         if said is None:
             return
         log.warning("boot.failed", instance=instance.id, said=said)
-        end = Move("end", "boot-failed")
+        end = Move("end", "boot-failed", said)
         try:
             self._door.run(Observe(((instance, (end,)),)), SYSTEM, now)
         except (Stale, NotAllowed):

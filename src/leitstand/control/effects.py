@@ -25,6 +25,7 @@ from leitstand.control.transaction import Tx
 from leitstand.control.turns import Turns
 from leitstand.core import limits
 from leitstand.core.access import SYSTEM
+from leitstand.core.boot import words
 from leitstand.core.job import FUSE
 from leitstand.launch import MANIFEST_VARIABLE
 from leitstand.ports import (
@@ -209,9 +210,9 @@ class EffectRunner:
                 self._report(effect, unknown.seen.provider_id, None)
         except Unwanted as unwanted:
             code = "mismatch" if unwanted.differs else _refusal(unwanted)
-            self._report(effect, unwanted.seen.provider_id, code)
+            self._report(effect, unwanted.seen.provider_id, code, str(unwanted))
         except ProviderError as refusal:
-            self._report(effect, None, _refusal(refusal))
+            self._report(effect, None, _refusal(refusal), str(refusal))
         except Exception as error:
             self._lost(effect, error)
         else:
@@ -223,8 +224,10 @@ class EffectRunner:
             raise Unauthorized(f"{name} is not configured any more")
         return found
 
-    def _report(self, effect: Effect, provider_id: str | None, refused: str | None) -> None:
-        command = ReportLaunch(effect.target_id, effect.id, provider_id, refused)
+    def _report(
+        self, effect: Effect, provider_id: str | None, refused: str | None, said: str | None = None
+    ) -> None:
+        command = ReportLaunch(effect.target_id, effect.id, provider_id, refused, words(said))
         self._door.run(command, SYSTEM, self._clock.now())
 
     def _lost(self, effect: Effect, error: Exception) -> None:

@@ -189,6 +189,7 @@ class ReportLaunch(Command[None]):
     effect_id: str
     provider_id: str | None
     refused: str | None = None
+    said: str | None = None
     action: ClassVar[str] = "effects.report"
 
     def apply(self, tx: Tx) -> None:
@@ -197,12 +198,11 @@ class ReportLaunch(Command[None]):
             return
         effects.set_state(tx.conn, self.effect_id, "done", tx.now, error=self.refused)
         if self.provider_id is None:
-            finish(tx, instance, "refused", {"code": self.refused, "params": {}})
+            finish(tx, instance, "refused", _reason(self.refused, self.said))
             return
         move_one(tx, instance, "launched", provider_id=self.provider_id, last_seen_at=tx.now)
         if self.refused is not None:
-            reason = {"code": self.refused, "params": {}}
-            move_one(tx, one(tx, instance.id), "end", reason=reason)
+            move_one(tx, one(tx, instance.id), "end", reason=_reason(self.refused, self.said))
             tx.effect("terminate", instance.id)
 
 
@@ -229,8 +229,8 @@ class Observe(Command[int]):
             case Move("absent" | "never_created" | "unwanted" as event, code):
                 _settle_launch(tx, instance)
                 finish(tx, instance, event, _reason(code))
-            case Move("end", code):
-                move_one(tx, instance, "end", reason=_reason(code) or instance.reason)
+            case Move("end", code, said):
+                move_one(tx, instance, "end", reason=_reason(code, said) or instance.reason)
                 tx.effect("terminate", instance.id)
             case Move("stopped", code):
                 lose(tx, attempts.live_of_instance(tx.conn, instance.id), "instance-lost")
@@ -353,5 +353,7 @@ def _settle_launch(tx: Tx, instance: Instance) -> None:
         effects.set_state(tx.conn, launch.id, "done", tx.now)
 
 
-def _reason(code: str | None) -> dict[str, Any] | None:
-    return None if code is None else {"code": code, "params": {}}
+def _reason(code: str | None, said: str | None = None) -> dict[str, Any] | None:
+    """`said`: in the provider's words."""
+    params = {} if said is None else {"said": said}
+    return None if code is None else {"code": code, "params": params}

@@ -18,19 +18,19 @@ import structlog
 from leitstand.control.commands import Command, Door
 from leitstand.control.instances import PACE, IntendInstance, Observe, end_all_the_same
 from leitstand.control.jobs import GiveUpJob, NoteWaiting
+from leitstand.control.listings import Listings, own
 from leitstand.control.market import Offers
 from leitstand.control.money import over_budget
 from leitstand.control.plan import Planner
 from leitstand.control.question import needed, plain, remaining
-from leitstand.control.refusals import AS_ASKED, code_of, refusals_of
+from leitstand.control.refusals import AS_ASKED, code_of, refusals_of, untried
 from leitstand.control.transaction import Tx
 from leitstand.control.turns import Rounds, Turns
 from leitstand.core import limits
 from leitstand.core.access import SYSTEM
 from leitstand.core.board import Board
-from leitstand.core.boot import fatal
 from leitstand.core.cost import covering, left_in, spelled
-from leitstand.core.instance import Action, AskEnd, Instance, Listing, Need, decide, mismatch
+from leitstand.core.instance import Action, AskEnd, Instance, Need, decide
 from leitstand.core.job import Job
 from leitstand.core.machine import NotAllowed
 from leitstand.core.offer import OWN_TIER, Offer
@@ -38,15 +38,12 @@ from leitstand.core.outlook import Load
 from leitstand.core.placement import (
     Placement,
     Ranked,
-    Refusal,
     Requirements,
     Terms,
     resting,
 )
 from leitstand.core.problem import Param, Problem
-from leitstand.core.rented import LogLine
-from leitstand.launch import LABEL_PREFIX
-from leitstand.ports import Clock, Provider, Seen, Status
+from leitstand.ports import Clock, Provider, Seen
 from leitstand.store import attempts, effects, instances, jobs, money
 from leitstand.store.effects import Effect
 from leitstand.store.jobs import Decision, OpenWork
@@ -86,7 +83,7 @@ class Reconciler:
         self._installation = installation
         self._instances_max = instances_max
         self._clock = clock
-        self._listed_at: dict[str, datetime] = {}
+        self._listings = Listings(providers, installation)
         self._rounds = Rounds(door.database)
         self._boards: dict[tuple[Requirements, str | None], tuple[Offers, Board]] = {}
 
@@ -99,7 +96,7 @@ class Reconciler:
         """
         database = self._door.database
         alive = database.read(instances.alive)
-        listings = self._listings(now)
+        listings = self._listings.take(now)
         after = self._clock.now()
         wanted = database.read(instances.wanted)
         live = database.read(attempts.live_by_instance)
@@ -110,7 +107,7 @@ class Reconciler:
             for instance in alive:
                 seen = listings.get(instance.provider)
                 need = _need(instance, wanted, live, launches)
-                actions = decide(instance, need, self._listing(instance, seen, now), now)
+                actions = decide(instance, need, self._listings.says(instance, seen, now), now)
                 if actions and not _asked_lately(actions, ends.get(instance.id), now):
                     turns.take(instance.id, partial(self._observe, instance, actions, after))
             turns.take("orphans", lambda: self._orphans(listings, after))
@@ -122,56 +119,7 @@ class Reconciler:
             for instance in alive
             if instance.state == "terminating" or instance.absent_since is not None
         }
-        return min(map(self._pace, ending & set(self._providers)), default=None)
-
-    def _pace(self, provider: str) -> timedelta:
-        """How long after one listing the next one tells something new."""
-        return max(limits.LISTING_PACE, self._providers[provider].listing_lag / 2)
-
-    def _listings(self, now: datetime) -> dict[str, list[Seen]]:
-        """What every provider lists under our label, of those that answer and whose turn it is."""
-        found: dict[str, list[Seen]] = {}
-        ours = f"{LABEL_PREFIX}{self._installation}-"
-        for name, provider in self._providers.items():
-            pace = self._pace(name)
-            listed_at = self._listed_at.get(name)
-            if listed_at is not None and timedelta(0) <= now - listed_at < pace:
-                continue
-            self._listed_at[name] = now
-            try:
-                found[name] = [seen for seen in provider.list() if seen.label.startswith(ours)]
-            except Exception as error:
-                log.warning("provider.silent", provider=name, error=type(error).__name__)
-        return found
-
-    def _listing(
-        self, instance: Instance, listed: list[Seen] | None, now: datetime
-    ) -> Listing | None:
-        if listed is None:
-            return None
-        lag = self._providers[instance.provider].listing_lag
-        seen = _own(instance, listed)
-        if seen is None:
-            return Listing(now, lag, None, None)
-        differs = mismatch(
-            instance,
-            seen.price_eur_per_hour,
-            seen.gpu,
-            seen.region,
-            gpus=seen.gpus,
-            bid=seen.bid,
-            other_image=seen.other_image,
-        )
-        said = [LogLine(None, "status", seen.raw or "")]
-        as_offered = (
-            seen.status is Status.RUNNING
-            and differs is None
-            and seen.region is not None
-            and seen.region == instance.region
-            and seen.other_image is False
-        )
-        status = seen.status.value
-        return Listing(now, lag, seen.provider_id, status, differs, fatal(said), as_offered)
+        return min(map(self._listings.pace, ending & set(self._providers)), default=None)
 
     def _observe(self, instance: Instance, actions: tuple[Action, ...], now: datetime) -> None:
         try:
@@ -187,7 +135,7 @@ class Reconciler:
         for name, listed in listings.items():
             for seen in listed:
                 instance = known.get(seen.label)
-                if instance is None or _own(instance, listed) != seen:
+                if instance is None or own(instance, listed) != seen:
                     orphans.append((name, seen.provider_id))
         if orphans:
             log.warning("instance.orphans", count=len(orphans))
@@ -241,7 +189,7 @@ class Reconciler:
         if decision is None:
             return False
         try:
-            chosen = self._offer(work, decision, refusals, wanted - len(serving), tier, now)
+            chosen = self._offer(work, decision, ended, wanted - len(serving), tier, now)
             if chosen is not None:
                 self._intend(job, chosen, wanted, tier, now)
             return chosen is not None
@@ -268,18 +216,19 @@ class Reconciler:
         self,
         work: OpenWork,
         decision: Decision,
-        refusals: list[Refusal],
+        ended: list[Instance],
         shares: int,
         tier: str | None,
         now: datetime,
     ) -> Ranked | None:
-        """The best offer by the rules of the plan, those excepted that were refused just now.
-        Raises Problem `over-budget` when money is all that is missing."""
+        """The best offer by the rules of the plan, those excepted that were refused just now; a
+        machine that never came to work is tried again only where there is no other. Raises Problem
+        `over-budget` when money is all that is missing."""
         job = work.job
         want = needed(decision.inputs, tier)
         only = decision.inputs.get("provider") if tier is None else None
         offers, board = self._asked(want, only, now)
-        awake, refused = resting(offers.found, refusals, now)
+        awake, refused = resting(offers.found, refusals_of(ended), now)
         free = self._free(awake)
         if refused is not None or len(free) < len(awake):
             awake = free
@@ -292,6 +241,11 @@ class Reconciler:
             own_first=bool(decision.inputs.get("own_first")),
             burst=self._planner.rules.burst,
         )
+        fresh = untried(awake, ended)
+        if len(fresh) < len(awake):
+            other = _placed(self._planner.board(fresh, want, now), load, terms)
+            if other.chosen is not None:
+                return other.chosen
         placed = _placed(board, load, terms)
         if placed.chosen is not None:
             return placed.chosen
@@ -364,15 +318,6 @@ def _placed(board: Board, load: Load, terms: Terms) -> Placement:
     if placed.chosen is not None or terms.due_at is None:
         return placed
     return board.place(load, replace(terms, due_at=None), firm=True)
-
-
-def _own(instance: Instance, listed: list[Seen]) -> Seen | None:
-    """The one that an instance is, of all that carry its label: the one whose id is recorded, else
-    the first by id. A provider that created twice lists two."""
-    same = [seen for seen in listed if seen.label == instance.label]
-    if instance.provider_id is not None:
-        return next((s for s in same if s.provider_id == instance.provider_id), None)
-    return min(same, key=lambda seen: seen.provider_id, default=None)
 
 
 def _asked_lately(actions: tuple[Action, ...], end: Effect | None, now: datetime) -> bool:

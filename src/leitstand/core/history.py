@@ -285,14 +285,15 @@ def class_of(gpu: str) -> Key:
     return Key("", "", "", gpu[:NAME_CHARACTERS_MAX])
 
 
-_FAILED_STARTS = frozenset({"never-ready", "mismatch", "admission", "boot-failed"})
+FAILED_STARTS = frozenset({"never-ready", "mismatch", "admission", "boot-failed"})
+"""Why what was launched never came to work."""
 
 
 def exit_of(state: str, event: str, code: str | None, hours: float) -> Event | None:
     """What the end of an instance's time says of its machine; None where it says nothing: ended
     by us before it could show anything, or ended already. Every time has exactly one such end."""
     match state, event:
-        case (("booting" | "admitting"), "end") if code in _FAILED_STARTS:
+        case (("booting" | "admitting"), "end") if code in FAILED_STARTS:
             return NeverReady(deceived=code == "mismatch")
         case (("booting" | "admitting"), "absent"):
             return NeverReady()

@@ -125,6 +125,8 @@ class Listing:
     """What the provider reads back otherwise than it was offered: price, gpu, region, image, bid."""
     fatal: str | None = None
     """Words of the provider that say that it never starts."""
+    raw: str | None = None
+    """The provider's words for its status."""
     as_offered: bool = False
     """It runs, its region and image are stated, and nothing differs."""
 
@@ -135,6 +137,8 @@ class Move:
 
     event: str
     code: str | None = None
+    said: str | None = None
+    """Words of the provider that are the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +193,7 @@ def decide(
             if not need.wanted and need.launch == "intended":
                 return (Move("unwanted", "unwanted"),)
         case "booting" | "admitting" | "ready" | "draining" if listing and listing.mismatch:
-            return (Move("end", "mismatch"),)
+            return (Move("end", "mismatch", listing.mismatch),)
         case "booting" | "admitting" | "ready":
             return _young(instance, need, listing, now)
         case "draining":
@@ -229,10 +233,11 @@ def _young(
         return (Move("drain", "idle"),) if idle else ()
     if not need.wanted:
         return (Move("end", "unwanted"),)
+    raw = None if listing is None else listing.raw
     if listing is not None and (listing.fatal is not None or listing.status == "stopped"):
-        return (Move("end", "boot-failed"),)
+        return (Move("end", "boot-failed", listing.fatal or raw),)
     if now >= min(instance.ready_by, instance.end_by):
-        return (Move("end", "never-ready"),)
+        return (Move("end", "never-ready", raw),)
     return ()
 
 

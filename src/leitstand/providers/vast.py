@@ -250,7 +250,7 @@ class Vast:
             price_eur_per_hour=price,
             gpu=row.gpu_name,
             region=region,
-            raw=row.raw,
+            raw=self.account.wire.redact(row.raw)[:200],
             gpus=row.num_gpus,
             bid=row.is_bid,
             other_image=row.image != self._image if row.image else None,

@@ -146,7 +146,7 @@ class Contract(Shape):
     @property
     def raw(self) -> str:
         """The provider's own words."""
-        return f"{self.actual_status}: {(self.status_msg or '').strip()}"[:200]
+        return f"{self.actual_status}: {(self.status_msg or '').strip()}"
 
 
 class Page(Shape):

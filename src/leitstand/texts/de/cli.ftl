@@ -105,6 +105,12 @@ cli-change-vram = Nichts genügt; am wenigsten fehlt bei { $offer }: hat { $to }
 cli-bid-critical = Keine Gebote: einmal verloren, käme { $offer } zu spät. Es kostete weniger als { $firm }, solange es seltener als { $even } Mal je Stunde verloren ginge (bekannt: { $known }).
 cli-bid-pays = Ein Gebot für { $offer } kostet weniger als { $firm }, solange es seltener als { $even } Mal je Stunde verloren geht (bekannt: { $known }).
 cli-aged = { $provider } ist langsam; die Angebote von dort sind { $age } alt
+cli-in-vain =
+    { $count ->
+        [one] Ein Angebot wurde vergeblich gestartet:
+       *[other] { $count } Angebote wurden vergeblich gestartet:
+    }
+cli-why-said = { $why }: „{ $said }“
 cli-replayed-head = Wiederholung
 cli-replayed = die aufbewahrten Tatsachen ergeben wieder dieselbe Wahl
 cli-replayed-not = die aufbewahrten Tatsachen ergeben eine andere Wahl: sie wurden verändert, oder die Regeln sind neuer als die Entscheidung

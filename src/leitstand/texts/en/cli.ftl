@@ -106,6 +106,12 @@ cli-change-vram = Nothing does; least is missing to { $offer }: it has { $to } o
 cli-bid-critical = No bids: lost once, { $offer } would be late. It would cost less than { $firm } while lost under { $even } times an hour (known: { $known }).
 cli-bid-pays = A bid for { $offer } costs less than { $firm } while it is lost under { $even } times an hour (known: { $known }).
 cli-aged = { $provider } is slow; its offers are { $age } old
+cli-in-vain =
+    { $count ->
+        [one] One candidate was launched in vain:
+       *[other] { $count } candidates were launched in vain:
+    }
+cli-why-said = { $why }: “{ $said }”
 cli-replayed-head = Replay
 cli-replayed = the facts that were kept give the same choice again
 cli-replayed-not = the facts that were kept give another choice: they were altered, or the rules are newer than the decision
