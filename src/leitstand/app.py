@@ -30,6 +30,7 @@ from leitstand.control.boots import Boots
 from leitstand.control.commands import Door
 from leitstand.control.dispatch import Dispatcher
 from leitstand.control.effects import EffectRunner, WorkerAddress
+from leitstand.control.mailbox import Mailbox
 from leitstand.control.outside import Outside
 from leitstand.control.plan import Planner, PlanRules
 from leitstand.control.reconcile import Reconciler
@@ -154,6 +155,7 @@ class _Plane:
         self._clients = Clients()
         self._progress = Progress()
         self._blobs = open_blobs(settings.blobs.url or str(folders.blobs))
+        self._mailbox = Mailbox.over(stores.door, self._blobs, stores.authority, self._clock)
         self._shelf = Shelf(folders.models)
         self._boot = BootFolder(folders.boot)
         self._providers = providers(settings, folders)
@@ -194,6 +196,9 @@ class _Plane:
             bound = port_of(workers)
             (self._folders.state / "worker-port").write_text(str(bound))
             address = self._worker_address(host, bound)
+            if self._mailbox is not None:  # before a step could find an instance gone
+                with contextlib.suppress(Exception):
+                    await asyncio.to_thread(self._mailbox.collect, self._clock.now())
             self._start_steps(address)
             self._listening(str(self._folders.socket), address.url)
             await self._until_idle(ending)
@@ -243,6 +248,7 @@ class _Plane:
             wakeups=self._wakeups,
             progress=self._progress,
             boot=self._boot,
+            mailbox=self._mailbox,
         )
 
     def _operator_parts(self) -> OperatorParts:
@@ -276,7 +282,10 @@ class _Plane:
 
     def _start_steps(self, address: WorkerAddress) -> None:
         door, now = self._stores.door, self._clock.now
-        effects = EffectRunner(door, self._providers, self._blobs, address, self._clock)
+        box = self._mailbox
+        effects = EffectRunner(
+            door, self._providers, self._blobs, address, self._clock, mailbox=box
+        )
         reconciler = Reconciler(
             door,
             self._providers,
@@ -285,7 +294,7 @@ class _Plane:
             self._settings.placement.instances_max,
             self._clock,
         )
-        dispatcher = Dispatcher(door, self._blobs)
+        dispatcher = Dispatcher(door, self._blobs, box)
         boots, bills = Boots(door, self._providers), Bills(door, self._providers)
         sequencer = Sequencer(door, self._stores.signer, f"leitstand/{self._stores.installation}")
         upkeep = Upkeep(door, self._blobs)
@@ -356,12 +365,7 @@ def _rules(settings: Settings) -> PlanRules:
     budgets = settings.budgets
     named = {OWN, *settings.providers}
     return PlanRules(
-        vram_gib={
-            "video": vram.video,
-            "image": vram.image,
-            "audio": vram.audio,
-            FUSE: 0.0,
-        },
+        vram_gib={"video": vram.video, "image": vram.image, "audio": vram.audio, FUSE: 0.0},
         cuda_min=settings.placement.cuda_min,
         disk_gib_min=settings.placement.disk_gib_min,
         own_disk_gib_min=settings.placement.own_disk_gib_min,

@@ -48,11 +48,9 @@ class Ids(Protocol):
 
     def new(self, noun: str, now: datetime) -> str:
         """`<noun>_<ULID>`, sortable by time."""
-        ...
 
     def draw(self, size: int) -> bytes:
         """Bytes for tokens."""
-        ...
 
 
 # --- providers -----------------------------------------------------------------------------------
@@ -221,7 +219,6 @@ class Vault(Protocol):
     def unwrap(self, wrapped: bytes, place: KeyPlace) -> bytes: ...
     def export(self, secret: bytes) -> str:
         """The secret as the public `age` tool takes it."""
-        ...
 
     def seal(
         self, secret: bytes, table: str, row_id: str, version: int, key_id: str, document: Any
@@ -243,7 +240,16 @@ class Authority(Protocol):
     def sign_instance(self, csr_pem: bytes, instance_id: str, now: datetime) -> bytes: ...
     def serial(self, certificate_pem: bytes) -> str:
         """The serial number of a certificate, as `instances.certificate_serial` keeps it."""
-        ...
+
+    def writer(
+        self,
+        certificate_pem: bytes,
+        within: tuple[datetime, datetime],
+        said: bytes,
+        signature: bytes,
+    ) -> str:
+        """The instance that signed what is `said`, by a certificate of ours that was valid some time
+        `within` these two moments. Raises ValueError."""
 
 
 class HeadSigner(Protocol):
@@ -260,7 +266,6 @@ class HeadVerifier(Protocol):
 
     def verify(self, note: str) -> tuple[int, bytes]:
         """Size and root. Raises ValueError when the signature does not hold."""
-        ...
 
 
 class ModelShelf(Protocol):
@@ -268,11 +273,9 @@ class ModelShelf(Protocol):
 
     def best(self, family: str) -> ModelVersion | None:
         """The preferred version whose files are all here."""
-        ...
 
     def open(self, sha256: str) -> tuple[int, Callable[[int, int], Iterator[bytes]]] | None:
         """Size of a file and a reader of a byte range; None when it is not here."""
-        ...
 
 
 class BootFiles(Protocol):
@@ -280,11 +283,9 @@ class BootFiles(Protocol):
 
     def manifest(self) -> bytes | None:
         """Names, sizes and digests of the files; None where there are none."""
-        ...
 
     def open(self, sha256: str) -> tuple[int, Callable[[int, int], Iterator[bytes]]] | None:
         """Size and reader of a file that the manifest names; None for any other."""
-        ...
 
 
 # --- store ---------------------------------------------------------------------------------------
@@ -301,7 +302,6 @@ class Database(Protocol):
     def read(self, work: Callable[[Connection], T]) -> T: ...
     def scrub(self) -> None:
         """Leave what was deleted or overwritten in no file; raises Problem to be tried again."""
-        ...
 
     def after_commit(self, callback: Callable[[], None]) -> None: ...
     def named_lock(self, name: str) -> AbstractContextManager[bool]: ...
@@ -311,13 +311,16 @@ class Database(Protocol):
 
 
 class Blobs(Protocol):
-    """Where ciphertext lies. Names are object ids; bodies are age files."""
+    """Where ciphertext lies. Names are object ids; bodies are age files. `names`: all, or those in the
+    folder `under`."""
 
     def put(self, name: str, body: Iterable[bytes]) -> None: ...
     def get(self, name: str, start: int = 0, end: int | None = None) -> Iterator[bytes]: ...
     def size(self, name: str) -> int | None: ...
     def delete(self, names: Sequence[str]) -> None: ...
-    def names(self) -> Iterator[str]: ...
+    def names(self, under: str | None = None) -> Iterator[str]: ...
+    def put_address(self, name: str, term: timedelta) -> str | None:
+        """Where whoever has this address may PUT `name` for a while; None where none are given."""
 
 
 # --- analysis ------------------------------------------------------------------------------------
@@ -341,15 +344,12 @@ class SegmentSource(Protocol):
 
     def frames(self, side_max: int) -> Iterator[VideoFrame]:
         """Frames inside the segment in order; an image is one frame at time 0."""
-        ...
 
     def audio(self) -> tuple[int, Samples]:
         """Start in microseconds and mono samples at 16 kHz, margins included."""
-        ...
 
     def gaps(self) -> Sequence[tuple[int, int, str]]:
         """What could not be read, after the frames or audio were taken: from_us, to_us, reason."""
-        ...
 
 
 class Model(Protocol):
@@ -396,4 +396,3 @@ class Pipeline(Protocol):
         progress: Callable[[int], None],
     ) -> Iterator[Line]:
         """Findings of one segment. `models` is by family; `progress` takes units done."""
-        ...

@@ -165,6 +165,7 @@ def workers(
         wakeups=wakeups,
         progress=Progress(),
         boot=boot,
+        mailbox=rig.mailbox,
     )
     server = worker_server(
         worker_app(parts),

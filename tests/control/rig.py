@@ -20,6 +20,7 @@ from leitstand.control.dispatch import Dispatcher
 from leitstand.control.effects import EffectRunner, Launches, WorkerAddress
 from leitstand.control.jobs import StartJob
 from leitstand.control.leases import Claim
+from leitstand.control.mailbox import Mailbox
 from leitstand.control.media import CompleteUpload, MediumReady, NewSegment, OpenMedium, OpenUpload
 from leitstand.control.membership import Admit, Enrol
 from leitstand.control.plan import Planner, PlanRules, Wish
@@ -29,8 +30,10 @@ from leitstand.control.stopper import Stopper
 from leitstand.control.upkeep import Upkeep
 from leitstand.core.access import Actor
 from leitstand.core.job import Job
+from leitstand.core.letter import Letter, name_of, pack, to_sign
 from leitstand.core.model import ModelFile, ModelVersion, digest_of
 from leitstand.core.placement import Offer, Requirements
+from leitstand.core.problem import Exit, Problem
 from leitstand.ports import Capability, LaunchSpec, Provider, ProviderError, Seen, Status
 from leitstand.security.ca import Authority, WorkerCredentials
 from leitstand.store import instances, jobs, media
@@ -66,10 +69,12 @@ class SeededIds:
 
 
 class MemoryBlobs:
-    """Blobs that a test can look into."""
+    """Blobs that a test can look into. `silent`: the store does not answer."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, addresses: bool = False) -> None:
         self.held: dict[str, bytes] = {}
+        self.addresses = addresses
+        self.silent = False
 
     def put(self, name: str, body: Iterable[bytes]) -> None:
         self.held[name] = b"".join(body)
@@ -84,8 +89,14 @@ class MemoryBlobs:
         for name in names:
             self.held.pop(name, None)
 
-    def names(self) -> Iterator[str]:
-        yield from list(self.held)
+    def names(self, under: str | None = None) -> Iterator[str]:
+        if self.silent:
+            raise Problem("blobs-unavailable", Exit.UNREACHABLE, where="memory", reason="silent")
+        folder = "" if under is None else f"{under}/"
+        yield from [name for name in self.held if name.startswith(folder)]
+
+    def put_address(self, name: str, term: timedelta) -> str | None:
+        return f"memory:{name}?{int(term.total_seconds())}" if self.addresses else None
 
 
 @dataclass
@@ -190,10 +201,11 @@ class Rig:
         segments_per_task: int = 4,
         more: Mapping[str, Provider] | None = None,
         told: Mapping[str, str] | None = None,
+        mailbox: bool = False,
     ) -> None:
         self.time = START
         self.database = database
-        self.blobs = MemoryBlobs()
+        self.blobs = MemoryBlobs(addresses=mailbox)
         self.rented = Rented()
         self.segments_per_task = segments_per_task
         self.door = Door(database, Strongbox(folder / "keys"), SeededIds(seed), TENANT, self)
@@ -214,11 +226,14 @@ class Rig:
         self.planner = Planner(self.door, providers, OneModel(), rules)
         address = WorkerAddress("https://127.0.0.1:1", self.authority.sha256, 1, told or {})
         in_line = Launches(start=lambda call: call())
-        self.effects = EffectRunner(self.door, providers, self.blobs, address, self, in_line)
+        self.mailbox = Mailbox.over(self.door, self.blobs, self.authority, self)
+        self.effects = EffectRunner(
+            self.door, providers, self.blobs, address, self, in_line, self.mailbox
+        )
         self.reconciler = Reconciler(
             self.door, providers, self.planner, "test1234", instances_max, self
         )
-        self.dispatcher = Dispatcher(self.door, self.blobs)
+        self.dispatcher = Dispatcher(self.door, self.blobs, self.mailbox)
         self.sequencer = Sequencer(self.door, self.signer, "test")
         self.upkeep = Upkeep(self.door, self.blobs)
         self.stopper = Stopper(self.door, providers)
@@ -306,6 +321,7 @@ class Worker:
         self.hpke = HpkeKey.generate()
         self.credentials = WorkerCredentials.generate()
         self.csr = self.credentials.csr_pem(self.id)
+        self.certificate = b""
         self.holding: list[str] = []
 
     @classmethod
@@ -314,7 +330,7 @@ class Worker:
 
     def enrol(self) -> None:
         command = Enrol(self.token, self.csr, self.hpke.public, {}, self.rig.authority)
-        self.rig.run(command, Actor("instance", "enrolling"))
+        self.certificate = self.rig.run(command, Actor("instance", "enrolling")).certificate_pem
 
     def admit(self, measured: dict[str, Any] | None = None) -> Any:
         return self.rig.run(Admit(self.id, measured or GOOD, 0.0), self.actor)
@@ -351,6 +367,20 @@ class Worker:
             self.id, lease["attempt"], lease["fence"], segment, object_id, len(body), digest
         )
         return bool(self.rig.run(command, self.actor))
+
+    def letter(self, lease: dict[str, Any], segment: int) -> Letter:
+        """What it leaves in the mailbox where it cannot reach the control plane."""
+        attempt, fence = lease["attempt"], lease["fence"]
+        body = f"result {segment}".encode()
+        signature = self.credentials.sign(to_sign(attempt, fence, segment, body))
+        return Letter(attempt, fence, segment, self.certificate, signature, body)
+
+    def leave(self, lease: dict[str, Any], segment: int) -> str:
+        """Put a letter; its name."""
+        letter = self.letter(lease, segment)
+        name = name_of(letter.attempt, letter.segment)
+        self.rig.blobs.held[name] = pack(letter)
+        return name
 
     def finish(self, lease: dict[str, Any], outcome: str = "done", **how: Any) -> None:
         command = Finish(

@@ -2,104 +2,35 @@
 
 from __future__ import annotations
 
-import http.client
 import os
-import shutil
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from datetime import timedelta
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
+import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.s3 import ACCESS, SECRET, served
 
 from leitstand.core.limits import MIB, PART_BYTES
 from leitstand.core.problem import Exit, Problem
 from leitstand.ports import Blobs
 from leitstand.vault.blobs import FolderBlobs, StoredBlobs, open_blobs
 
-ACCESS, SECRET = "leitstand", "not-a-real-secret"
 PLACES = ["folder", "memory", pytest.param("s3", marks=pytest.mark.full)]
-LINES_MAX = 50
 
 
 @pytest.fixture(scope="module")
 def s3_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real S3 server that checks signatures."""
-    program = shutil.which("rclone", path=str(Path(sys.executable).parent)) or "rclone"
-    folder = tmp_path_factory.mktemp("s3")
-    (folder / "bucket").mkdir()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
-    process = subprocess.Popen(
-        [program, "serve", "s3", "--addr", address, "--auth-key", f"{ACCESS},{SECRET}"]
-        + ["--config", os.devnull, "--log-level", "INFO", str(folder)],
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr is not None
-    try:
-        seen = []
-        for line in process.stderr:
-            seen.append(line)
-            if "Starting s3 server" in line or len(seen) == LINES_MAX:
-                break
-        assert "Starting s3 server" in seen[-1], "".join(seen)
-        log = threading.Thread(target=process.stderr.read, daemon=True)
-        log.start()
-        server = ThreadingHTTPServer(("127.0.0.1", 0), _front_of(address))
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        server.server_close()
-        process.terminate()
-        log.join(timeout=30)
-    finally:
-        process.kill()
-        process.wait(timeout=30)
-        process.stderr.close()
-
-
-def _front_of(address: str) -> type[BaseHTTPRequestHandler]:
-    """Passes requests on as they are, signatures included, and mends one thing in the answers.
-
-    rclone 1.75 answers a range with status 200 where S3 says 206 (johannesboyne/gofakes3#121).
-    """
-
-    class Front(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def handle_one_request(self) -> None:
-            self.raw_requestline = self.rfile.readline(65_537)
-            if not self.raw_requestline or not self.parse_request():
-                self.close_connection = True
-                return
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            onward = http.client.HTTPConnection(address)
-            onward.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
-            for name, text in self.headers.items():
-                onward.putheader(name, text)
-            onward.endheaders(body)
-            answer = onward.getresponse()
-            content = answer.read()
-            partial = answer.status == 200 and answer.getheader("Content-Range") is not None
-            self.send_response_only(206 if partial else answer.status)
-            for name, text in answer.getheaders():
-                if name.lower() not in ("transfer-encoding", "connection"):
-                    self.send_header(name, text)
-            if answer.getheader("Content-Length") is None:
-                self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-            onward.close()
-
-    return Front
+    with served(tmp_path_factory.mktemp("s3")) as endpoint:
+        yield endpoint
 
 
 def s3(endpoint: str, prefix: str, secret: str = SECRET) -> StoredBlobs:
@@ -209,6 +140,8 @@ class TestContract:
             blobs.put(name, [name.encode()])
         assert set(blobs.names()) == names
         assert whole(blobs, "upload_1/1") == b"upload_1/1"
+        assert set(blobs.names("upload_1")) == {"upload_1/0", "upload_1/1"}
+        assert list(blobs.names("upload")) == []
 
     @pytest.mark.parametrize(
         "name", ["", ".", "..", "../x", "a/../b", "/x", "x/", "a//b", "a b", "ä", "x#1", "a" * 201]
@@ -356,6 +289,29 @@ def test_plain_http_is_for_loopback_only() -> None:
         assert raised.value.code == "blobs-url"
     for endpoint in ("http://127.0.0.1:9", "http://[::1]:9", "https://example.org"):
         open_blobs("s3://bucket/x", {"endpoint": endpoint, **options})
+
+
+def test_an_address_takes_one_blob_from_whoever_has_it_and_no_other(s3_endpoint: str) -> None:
+    blobs = s3(s3_endpoint, "given")
+    address = blobs.put_address("mailbox/a/0", timedelta(seconds=60))
+    assert address is not None
+    assert parse_qs(urlsplit(address).query)["X-Amz-Expires"] == ["60"]
+    assert SECRET not in address
+    with httpx.Client(trust_env=False) as client:
+        assert client.put(address, content=b"first").status_code == 200
+        assert client.put(address, content=b"again").status_code == 200
+        assert client.get(address).status_code == 403
+        assert client.delete(address).status_code == 403
+        other = address.replace("mailbox/a/0", "mailbox/a/1")
+        assert client.put(other, content=b"x").status_code == 403
+        longer = address.replace("X-Amz-Expires=60", "X-Amz-Expires=61")
+        assert client.put(longer, content=b"x").status_code == 403
+    assert {name: whole(blobs, name) for name in blobs.names()} == {"mailbox/a/0": b"again"}
+
+
+def test_a_folder_and_memory_give_no_address(tmp_path: Path) -> None:
+    for url in (str(tmp_path / "blobs"), "memory:///"):
+        assert open_blobs(url).put_address("mailbox/a/0", timedelta(seconds=60)) is None
 
 
 @pytest.mark.full

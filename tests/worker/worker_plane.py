@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import json
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -82,6 +83,8 @@ class Plane:
         self.token_spent: tuple[str, str] | None = None
         self.lost_enrolments = 0
         self.crash: str | None = None
+        self.mailbox: Callable[[str, int], str] | None = None
+        """Of an attempt and a segment the address of its letter."""
         self.server = worker_server(
             _app(self),
             "127.0.0.1",
@@ -238,7 +241,14 @@ class Plane:
             ],
             "result_recipient": str(self.result_identity.recipient),
             "release_info": base64.b64encode(self.context(task)).decode(),
+            **self.addresses(task.attempt, self.missing(task)),
         }
+
+    def addresses(self, attempt, numbers):
+        """What a lease or a verdict says of the mailbox."""
+        if self.mailbox is None:
+            return {}
+        return {"mailbox": {str(n): self.mailbox(attempt, n) for n in numbers}}
 
     def context(self, task, **changes):
         named = {"attempt": task.attempt, "fence": task.fence, "medium": task.medium or "job_1"}
@@ -359,6 +369,8 @@ def _instance_routes(app, plane):
             verdicts[said["attempt"]] = {"verdict": verdict, "lease_seconds": plane.lease_seconds}
             if task:
                 task.units = said["units"]
+                more = plane.addresses(said["attempt"], plane.missing(task))
+                verdicts[said["attempt"]] |= more
         return {"attempts": verdicts, "instance": {"drain": plane.drain}, "renew": False}
 
 

@@ -7,7 +7,6 @@ import base64
 import hashlib
 import math
 import re
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -24,13 +23,15 @@ from leitstand.api.streams import Progress, Wakeups
 from leitstand.control.attempts import (
     AttemptBeat,
     Beat,
+    BeatReply,
     Finish,
     ReleaseKey,
-    StoreResult,
 )
 from leitstand.control.commands import Door
 from leitstand.control.leases import Claim
+from leitstand.control.mailbox import Mailbox
 from leitstand.control.membership import Admit, Enrol, Renew
+from leitstand.control.results import take
 from leitstand.core import limits
 from leitstand.core.access import Actor
 from leitstand.core.problem import Exit, Problem
@@ -54,6 +55,7 @@ class WorkerParts:
     wakeups: Wakeups
     progress: Progress
     boot: BootFiles | None = None
+    mailbox: Mailbox | None = None
 
 
 class EnrolBody(BaseModel):
@@ -220,6 +222,7 @@ def _work(app: FastAPI, parts: WorkerParts) -> None:
             if grants:
                 actor = Actor("instance", instance)
                 leases = await run_in_threadpool(door.run, command, actor, clock.now())
+                await run_in_threadpool(_address, parts.mailbox, leases)
             left = ends - clock.monotonic()
             if leases or drain or left <= 0 or parts.wakeups.closed:
                 return {"leases": leases, "drain": drain}
@@ -245,10 +248,7 @@ def _work(app: FastAPI, parts: WorkerParts) -> None:
                 parts.progress.note(told.attempt_id, told.units)
             else:
                 parts.progress.forget(told.attempt_id)
-        verdicts = {
-            attempt: {"verdict": verdict, "lease_seconds": seconds}
-            for attempt, (verdict, seconds) in reply.verdicts.items()
-        }
+        verdicts = _verdicts(parts.mailbox, reply)
         return {"attempts": verdicts, "instance": {"drain": reply.drain}, "renew": False}
 
     @app.post("/w/1/finish", status_code=204)
@@ -266,6 +266,27 @@ def _work(app: FastAPI, parts: WorkerParts) -> None:
         door.run(command, Actor("instance", instance), clock.now())
         parts.progress.forget(body.attempt)
         return Response(status_code=204)
+
+
+def _verdicts(mailbox: Mailbox | None, reply: BeatReply) -> dict[str, dict[str, Any]]:
+    """What each attempt is told; those that go on also where letters may be put as long."""
+    verdicts: dict[str, dict[str, Any]] = {}
+    for attempt, (verdict, seconds) in reply.verdicts.items():
+        verdicts[attempt] = {"verdict": verdict, "lease_seconds": seconds}
+        if mailbox is not None and reply.ahead[attempt]:
+            found = mailbox.addresses(attempt, reply.ahead[attempt], seconds)
+            verdicts[attempt]["mailbox"] = found
+    return verdicts
+
+
+def _address(mailbox: Mailbox | None, leases: list[dict[str, Any]]) -> None:
+    """Tell with each lease where its results go if we cannot be reached, while it lasts."""
+    if mailbox is None:
+        return
+    for lease in leases:
+        numbers = [segment["number"] for segment in lease["segments"]]
+        found = mailbox.addresses(lease["attempt"], numbers, lease["lease_seconds"])
+        lease["mailbox"] = found
 
 
 def _bytes(app: FastAPI, parts: WorkerParts) -> None:
@@ -304,22 +325,7 @@ def _bytes(app: FastAPI, parts: WorkerParts) -> None:
         content_digest: Annotated[str | None, Header()] = None,
     ) -> Response:
         body = await bounded(request, limits.RESULT_BYTES_MAX)
-        digest = hashlib.sha256(body).digest()
-        check_digest(content_digest, digest)
+        check_digest(content_digest, hashlib.sha256(body).digest())
 
-        def store() -> None:
-            object_id = door.ids.new("object", clock.now())
-            blobs.put(object_id, [body])
-            command = StoreResult(
-                instance, attempt, fence, segment, object_id, len(body), digest.hex()
-            )
-            kept = False
-            try:
-                kept = door.run(command, Actor("instance", instance), clock.now())
-            finally:
-                if not kept:
-                    with suppress(Problem):
-                        blobs.delete([object_id])
-
-        await run_in_threadpool(store)
+        await run_in_threadpool(take, door, blobs, clock, instance, attempt, fence, segment, body)
         return Response(status_code=204)

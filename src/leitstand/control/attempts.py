@@ -113,6 +113,9 @@ class StoreResult(Command[bool]):
     object_id: str
     bytes: int
     sha256: str
+    left: bool = False
+    """In the mailbox, where nothing can be put after the lease: when it is found there says nothing
+    of when it came. It counts until the attempt is given up."""
     action: ClassVar[str] = "attempts.result"
 
     def owner(self) -> str | None:
@@ -128,7 +131,8 @@ class StoreResult(Command[bool]):
         known = attempts.result(tx.conn, task.id, self.segment)
         if known is not None and known.attempt_id == attempt.id:
             return False
-        if attempt.state != "live" or attempt.expires_at <= tx.now or task.fence != attempt.fence:
+        late = attempt.expires_at <= tx.now and not self.left
+        if attempt.state != "live" or late or task.fence != attempt.fence:
             raise Fenced
         if known is not None:
             return False
@@ -187,10 +191,12 @@ class AttemptBeat:
 
 @dataclass(frozen=True, slots=True)
 class BeatReply:
-    """Verdict per attempt with new lease seconds, and whether the instance drains."""
+    """Verdict per attempt with new lease seconds, and whether the instance drains. `ahead`: segments
+    of an attempt that goes on, from the one under way."""
 
     verdicts: dict[str, tuple[str, float]]
     drain: bool
+    ahead: dict[str, range]
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,30 +219,36 @@ class Beat(Command[BeatReply]):
                 tx.conn, tx.tenant, [b.attempt_id for b in self.beats], lock=True
             )
         }
-        verdicts = {}
+        verdicts, ahead = {}, {}
         for beat in self.beats:
-            verdicts[beat.attempt_id] = self._verdict(tx, by_id.get(beat.attempt_id), beat)
-        return BeatReply(verdicts, instance.state in ("draining", "terminating", "terminated"))
+            told = self._verdict(tx, by_id.get(beat.attempt_id), beat)
+            verdicts[beat.attempt_id], ahead[beat.attempt_id] = told
+        drain = instance.state in ("draining", "terminating", "terminated")
+        return BeatReply(verdicts, drain, ahead)
 
-    def _verdict(self, tx: Tx, attempt: Attempt | None, beat: AttemptBeat) -> tuple[str, float]:
+    def _verdict(
+        self, tx: Tx, attempt: Attempt | None, beat: AttemptBeat
+    ) -> tuple[tuple[str, float], range]:
         if (
             attempt is None
             or attempt.instance_id != self.instance_id
             or attempt.fence != beat.fence
             or attempt.state != "live"
         ):
-            return "fenced", 0.0
+            return ("fenced", 0.0), range(0)
         progressed = beat.units > attempt.units
         if not progressed and progress_due(attempt.progress_at, tx.now, limits.FORECAST_SECONDS):
             lose(tx, [attempt], "no-progress")
-            return "stop", 0.0
+            return ("stop", 0.0), range(0)
         values: dict[str, Any] = {"expires_at": tx.now + limits.LEASE}
         if progressed:
             values |= {"units": beat.units, "progress_at": tx.now}
         tx.set("attempt", attempt.id, **values)
-        job = job_by_id(tx, task_of(tx, attempt).job_id)
+        task = task_of(tx, attempt)
+        job = job_by_id(tx, task.job_id)
         verdict = "hold" if job.state == "held" else "go"
-        return verdict, limits.LEASE.total_seconds()
+        ahead = range(max(beat.segment, task.first_segment), task.last_segment + 1)
+        return (verdict, limits.LEASE.total_seconds()), ahead
 
 
 @dataclass(frozen=True, slots=True)

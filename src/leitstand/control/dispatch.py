@@ -12,6 +12,7 @@ from leitstand.control.commands import Door
 from leitstand.control.inputs import inputs_of
 from leitstand.control.jobs import UnblockFuse
 from leitstand.control.losses import ExpireLeases
+from leitstand.control.mailbox import Mailbox
 from leitstand.control.money import AccrueCosts
 from leitstand.control.turns import Rounds, Turns
 from leitstand.core.access import SYSTEM
@@ -23,15 +24,21 @@ from leitstand.store import attempts
 class Dispatcher:
     """One step; workers themselves claim, woken by commit."""
 
-    def __init__(self, door: Door, blobs: Blobs) -> None:
+    def __init__(self, door: Door, blobs: Blobs, mailbox: Mailbox | None = None) -> None:
         self._door = door
+        self._mailbox = mailbox
         self._blobs = blobs
         self._rounds = Rounds(door.database)
 
     def step(self, now: datetime) -> None:
-        """Expire leases, then write the inputs of every report that may be made."""
+        """Take what lies in the mailbox, expire leases, then write the inputs of every report that
+        may be made."""
         with Turns() as turns:
-            if self._door.database.read(lambda conn: attempts.expired(conn, now, 1)):
+            ended = bool(self._door.database.read(lambda conn: attempts.expired(conn, now, 1)))
+            box = self._mailbox
+            if box is not None:
+                turns.take("mailbox", lambda: box.collect(now, urgent=ended))
+            if ended and not (box is not None and box.waits(now)):
                 turns.take("leases", lambda: self._door.run(ExpireLeases(), SYSTEM, now))
             for work in self._rounds.next():
                 if work.fuse == "blocked" and not work.ordinary:

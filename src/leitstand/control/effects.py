@@ -19,6 +19,7 @@ import structlog
 
 from leitstand.control.commands import Command, Door
 from leitstand.control.instances import BeginLaunch, Launch, LoseLaunch, ReportLaunch
+from leitstand.control.mailbox import Mailbox
 from leitstand.control.media import MediumErased
 from leitstand.control.question import offer_of
 from leitstand.control.transaction import Tx
@@ -143,6 +144,7 @@ class EffectRunner:
         address: WorkerAddress,
         clock: Clock,
         launches: Launches | None = None,
+        mailbox: Mailbox | None = None,
     ) -> None:
         self._door = door
         self._providers = providers
@@ -150,6 +152,7 @@ class EffectRunner:
         self._address = address
         self._clock = clock
         self._launches = launches or Launches()
+        self._mailbox = mailbox
 
     def step(self, now: datetime) -> None:
         """Run the effects that are due.
@@ -268,6 +271,7 @@ class EffectRunner:
     def _erase(self, effect: Effect) -> None:
         names = self._door.database.read(lambda conn: _blobs_of(conn, effect))
         self._blobs.delete(names)
+        self._empty(effect)
         self._door.database.scrub()
         self._door.run(MediumErased(effect.target_id), SYSTEM, self._clock.now())
 
@@ -275,7 +279,14 @@ class EffectRunner:
         """Delete what was derived from the media of an ended job; its report stays for its term."""
         names = self._door.database.read(lambda conn: _derived(conn, effect))
         self._blobs.delete(names)
+        self._empty(effect)
         self._door.database.scrub()
+
+    def _empty(self, effect: Effect) -> None:
+        """Nor does anything stay in the mailbox that was made of this medium, or for this job."""
+        if self._mailbox is not None:
+            tried = partial(attempts.ids_on, tenant=effect.tenant_id, target_id=effect.target_id)
+            self._mailbox.forget(self._door.database.read(tried))
 
 
 def _refusal(error: ProviderError) -> str:

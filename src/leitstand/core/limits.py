@@ -51,6 +51,13 @@ CERTIFICATE_LIFE = timedelta(minutes=30)
 LEASE = timedelta(seconds=60)
 BEAT_INTERVAL = timedelta(seconds=5)
 CLAIM_WAIT_SECONDS_MAX = 25.0
+MAILBOX_AHEAD = 8
+"""Segments of an attempt for which a letter may be left, beginning with the one under way."""
+MAILBOX_EVERY = timedelta(seconds=5)
+MAILBOX_AFTER_SECONDS = 15.0
+"""Without an answer for so long a worker tries the mailbox first."""
+MAILBOX_WAIT = timedelta(minutes=2)
+"""How long leases that ran out are kept from being given up while nobody can look."""
 FORECAST_SECONDS = 60.0
 """Time for one segment until speeds are learned; the progress deadline is three times this."""
 PROGRESS_FACTOR = 3.0

@@ -110,6 +110,36 @@ class Authority:
         """The serial number in lower-case hex, as `instances.certificate_serial` keeps it."""
         return f"{x509.load_pem_x509_certificate(certificate_pem).serial_number:x}"
 
+    def writer(
+        self,
+        certificate_pem: bytes,
+        within: tuple[datetime, datetime],
+        said: bytes,
+        signature: bytes,
+    ) -> str:
+        """The instance that signed what is `said`: what TLS proves of a caller, of bytes that came
+        another way. The certificate must be ours, for a TLS client, and have been valid some time
+        `within` these two moments. Raises ValueError."""
+        certificate = x509.load_pem_x509_certificate(certificate_pem)
+        key = certificate.public_key()
+        try:
+            certificate.verify_directly_issued_by(self._certificate)
+            names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+            usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
+            if not isinstance(key, ec.EllipticCurvePublicKey):
+                raise ValueError("the key is not EC P-256")
+            key.verify(signature, said, ec.ECDSA(SHA256()))
+        except (InvalidSignature, TypeError, x509.ExtensionNotFound) as error:
+            raise ValueError("not signed by a worker of ours") from error
+        shown = [("URI", str(name.value)) for name in names.value]
+        instance_id = instance_of({"subjectAltName": shown})
+        if instance_id is None or list(usage.value) != [ExtendedKeyUsageOID.CLIENT_AUTH]:
+            raise ValueError("not the certificate of a worker")
+        start, end = within
+        if certificate.not_valid_after_utc < start or certificate.not_valid_before_utc > end:
+            raise ValueError("not valid at that time")
+        return instance_id
+
     def server_context(self, hosts: Sequence[str], now: datetime) -> ssl.SSLContext:
         """TLS 1.3 for the workers' listener under the names and addresses `hosts`.
 
@@ -173,6 +203,10 @@ class WorkerCredentials:
         """A signed certificate request in that instance's name."""
         request = x509.CertificateSigningRequestBuilder().subject_name(_name(instance_id))
         return request.sign(self._key, SHA256()).public_bytes(Encoding.PEM)
+
+    def sign(self, said: bytes) -> bytes:
+        """A signature that `Authority.writer` takes."""
+        return self._key.sign(said, ec.ECDSA(SHA256()))
 
     def client_context(self, ca_pem: bytes, certificate_pem: bytes | None) -> ssl.SSLContext:
         """TLS 1.3 that trusts `ca_pem` alone, checks the host name, and shows the certificate."""

@@ -69,6 +69,19 @@ def live_by_instance(conn: Connection) -> dict[str, int]:
     return {row.instance_id: row.live for row in conn.execute(query)}
 
 
+def ids_on(conn: Connection, tenant: str, target_id: str) -> list[str]:
+    """All attempts at tasks of one medium, or of one job."""
+    query = (
+        select(attempts.c.id)
+        .join(tasks, tasks.c.id == attempts.c.task_id)
+        .where(
+            (tasks.c.medium_id == target_id) | (tasks.c.job_id == target_id),
+            attempts.c.tenant_id == tenant,
+        )
+    )
+    return list(conn.execute(query).scalars())
+
+
 def expired(conn: Connection, now: datetime, limit: int) -> list[tuple[str, str]]:
     """Tenant and id of live attempts whose lease ran out."""
     query = (

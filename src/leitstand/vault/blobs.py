@@ -24,7 +24,7 @@ from urllib.parse import unquote, urlsplit
 
 import obstore
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
-from obstore.store import LocalStore, MemoryStore, ObjectStore, from_url
+from obstore.store import LocalStore, MemoryStore, ObjectStore, S3Store, from_url
 
 from leitstand.core.limits import MIB, PART_BYTES
 from leitstand.core.problem import Exit, Problem
@@ -124,12 +124,21 @@ class StoredBlobs:
                     with contextlib.suppress(FileNotFoundError):
                         obstore.delete(self._store, name)
 
-    def names(self) -> Iterator[str]:
-        """The names of all whole blobs, in no order."""
+    def names(self, under: str | None = None) -> Iterator[str]:
+        """The names of all whole blobs, or of those in the folder `under`, in no order."""
         with self._errors():
-            for batch in obstore.list(self._store):
+            for batch in obstore.list(self._store, prefix=under):
                 for found in batch:
                     yield found["path"]
+
+    def put_address(self, name: str, term: timedelta) -> str | None:
+        """An address that takes a PUT of `name` until the term ends, from whoever has it; None where
+        the store is not S3. Signed here: nothing is asked of the store."""
+        _check(name)
+        if not isinstance(self._store, S3Store):
+            return None
+        with self._errors():
+            return obstore.sign(self._store, "PUT", name, term)
 
     @contextlib.contextmanager
     def _errors(self, pieces: _Pieces | None = None) -> Iterator[None]:

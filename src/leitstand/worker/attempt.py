@@ -18,14 +18,14 @@ import structlog
 
 from leitstand.core.finding import Gap, Line, Stats, encode
 from leitstand.core.job import FUSE
-from leitstand.core.limits import RESULT_BYTES_MAX
+from leitstand.core.limits import MAILBOX_AFTER_SECONDS, RESULT_BYTES_MAX
 from leitstand.core.model import ModelVersion
 from leitstand.media.decode import DecodeError, sealed_memfd
 from leitstand.media.zygote import Zygote
 from leitstand.ports import Model, Pipeline
 from leitstand.vault.envelope import Identity, Recipient, encrypt, encrypted_size
 from leitstand.vault.release import HpkeKey, ReleaseError
-from leitstand.worker import fuse
+from leitstand.worker import fuse, mailbox
 from leitstand.worker.blame import Failure, judge, place
 from leitstand.worker.cache import ModelFiles
 from leitstand.worker.infer import Sessions
@@ -106,9 +106,18 @@ class _Run:
         self._lease = live.lease
         self._tools = tools
         self._stages = stages
+        self._left: dict[int, bytes] = {}
+        """Results that lie in the mailbox, sealed, until the control plane said that it has them."""
 
     def all(self) -> bool:
-        """Every segment of the lease; True when a hold ended it early."""
+        """Every segment of the lease; True when a hold ended it early. What lies in the mailbox is
+        handed in as well before anything is said of the end: nobody may have looked there yet."""
+        held = self._worked()
+        for number, sealed in self._left.items():
+            self._patiently(lambda: self._put(number, sealed))  # noqa: B023
+        return held
+
+    def _worked(self) -> bool:
         self._live.keep(self._key())
         if self._lease.pipeline == FUSE:
             return self._each(lambda segment: fuse.fuse(self._live, self._tools.link, segment))
@@ -163,14 +172,42 @@ class _Run:
             if self._lease.pipeline == FUSE:
                 raise Failure("report-too-large", "item")
             raise Failure("result-too-large", "item", segment=segment.number)
-        lease, link = self._lease, self._tools.link
         with self._stages.measure("write"):
-            sealed = b"".join(encrypt([Recipient.parse(lease.result_recipient)], [body]))
+            recipient = Recipient.parse(self._lease.result_recipient)
+            sealed = b"".join(encrypt([recipient], [body]))
             self._live.check()
-            link.patiently(
-                lambda: link.put_result(lease.attempt, lease.fence, segment.number, sealed),
-                self._live.alive,
-            )
+            self._patiently(lambda: self._hand_in(segment.number, sealed))
+
+    def _patiently(self, call: Callable[[], None]) -> None:
+        self._tools.link.patiently(call, self._live.alive)
+
+    def _hand_in(self, number: int, sealed: bytes) -> None:
+        """To the control plane, or into the mailbox where it cannot be reached; first the one that is
+        likelier to answer. Raises Unreachable when neither does."""
+        address = self._live.mailbox.get(number)
+        if address is None:
+            self._put(number, sealed)
+            return
+        ways: list[Callable[[], None]] = [
+            lambda: self._put(number, sealed),
+            lambda: self._leave(address, number, sealed),
+        ]
+        if self._tools.link.silent_seconds() >= MAILBOX_AFTER_SECONDS:
+            ways.reverse()
+        try:
+            ways[0]()
+        except Unreachable:
+            self._live.check()
+            ways[1]()
+
+    def _put(self, number: int, sealed: bytes) -> None:
+        self._tools.link.put_result(self._lease.attempt, self._lease.fence, number, sealed)
+
+    def _leave(self, address: str, number: int, sealed: bytes) -> None:
+        lease = self._lease
+        mailbox.leave(self._tools.link, address, lease.attempt, lease.fence, number, sealed)
+        self._left[number] = sealed
+        _log.info("result left in the mailbox", attempt=lease.attempt, segment=number)
 
     # --- one segment of media --------------------------------------------------------------------
 

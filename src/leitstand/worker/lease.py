@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from leitstand.core.model import ModelFile, ModelVersion
@@ -42,6 +42,8 @@ class Lease:
     models: tuple[ModelVersion, ...]
     result_recipient: str
     release_info: bytes
+    mailbox: Mapping[int, str] = field(default_factory=dict, repr=False)
+    """Where a letter for a segment may be put while the lease lives; whoever has such an address may."""
 
 
 def parse(raw: Mapping[str, Any]) -> Lease:
@@ -85,9 +87,19 @@ def parse(raw: Mapping[str, Any]) -> Lease:
             ),
             result_recipient=str(raw["result_recipient"]),
             release_info=base64.b64decode(raw["release_info"], validate=True),
+            mailbox=addresses(raw),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError("not a complete lease") from error
+
+
+def addresses(raw: Mapping[str, Any]) -> dict[int, str]:
+    """The addresses of letters by segment; none where the control plane has no mailbox. Raises
+    ValueError."""
+    try:
+        return {int(number): str(url) for number, url in raw.get("mailbox", {}).items()}
+    except (AttributeError, TypeError) as error:
+        raise ValueError("not addresses by segment") from error
 
 
 def _name(value: object) -> str:

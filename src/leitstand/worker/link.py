@@ -111,6 +111,7 @@ class Link:
         self._csr = credentials.csr_pem(instance_id).decode()
         self._credentials = credentials
         self._authority_pem = authority_pem
+        self._certificate_pem = b""
         self._stop = stop
         self._client = self._connect(None)
         self.heard_at = time.monotonic()
@@ -149,8 +150,13 @@ class Link:
 
     def _certified(self, reply: dict[str, Any]) -> dict[str, Any]:
         # The old client is left to its running requests; it goes with the last of them.
-        self._client = self._connect(str(reply["certificate_pem"]).encode())
+        self._certificate_pem = str(reply["certificate_pem"]).encode()
+        self._client = self._connect(self._certificate_pem)
         return reply
+
+    def sign(self, said: bytes) -> tuple[bytes, bytes]:
+        """Our certificate, and a signature by its key: what a connection of ours proves."""
+        return self._certificate_pem, self._credentials.sign(said)
 
     def admission(self, document: Mapping[str, Any]) -> dict[str, Any]:
         """What we measured and can do; the answer says `ready` or `refused`, with reasons."""
@@ -228,6 +234,10 @@ class Link:
             content=body,
             headers=_headers() | {"Content-Digest": f"sha-256=:{digest}:"},
         )
+
+    def silent_seconds(self) -> float:
+        """How long nothing was heard of the control plane."""
+        return time.monotonic() - self.heard_at
 
     def finish(self, document: Mapping[str, Any]) -> None:
         """How the attempt ended. Raises Fenced."""

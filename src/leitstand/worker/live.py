@@ -7,7 +7,7 @@ runs out the attempt stops by itself and its key is dropped, whatever else hangs
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from leitstand.vault.envelope import Identity
@@ -32,9 +32,14 @@ class LiveAttempt:
         self.held = False
         self.segment = lease.segments[0].number if lease.segments else 0
         self.units = 0
+        self.mailbox = dict(lease.mailbox)
 
-    def renew(self, sent_at: float, lease_seconds: float) -> None:
-        """A beat sent at `sent_at` was answered with so many seconds from then."""
+    def renew(
+        self, sent_at: float, lease_seconds: float, mailbox: Mapping[int, str] | None = None
+    ) -> None:
+        """A beat sent at `sent_at` was answered with so many seconds from then, and with addresses
+        of letters that last as long."""
+        self.mailbox |= mailbox or {}
         self._deadline = max(self._deadline, sent_at + lease_seconds)
 
     def revoke(self) -> None:

@@ -15,6 +15,7 @@ from leitstand.core.limits import BEAT_BYTES_MAX
 from leitstand.host.facts import readings
 from leitstand.host.nvml import Gpus
 from leitstand.worker.infer import Sessions
+from leitstand.worker.lease import addresses
 from leitstand.worker.link import Fenced, Link, Refused, Unreachable
 from leitstand.worker.live import Board, LiveAttempt, Monotonic
 
@@ -88,10 +89,11 @@ def _apply(attempt: LiveAttempt, verdict: Any, sent_at: float) -> None:
     """Without a verdict the lease goes on counting down."""
     match verdict:
         case {"verdict": "go", "lease_seconds": seconds}:
-            attempt.renew(sent_at, float(seconds))
+            attempt.renew(sent_at, float(seconds), addresses(verdict))
         case {"verdict": "hold"}:
             attempt.held = True
-            attempt.renew(sent_at, float(verdict.get("lease_seconds", 0.0)))
+            seconds = float(verdict.get("lease_seconds", 0.0))
+            attempt.renew(sent_at, seconds, addresses(verdict))
         case {"verdict": "stop" | "fenced" as why}:
             _log.info("attempt revoked", attempt=attempt.lease.attempt, why=why)
             attempt.revoke()
