@@ -91,8 +91,8 @@ class Seen:
     raw: str | None = None  # the provider's own words for its status
     gpus: int | None = None
     bid: bool | None = None
-    other_image: bool | None = None
-    """Whether it runs another image than launches name."""
+    other_image: bool | None = None  # whether it runs another image than launches name
+    doubtful: bool = False  # only its name says that it is ours: see control/orphans.py
 
 
 @dataclass(frozen=True, slots=True)

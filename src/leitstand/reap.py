@@ -37,11 +37,12 @@ class Found:
 @dataclass(frozen=True, slots=True)
 class Look:
     """What all providers list. `others` bear a label of another installation; `silent` did not
-    answer, so nothing is known of them."""
+    answer, so nothing is known of them. `doubtful` are called as ours are and may be somebody's."""
 
     ours: tuple[Found, ...]
     others: int
     silent: Mapping[str, str] = field(default_factory=dict)
+    doubtful: tuple[Found, ...] = ()
 
     def overdue(self, now: datetime) -> tuple[Found, ...]:
         """Those that should be gone."""
@@ -65,6 +66,7 @@ class Reaper:
     def look(self) -> Look:
         """Every provider's whole list."""
         ours: list[Found] = []
+        doubtful: list[Found] = []
         others, silent = 0, {}
         for name, provider in self._providers.items():
             try:
@@ -77,8 +79,9 @@ class Reaper:
                 if said is None or said.installation != self._installation:
                     others += 1
                 else:
-                    ours.append(Found(name, seen, said.instance_id, said.end_by))
-        return Look(tuple(ours), others, silent)
+                    kind = doubtful if seen.doubtful else ours
+                    kind.append(Found(name, seen, said.instance_id, said.end_by))
+        return Look(tuple(ours), others, silent, tuple(doubtful))
 
     def end(self, wanted: Sequence[Found]) -> tuple[Found, ...]:
         """Ask these to end until each is absent from two lists that are one listing lag apart;

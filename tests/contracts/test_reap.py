@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from tests.contracts.worlds import candidates, patient, spec
+from tests.contracts.worlds import RunPodWorld, candidates, patient, spec
 from tests.wire import faults
 
 from leitstand.core.instance import label
@@ -53,6 +53,19 @@ def test_only_what_is_ours_and_overdue_is_ended(world, fleet, reaper):
     assert not look.silent
     assert reaper.end(look.overdue(world.clock.now())) == ()
     assert world.alive() == set(fleet.values()) - {fleet["overdue"]}
+
+
+def test_what_is_only_called_as_ours_are_is_named_and_left_alone(tmp_path):
+    """A provider with names and environments; the other has labels alone."""
+    world = RunPodWorld(tmp_path)
+    provider = world.connect()
+    named = label(OURS, f"instance_{4:026d}", world.clock.now())
+    planted = world.plant(named)
+    world.forward(minutes=30)
+    look = Reaper({"it": provider}, OURS, world.clock.now, world.sleep).look()
+    assert [one.seen.provider_id for one in look.doubtful] == [planted]
+    assert look.ours == ()
+    assert planted in world.alive()
 
 
 def test_all_that_is_ours_is_ended_when_that_is_wanted(world, fleet, reaper):

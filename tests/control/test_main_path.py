@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import copy
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from leitstand.control.leases import Claim, Fenced
 from leitstand.control.plan import Wish
 from leitstand.core.problem import Problem
 from leitstand.ports import NoCapacity, Seen, Status, UnknownOutcome
-from leitstand.store import attempts, instances, jobs, media, money, tables
+from leitstand.store import attempts, events, instances, jobs, media, money, tables
 from leitstand.store.engine import Database
 from tests.control.rig import GOOD, OPERATOR, TENANT, Rig, Verifier, Worker, serve
 
@@ -175,6 +176,38 @@ def test_i1_an_instance_under_our_label_without_a_record_is_ended(rig: Rig) -> N
     rig.rented.running = {"p7": orphan, "p8": foreign}
     rig.step(2)
     assert set(rig.rented.running) == {"p8"}
+
+
+def test_what_is_only_called_as_ours_are_is_told_once_and_left_alone(rig: Rig) -> None:
+    name = "ls1-test1234-01ARZ3NDEKTSV4RRFFQ69G5FAV-29923623"
+    rig.rented.running = {"p7": Seen("p7", name, Status.UNKNOWN, doubtful=True)}
+    rig.step(4)
+    assert set(rig.rented.running) == {"p7"}
+    told = [
+        e for e in rig.read(lambda c: events.after(c, TENANT, None, 0, 100)) if e.kind == "alarm"
+    ]
+    assert [one.facts["provider_id"] for one in told] == ["p7"]
+
+
+def test_an_instance_of_ours_that_no_longer_says_so_is_neither_believed_gone_nor_left(
+    rig: Rig,
+) -> None:
+    job = rig.job()
+    serve(rig)
+    (id, seen), *_ = rig.rented.running.items()
+    rig.rented.running[id] = replace(seen, status=Status.UNKNOWN, doubtful=True)
+    rig.step(4)
+    assert rig.instance_states() == ["ready"]
+    rig.rented.stubborn = True
+    rig.run(CancelJob(job.id))
+    rig.step(4)
+    assert rig.instance_states() == ["terminating"] and id in rig.rented.ends
+    rig.rented.stubborn = False
+    rig.step(6)
+    assert rig.instance_states() == ["terminated"] and not rig.rented.running
+    rig.rented.running[id] = replace(seen, status=Status.UNKNOWN, doubtful=True)
+    rig.step(4)
+    assert not rig.rented.running
 
 
 def test_an_instance_that_vanishes_loses_its_attempts_and_the_job_gets_another(rig: Rig) -> None:

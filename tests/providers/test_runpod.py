@@ -20,6 +20,8 @@ from leitstand.ports import (
     UnknownOutcome,
     Unwanted,
 )
+from leitstand.providers.runpod import INSTANCE
+from leitstand.providers.runpod import LABEL as LEITSTAND
 from leitstand.providers.runpod_answers import compute_capability
 from tests.contracts.worlds import LABEL, RunPodWorld, end, launch, offer, ours, spec
 from tests.wire import faults
@@ -188,10 +190,40 @@ def test_what_could_not_be_ended_is_in_the_error(world, provider):
 # --- what is rented --------------------------------------------------------------------------------
 
 
-def test_a_pod_that_only_bears_our_name_is_not_ours(world, provider):
-    foreign = world.plant(LABEL)
+def test_a_pod_that_only_bears_our_name_is_counted_and_doubted(world, provider):
+    planted = world.plant(LABEL)
+    (seen,) = ours(world, provider, "")
+    assert (seen.provider_id, seen.label, seen.status) == (planted, LABEL, Status.UNKNOWN)
+    assert seen.doubtful
+
+
+@pytest.mark.parametrize("env", [{}, {INSTANCE: "x"}, {LEITSTAND: None}, {LEITSTAND: "theirs"}])
+def test_a_pod_of_ours_that_lost_its_environment_is_not_lost(world, provider, env):
+    made = launch(world, provider, LABEL)
+    world.account.pod(made.provider_id).env = env
+    (seen,) = ours(world, provider, LABEL)
+    assert (seen.provider_id, seen.status, seen.doubtful) == (
+        made.provider_id,
+        Status.UNKNOWN,
+        True,
+    )
+
+
+@pytest.mark.parametrize("name", ["mine", "ls1-zzzzzzzz-A-1"])
+def test_a_pod_of_ours_that_was_renamed_is_ours_and_not_believed(world, provider, name):
+    made = launch(world, provider, LABEL)
+    world.account.pod(made.provider_id).name = name
+    (seen,) = ours(world, provider, LABEL)
+    assert (seen.provider_id, seen.status, seen.doubtful) == (
+        made.provider_id,
+        Status.UNKNOWN,
+        False,
+    )
+
+
+def test_a_pod_that_neither_name_nor_environment_calls_ours_is_nobodys_business(world, provider):
+    world.plant("somebody-elses")
     assert ours(world, provider, "") == []
-    assert foreign in world.alive()
 
 
 def test_a_pod_whose_environment_cannot_be_read_is_known_by_its_name(world, provider):

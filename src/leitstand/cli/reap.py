@@ -55,6 +55,9 @@ def reap(
         output.step("×", name, output.say("cli-reap-silent", error=error))
     if look.others:
         output.line(output.say("cli-reap-others", count=look.others))
+    for one in look.doubtful:
+        told = output.say("cli-reap-doubtful", label=one.seen.label, id=one.seen.provider_id)
+        output.step("!", one.provider, told)
     if wanted and not yes:
         from leitstand.cli.wanted import is_yes
 
@@ -64,9 +67,10 @@ def reap(
     output.event("done", ended=len(wanted) - len(left), left=[one.seen.label for one in left])
     if left:
         raise Problem("reap-left", Exit.FAILED, count=len(left))
-    if not silent:
+    unsure = bool(silent or look.doubtful)
+    if not unsure:
         output.step("✓", output.say("cli-reap-head"), output.say("cli-reap-done", all=str(all_)))
-    return Exit.FAILED if silent else Exit.DONE
+    return Exit.FAILED if unsure else Exit.DONE
 
 
 def _providers(settings: Settings, folders: Folders) -> tuple[dict[str, Any], dict[str, str]]:

@@ -79,4 +79,4 @@ def own(instance: Instance, listed: list[Seen]) -> Seen | None:
     same = [seen for seen in listed if seen.label == instance.label]
     if instance.provider_id is not None:
         return next((s for s in same if s.provider_id == instance.provider_id), None)
-    return min(same, key=lambda seen: seen.provider_id, default=None)
+    return min(same, key=lambda seen: (seen.doubtful, seen.provider_id), default=None)

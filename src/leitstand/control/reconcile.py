@@ -7,24 +7,24 @@ deals with what has no record. A provider that does not answer changes nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 import structlog
 
-from leitstand.control.commands import Command, Door
-from leitstand.control.instances import PACE, IntendInstance, Observe, end_all_the_same
+from leitstand.control.commands import Door
+from leitstand.control.instances import PACE, IntendInstance, Observe
 from leitstand.control.jobs import GiveUpJob, NoteWaiting
-from leitstand.control.listings import Listings, own
+from leitstand.control.listings import Listings
 from leitstand.control.market import Offers
 from leitstand.control.money import over_budget
+from leitstand.control.orphans import Orphans
 from leitstand.control.plan import Planner
 from leitstand.control.question import needed, plain, remaining
 from leitstand.control.refusals import AS_ASKED, code_of, refusals_of, untried
-from leitstand.control.transaction import Tx
 from leitstand.control.turns import Rounds, Turns
 from leitstand.core import limits
 from leitstand.core.access import SYSTEM
@@ -43,26 +43,13 @@ from leitstand.core.placement import (
     resting,
 )
 from leitstand.core.problem import Param, Problem
-from leitstand.ports import Clock, Provider, Seen
+from leitstand.ports import Clock, Provider
 from leitstand.store import attempts, effects, instances, jobs, money
 from leitstand.store.effects import Effect
 from leitstand.store.jobs import Decision, OpenWork
 from leitstand.store.rows import Stale
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class ReapOrphans(Command[None]):
-    """End instances that carry our label and have no living record."""
-
-    orphans: tuple[tuple[str, str], ...]
-    """Provider and provider id."""
-    action: ClassVar[str] = "instances.observe"
-
-    def apply(self, tx: Tx) -> None:
-        for provider, provider_id in self.orphans:
-            end_all_the_same(tx, provider, provider_id)
 
 
 class Reconciler:
@@ -84,6 +71,7 @@ class Reconciler:
         self._instances_max = instances_max
         self._clock = clock
         self._listings = Listings(providers, installation)
+        self._orphans = Orphans(door)
         self._rounds = Rounds(door.database)
         self._boards: dict[tuple[Requirements, str | None], tuple[Offers, Board]] = {}
 
@@ -110,7 +98,7 @@ class Reconciler:
                 actions = decide(instance, need, self._listings.says(instance, seen, now), now)
                 if actions and not _asked_lately(actions, ends.get(instance.id), now):
                     turns.take(instance.id, partial(self._observe, instance, actions, after))
-            turns.take("orphans", lambda: self._orphans(listings, after))
+            turns.take("orphans", lambda: self._orphans.step(listings, after))
             self._boards.clear()
             for work in self._rounds.next():
                 turns.take(work.job.id, partial(self._want, work, now))
@@ -126,20 +114,6 @@ class Reconciler:
             self._door.run(Observe(((instance, actions),)), SYSTEM, now)
         except (Stale, NotAllowed):
             log.info("instance.stale", instance=instance.id)
-
-    def _orphans(self, listings: dict[str, list[Seen]], now: datetime) -> None:
-        """What carries our label and is not the one instance of that label. The records are read
-        after the listings: whatever was launched meanwhile has its record by then."""
-        known = {i.label: i for i in self._door.database.read(instances.alive)}
-        orphans = []
-        for name, listed in listings.items():
-            for seen in listed:
-                instance = known.get(seen.label)
-                if instance is None or own(instance, listed) != seen:
-                    orphans.append((name, seen.provider_id))
-        if orphans:
-            log.warning("instance.orphans", count=len(orphans))
-            self._door.run(ReapOrphans(tuple(orphans)), SYSTEM, now)
 
     def _want(self, work: OpenWork, now: datetime) -> None:
         try:

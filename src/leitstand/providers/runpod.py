@@ -12,6 +12,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
@@ -60,6 +61,7 @@ SAME_REFUSAL_MAX = 3
 """So many different offers refused in the same unknown words are a fault of the request."""
 WORDINGS_MAX = 32
 LOG_BYTES_MAX, LOG_IDLE_SECONDS, LOG_LINES_MAX = 1 << 20, 2.0, 5000
+CONTRADICTS = "name and environment differ"
 LABEL, INSTANCE = "LEITSTAND_LABEL", "LEITSTAND_INSTANCE_ID"
 """Variables that say whose a pod is: names are not unique and can be changed."""
 
@@ -202,7 +204,8 @@ class RunPod:
 
     def list(self) -> Iterable[Seen]:
         """Every pod under a label of ours, to the last page. A pod says whose it is in its
-        environment; only where that cannot be read its name counts."""
+        environment; where that cannot be read its name counts. Where the two contradict each other
+        its status is UNKNOWN, so that it is neither taken for somebody's nor believed."""
         pods = {pod.id: pod for page in self.account.pages(Pods, "/v2/pods") for pod in page.pods}
         ours = [(pod, _label(pod)) for pod in pods.values() if pod.status != GONE]
         ours = [(pod, label) for pod, label in ours if label]
@@ -210,7 +213,7 @@ class RunPod:
         if not all(self.account.knows(place) for place in places):
             with suppress(ProviderError):  # without regions the list is complete all the same
                 self._catalogue.learn_countries(Rank.LOOK)
-        return [self._seen(pod, label) for pod, label in ours]
+        return [_believed(self._seen(pod, label), pod) for pod, label in ours]
 
     def _seen(self, pod: Pod, label: str) -> Seen:
         return Seen(
@@ -320,8 +323,16 @@ def _label(pod: Pod) -> str:
     """Of a pod of ours; empty for anybody else's. One that says nothing could be ours."""
     if pod.env is None and pod.name is None:
         raise Unavailable("a list with a pod that does not say whose it is")
-    told = pod.name if pod.env is None else pod.env.get(LABEL)
-    return told if told and told.startswith(LABEL_PREFIX) else ""
+    told = (pod.env or {}).get(LABEL) or ""
+    return next((one for one in (told, pod.name or "") if one.startswith(LABEL_PREFIX)), "")
+
+
+def _believed(seen: Seen, pod: Pod) -> Seen:
+    """What is known of it where its name and its environment agree, or where only one can be read."""
+    if pod.env is None or pod.name is None or pod.env.get(LABEL) == pod.name:
+        return seen
+    doubtful = pod.env.get(LABEL) != seen.label
+    return replace(seen, status=Status.UNKNOWN, raw=f"{CONTRADICTS}: {seen.raw}", doubtful=doubtful)
 
 
 def _count(pod: Pod) -> int:

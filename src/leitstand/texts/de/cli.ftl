@@ -257,6 +257,7 @@ cli-reap-others = { $count ->
    *[other] { $count } Instanzen anderer Installationen gesehen und in Ruhe gelassen.
 }
 cli-reap-silent = antwortete nicht ({ $error }); was dort läuft, ist unbekannt
+cli-reap-doubtful = { $id } heißt { $label }, und womit es gestartet wurde, sagt das nicht. Es kann jemand anderem gehören und bleibt: in der Konsole des Anbieters ansehen, und dort beenden, wenn es deins ist
 cli-reap-ask = { $count ->
     [one] 1 beenden?
    *[other] { $count } beenden?

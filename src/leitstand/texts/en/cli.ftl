@@ -258,6 +258,7 @@ cli-reap-others = { $count ->
    *[other] { $count } instances of other installations were seen and left alone.
 }
 cli-reap-silent = did not answer ({ $error }); what it has is not known
+cli-reap-doubtful = { $id } is called { $label }, and what it was started with does not say so. It may be somebody else's and is left alone: look at it in the provider's console, and end it there if it is yours
 cli-reap-ask = { $count ->
     [one] End 1?
    *[other] End { $count }?
