@@ -124,6 +124,7 @@ class RentedWorld:
         self.faults = self.line.faults
         self.transport = Recorded(self.line)
         self.asked = self.transport.asked
+        folder.mkdir(exist_ok=True)
         path = folder / "provider.key"
         path.touch(0o600)
         path.write_text(KEY + "\n")

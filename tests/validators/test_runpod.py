@@ -10,6 +10,7 @@ import subprocess
 import pytest
 
 from tests.validators.mcp import SERVER, Mcp
+from tests.validators.refusals import RunPodMcp, check_refusals
 from tests.validators.runpod_story import by_mcp, by_sdk
 from tests.wire import faults
 from tests.wire.clock import Clock
@@ -53,6 +54,11 @@ def check(name, document):
     assert read(name) == json.loads(json.dumps(document))
 
 
+def made_by(installed):
+    package = json.loads((installed / "npm" / SERVER.parent.parent / "package.json").read_text())
+    return f"{package['name']} {package['version']}"
+
+
 def test_the_mcp_server_works_against_the_simulator(served, mcp, installed):
     told = by_mcp(mcp, served)
     refused = [(tool, result["status"]) for tool, ok, result in told if not ok]
@@ -69,9 +75,11 @@ def test_the_mcp_server_works_against_the_simulator(served, mcp, installed):
     ]
     logs = next(result for tool, _, result in told if tool == "stream-pod-logs")
     assert [item["line"] for item in logs["items"]][-1] == "start container"
-    package = json.loads((installed / "npm" / SERVER.parent.parent / "package.json").read_text())
-    made_by = f"{package['name']} {package['version']}"
-    check("mcp-server", {"client": made_by, "exchanges": served.recording})
+    check("mcp-server", {"client": made_by(installed), "exchanges": served.recording})
+
+
+def test_the_mcp_server_is_refused_whatever_the_simulator_refuses(served, installed):
+    check_refusals("runpod", served, made_by(installed), RunPodMcp(installed / "npm"))
 
 
 def test_the_mcp_server_describes_the_shapes_that_the_simulator_demands(mcp):

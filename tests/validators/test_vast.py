@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 
+from tests.validators.refusals import VastSdk, check_refusals
 from tests.validators.vast_story import TICK, by_cli, by_sdk
 from tests.wire import faults, records
 from tests.wire.clock import Clock
@@ -106,6 +107,10 @@ def test_the_command_line_works_against_the_simulator(served, installed, version
     assert "destroying instance" in do("destroy", "instance", id, "-y")
     assert "not found" in do("destroy", "instance", id, "-y", "--raw")
     check("cli", served, version)
+
+
+def test_the_sdk_is_refused_whatever_the_simulator_refuses(served, python, version):
+    check_refusals("vast", served, version, VastSdk(python))
 
 
 CREATE = """

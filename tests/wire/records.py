@@ -15,8 +15,12 @@ def read(provider: str, name: str) -> Any:
 
 
 def write(provider: str, name: str, document: Any) -> None:
-    """Sorted and indented, so that a change can be read."""
+    """Sorted and indented, so that a change can be read; where there are hundreds, one a line."""
     text = json.dumps(document, indent=1, sort_keys=True)
+    if many := document.get("refusals"):
+        lines = (f"{json.dumps(rule)}: {json.dumps(many[rule], sort_keys=True)}" for rule in many)
+        text = json.dumps(document | {"refusals": {}}, indent=1, sort_keys=True)
+        text = text.replace('"refusals": {}', '"refusals": {\n  ' + ",\n  ".join(lines) + "\n }")
     path = FOLDER / provider / f"{name}.json"
     path.parent.mkdir(exist_ok=True)
     path.write_text(text + "\n", "utf-8")

@@ -107,6 +107,12 @@ def _used_volume(api: Api) -> None:
     api("DELETE", f"/v2/network-volumes/{mounts['network'][0]['volumeId']}")
 
 
+def _no_gpu_near(api: Api) -> None:
+    mounts = _network(api)
+    api.account.places = [p for p in api.account.places if p.data_center != "EU-RO-1"]
+    api.create(mounts=mounts)
+
+
 def _used_registry(api: Api) -> None:
     id = api.registry()
     api.pod(registry=id)
@@ -136,7 +142,7 @@ def _cpu(count: int, **changes: Any) -> Provocation:
 
 
 PROVOCATIONS: dict[str, Provocation] = {
-    "too-large": lambda api: api.send("POST", "/v2/pods", b"x" * 102_401),
+    "too-large": _create(name="x" * 102_401),
     "retired": _get("/v1/pods"),
     "no-key": _key(""),
     "unknown-key": _key("rpa_nobody"),
@@ -174,7 +180,7 @@ PROVOCATIONS: dict[str, Provocation] = {
     "unknown-gpu": lambda api: api.create(gpu={"id": "NVIDIA Potato", "count": 1}),
     "unknown-cpu": lambda api: api.create(gpu=None, cpu={"id": "potato", "vcpuCount": 16}),
     "volume-cloud": lambda api: api.create(cloud="COMMUNITY", mounts=_network(api)),
-    "volume-place": lambda api: api.create(mounts=_network(api), dataCenterIds=["EU-CZ-1"]),
+    "volume-place": _no_gpu_near,
     "disk-missing": _create(disk=None),
     "disk-cap": _cpu(2),
     "global-network": _global,
