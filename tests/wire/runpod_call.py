@@ -13,7 +13,8 @@ from typing import Any, Protocol, TypeVar
 from tests.wire.runpod_account import Account
 from tests.wire.runpod_bodies import BODIES, QUERIES
 from tests.wire.runpod_pod import Pod
-from tests.wire.runpod_rules import Fault, Refusals, Refused, faults, parameter
+from tests.wire.runpod_rules import Refusals, Refused, parameter
+from tests.wire.shapes import Fault, faults
 
 
 @dataclass(frozen=True, slots=True)
