@@ -278,6 +278,7 @@ class _Plane:
             slots=self._settings.worker.slots,
             environment={},
             boot=self._boot,
+            probe_seconds=self._settings.worker.probe_seconds,
         )
 
     def _start_steps(self, address: WorkerAddress) -> None:

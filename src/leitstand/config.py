@@ -70,11 +70,13 @@ class ServerSettings(_Section):
 
 class WorkerSettings(_Section):
     """`listen`: where workers dial in. `advertise_url`: what they are told to dial. `slots`: tasks
-    at once on one instance."""
+    at once on one instance. `probe_seconds`: how long a machine with a GPU measures its speed before
+    it is admitted."""
 
     listen: Listen = "127.0.0.1:0"
     advertise_url: shapes.DialledOrigin | None = Field(default=None, validate_default=True)
     slots: Annotated[int, Field(ge=1, le=limits.SLOTS_MAX)] = 1
+    probe_seconds: Annotated[float, Field(ge=0, le=60)] = 10.0
 
     @field_validator("advertise_url")
     @classmethod

@@ -20,7 +20,8 @@ LABEL_PREFIX = "ls1-"
 @dataclass(frozen=True, slots=True)
 class WorkerSpec:
     """What a worker was told. `cache_folder` holds models between instances; None: the worker's
-    own choice. `token` enrols once and is worthless afterwards."""
+    own choice. `token` enrols once and is worthless afterwards. `probe_seconds`: how long it measures
+    its speed before it is admitted."""
 
     url: str
     ca_sha256: str
@@ -29,6 +30,7 @@ class WorkerSpec:
     end_by: datetime
     slots: int
     cache_folder: str | None
+    probe_seconds: float = 0.0
 
     def __repr__(self) -> str:
         return f"WorkerSpec({self.instance_id} at {self.url})"
@@ -45,6 +47,7 @@ def encode(spec: LaunchSpec, cache_folder: str | None = None) -> str:
             "end_by": spec.end_by.isoformat(),
             "slots": spec.slots,
             "cache_folder": cache_folder,
+            "probe_seconds": spec.probe_seconds,
         },
         separators=(",", ":"),
     )
@@ -62,6 +65,7 @@ def decode(text: str) -> WorkerSpec:
             end_by=datetime.fromisoformat(raw["end_by"]),
             slots=max(1, int(raw["slots"])),
             cache_folder=raw.get("cache_folder"),
+            probe_seconds=float(raw.get("probe_seconds") or 0.0),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError("the launch spec is not complete") from error

@@ -106,6 +106,7 @@ class LaunchSpec:
     end_by: datetime
     slots: int
     environment: Mapping[str, str]
+    probe_seconds: float = 0.0  # how long it measures its speed before it is admitted
 
 
 class Provider(Protocol):

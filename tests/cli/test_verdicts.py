@@ -31,7 +31,7 @@ def host(state: str, **more: Any) -> dict[str, Any]:
         "id": HOST, "provider": "vast", "host": "31877", "gpu": "RTX 4090", "region": "DE",
         "bid": False, "attempts": 41, "losses": 1.0, "failed_starts": 2.0, "failed_at": None,
         "holds": 0.93, "holds_low": 0.874, "holds_high": 0.981, "ready_seconds": 312.0,
-        "speed": 0.97, "state": state, "until": None, **more,
+        "speed": 0.97, "probe": 0.95, "state": state, "until": None, **more,
     }  # fmt: skip
 
 
@@ -135,7 +135,7 @@ def test_hosts_for_programs_and_pipes(run: Command, plane: Plane) -> None:
     assert found["items"][0]["holds_low"] == 0.874
     (raw,) = run("hosts").lines()
     assert raw.split("\t") == [
-        HOST, "RTX 4090", "vast/DE", "31877", "41", "0.874/0.981", "312.0", "0.97", "trusted",
+        HOST, "RTX 4090", "vast/DE", "31877", "41", "0.874/0.981", "312.0", "0.97", "0.95", "trusted",
     ]  # fmt: skip
 
 

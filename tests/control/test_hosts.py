@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from leitstand.api.documents import host_document
 from leitstand.control.decision import document, replayed
 from leitstand.control.hosts import listed
 from leitstand.control.jobs import CancelJob
@@ -18,7 +19,7 @@ from leitstand.core.history import Key, Record
 from leitstand.core.placement import Offer, Requirements
 from leitstand.ports import Seen, Status
 from leitstand.store import hosts, instances, jobs
-from tests.control.rig import TENANT, Rented, Rig, Worker, job_of, serve, to_the_end
+from tests.control.rig import GOOD, TENANT, Rented, Rig, Worker, job_of, serve, to_the_end
 
 
 class Elsewhere(Rented):
@@ -127,6 +128,63 @@ def test_a_machine_on_which_nothing_came_to_work_is_tried_again_where_there_is_n
     abroad.step(6)
     found = abroad.read(lambda c: instances.of_job(c, TENANT, job.id))
     assert [one.offer["host"] for one in found] == ["first", "first"]
+
+
+def measured(tflops: Any, kind: str = "cpu") -> dict[str, Any]:
+    probe = {"kind": kind, "tflops": tflops, "steady": 1.0, "seconds": 10.0}
+    return GOOD | {"self_test": {**GOOD["self_test"], "probe": probe}}
+
+
+def test_a_machine_far_below_its_class_is_refused_and_the_next_is_taken(abroad: Rig) -> None:
+    abroad.effects._address = replace(abroad.effects._address, probe_seconds=10.0)
+    for _ in range(3):
+        job = abroad.job()
+        abroad.step(2)
+        worker = Worker.newest(abroad)
+        spec = list(abroad.rented.specs.values())[-1]
+        assert spec.probe_seconds == 10.0
+        worker.enrol()
+        assert worker.admit(measured(40.0)) == ()
+        abroad.run(CancelJob(job.id))
+        abroad.step(6)
+    job = abroad.job()
+    abroad.step(2)
+    worker = Worker.newest(abroad)
+    worker.enrol()
+    [fault] = worker.admit(measured(12.0))
+    assert (fault.check, fault.has, fault.needs) == ("contention", "12 TFLOP/s", "20 TFLOP/s")
+    abroad.step(4)
+    first, second = abroad.read(lambda c: instances.of_job(c, TENANT, job.id))
+    assert first.reason == {
+        "code": "contended", "params": {"has": "12 TFLOP/s", "needs": "20 TFLOP/s"}
+    }  # fmt: skip
+    assert [one.offer["host"] for one in (first, second)] == ["first", "second"]
+    assert host(abroad).failed_starts == pytest.approx(1, abs=1e-3)
+    shown = abroad.read(lambda c: listed(abroad.door.look(abroad.time, c), None, None, 10))
+    [of_first] = [one for one in shown if one.record.key.host == "first"]
+    assert of_first.probe == pytest.approx(1.0, abs=0.05), "both are of this one machine"
+    assert host_document(of_first)["probe"] == round(of_first.probe or 0, 3)
+
+
+@pytest.mark.parametrize("tflops", [None, "40", True, -1.0, 0.0, 1e9, [40.0]])
+def test_what_is_no_speed_is_not_written_down(abroad: Rig, tflops: Any) -> None:
+    abroad.job()
+    abroad.step(2)
+    worker = Worker.newest(abroad)
+    worker.enrol()
+    assert worker.admit(measured(tflops)) == ()
+    assert Key("", "", "", "T4") not in records(abroad)
+
+
+def test_what_was_not_measured_on_the_gpu_that_was_offered_is_not_written_down(
+    abroad: Rig,
+) -> None:
+    abroad.job()
+    abroad.step(2)
+    worker = Worker.newest(abroad)
+    worker.enrol()
+    assert worker.admit(measured(40.0, "cuda")) == ()
+    assert Key("", "", "", "T4") not in records(abroad)
 
 
 def test_an_instance_that_we_gave_up_before_it_was_ready_says_nothing(abroad: Rig) -> None:

@@ -23,16 +23,19 @@ from leitstand.core.history import (
     Key,
     Lost,
     NeverReady,
+    Probed,
     Record,
     Started,
     Worked,
     after,
     class_of,
+    contended,
     decayed,
     exit_of,
     holds,
     host_of,
     place_of,
+    probed_against,
     standing,
 )
 from leitstand.core.outlook import BOOT_SECONDS_RENTED, SPEED_OF_A_GPU, Load, outlook
@@ -47,6 +50,7 @@ EVENTS = st.one_of(
     st.builds(NeverReady, st.booleans()),
     st.builds(Lost, st.floats(0, 24)),
     st.builds(Worked, st.floats(1, 10_000), st.floats(1, 10_000)),
+    st.builds(Probed, st.floats(0.001, 1000)),
 )
 
 
@@ -55,6 +59,49 @@ def told(key: Key, *events: Event) -> Record:
     for event in events:
         record = after(record, event, NOW)
     return record
+
+
+# --- speed that was measured
+
+
+CLASS = class_of("RTX 4090")
+
+
+@pytest.mark.parametrize(
+    ("usual", "tflops", "needs"),
+    [
+        ((), 1.0, None),
+        ((40.0, 40.0), 1.0, None),
+        ((40.0, 40.0, 40.0), 20.0, None),
+        ((40.0, 40.0, 40.0), 19.9, pytest.approx(20.0)),
+        ((40.0, 40.0, 40.0, 100_000.0), 24.0, pytest.approx(26.66, abs=0.01)),
+    ],
+)
+def test_a_machine_far_below_its_class_is_told_what_it_needs(
+    usual: tuple[float, ...], tflops: float, needs: float | None
+) -> None:
+    """One that claims the impossible hardly moves what is usual."""
+    assert contended(tflops, told(CLASS, *map(Probed, usual)), NOW) == needs
+    assert contended(tflops, None, NOW) is None
+
+
+def test_what_was_measured_long_ago_refuses_nobody() -> None:
+    of_class = told(CLASS, *[Probed(40.0)] * 4)
+    assert contended(1.0, of_class, NOW) == pytest.approx(20.0)
+    assert contended(1.0, of_class, NOW + HALF_LIFE) is None
+
+
+def test_what_a_machine_measured_counts_until_it_has_worked() -> None:
+    slow, fast = replace(HOST, host="slow"), replace(HOST, host="fast")
+    of_class = told(CLASS, *map(Probed, (20.0, 40.0, 60.0)))
+    history = History([of_class, told(slow, Probed(20.0)), told(fast, Probed(60.0))])
+    gpu = {"gpu": "RTX 4090", "provider": "rented", "region": "eu", "tier": "B"}
+    speeds = [
+        history.odds(offer(host=host, **gpu), NOW).speed for host in ("slow", "unknown", "fast")
+    ]
+    assert speeds == sorted(speeds)
+    assert len(set(speeds)) == 3
+    assert probed_against(told(slow, Probed(20.0)), of_class) == pytest.approx(0.6111, abs=1e-4)
 
 
 # --- the distribution

@@ -187,6 +187,7 @@ def host_document(host: Listed) -> dict[str, Any]:
         "holds_high": round(high, 4),
         "ready_seconds": None if host.ready_seconds is None else round(host.ready_seconds, 1),
         "speed": None if host.speed is None else round(host.speed, 3),
+        "probe": None if host.probe is None else round(host.probe, 3),
         "state": host.standing.state,
         "until": moment(host.standing.until),
     }

@@ -43,6 +43,10 @@ def _show(output: Output, items: list[Any]) -> None:
         share = item.get("speed")
         return "–" if share is None else output.texts.percent(float(share))
 
+    def probe(item: Mapping[str, Any]) -> str:
+        share = item.get("probe")
+        return "–" if share is None else output.texts.percent(float(share))
+
     def ready(item: Mapping[str, Any]) -> str:
         seconds = item.get("ready_seconds")
         return "–" if seconds is None else output.texts.clock(float(seconds), 0)
@@ -64,6 +68,7 @@ def _show(output: Output, items: list[Any]) -> None:
             Column("holds", lambda h: _holds(output, h), _ends),
             Column("ready", ready, lambda h: h.get("ready_seconds"), right=True, drop=1),
             Column("speed", speed, lambda h: h.get("speed"), right=True, drop=2),
+            Column("probe", probe, lambda h: h.get("probe"), right=True, drop=5),
             Column(
                 "state",
                 lambda h: _state(output, h),

@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 import structlog
 
 from leitstand.control.commands import Command, Door
+from leitstand.control.hosts import probed
 from leitstand.control.instances import BeginLaunch, Launch, LoseLaunch, ReportLaunch
 from leitstand.control.mailbox import Mailbox
 from leitstand.control.media import MediumErased
@@ -89,6 +90,8 @@ class WorkerAddress:
     slots: int
     environment: Mapping[str, str]
     boot: BootFiles | None = None
+    probe_seconds: float = 0.0
+    """For machines whose speed is compared with that of others of their GPU."""
 
     def told(self) -> dict[str, str]:
         """The environment, with the digest of what a fresh machine installs."""
@@ -202,6 +205,7 @@ class EffectRunner:
             end_by=instance.end_by,
             slots=self._address.slots,
             environment=self._address.told(),
+            probe_seconds=self._address.probe_seconds if probed(instance.offer) else 0.0,
         )
         try:
             provider, offer = self._provider(instance.provider), offer_of(instance.offer)

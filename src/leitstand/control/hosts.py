@@ -12,6 +12,7 @@ from leitstand.core import history, limits
 from leitstand.core.history import (
     Event,
     Key,
+    Probed,
     Record,
     Started,
     Worked,
@@ -25,6 +26,9 @@ from leitstand.core.instance import Instance
 from leitstand.core.job import Attempt, Task
 from leitstand.core.outlook import work_seconds
 from leitstand.store import hosts
+
+TFLOPS_MIN, TFLOPS_MAX = 1e-6, 1e5
+"""Between these lies what any machine can measure."""
 
 
 def note_move(tx: Tx, instance: Instance, event: str, reason: Mapping[str, Any] | None) -> None:
@@ -59,6 +63,31 @@ def note_work(tx: Tx, instance: Instance, task: Task, attempt: Attempt) -> None:
     _write(tx, [*keys, class_of(keys[0].gpu)], Worked(work, wall))
 
 
+def probed(offer: Mapping[str, Any]) -> bool:
+    """Whether a machine measures its speed before it is admitted: with a GPU, to be compared."""
+    return bool(offer.get("gpu") and _keys(offer))
+
+
+def note_probe(tx: Tx, offer: Mapping[str, Any], measured: Mapping[str, Any]) -> float | None:
+    """A machine measured its speed. Returns what it would have to reach, where it is far below its
+    class. What it says of itself is bounded, and what is no speed is none."""
+    found = (measured.get("self_test") or {}).get("probe") or {}
+    if not probed(offer) or not isinstance(found, Mapping):
+        return None
+    tflops = found.get("tflops")
+    if found.get("kind") != offer["accelerator"] or isinstance(tflops, bool):
+        return None
+    if not isinstance(tflops, int | float) or not TFLOPS_MIN <= tflops <= TFLOPS_MAX:
+        return None
+    keys = _keys(offer)
+    of_class = class_of(keys[0].gpu)
+    tx.hold("hosts")
+    known = hosts.find(tx.conn, tx.tenant, [of_class]).get(of_class)
+    needs = history.contended(tflops, None if known is None else known[1], tx.now)
+    _write(tx, [*keys, of_class], Probed(float(tflops)))
+    return needs
+
+
 @dataclass(frozen=True, slots=True)
 class Listed:
     """A machine, its record, and what is made of it."""
@@ -71,6 +100,8 @@ class Listed:
     speed: float | None
     """Against its GPU class."""
     standing: history.Standing
+    probe: float | None
+    """What it measured before it was admitted, against its GPU class."""
 
 
 def listed(tx: Tx, provider: str | None, after_id: str | None, limit: int) -> list[Listed]:
@@ -90,6 +121,7 @@ def listed(tx: Tx, provider: str | None, after_id: str | None, limit: int) -> li
                 history.ready_of(record),
                 None if speed is None or not class_speed else speed / class_speed,
                 history.standing(record, class_speed, tx.now),
+                history.probed_against(record, of_class),
             )
         )
     return found

@@ -8,9 +8,11 @@ from typing import Any, ClassVar
 
 from leitstand.control import money
 from leitstand.control.commands import Command
+from leitstand.control.hosts import note_probe
 from leitstand.control.instances import move_one, one, token_hash
 from leitstand.control.transaction import Tx
 from leitstand.core import admission
+from leitstand.core.offer import OWN_TIER
 from leitstand.core.problem import Exit, Problem
 from leitstand.ports import Authority
 from leitstand.store import instances
@@ -109,12 +111,13 @@ class Admit(Command[tuple[admission.Fault, ...]]):
             return ()
         if instance.state != "admitting":
             raise Problem("instance-ending", Exit.REFUSED)
+        needs = note_probe(tx, instance.offer, self.measured)
         facts = {**self.measured, "clock_skew_seconds": self.clock_skew_seconds}
         found = admission.faults(
             instance.offer,
             self.measured,
             data_class=self._class(tx),
-            own=instance.tier == "L",
+            own=instance.tier == OWN_TIER,
             clock_skew_seconds=self.clock_skew_seconds,
         )
         if found:
@@ -123,6 +126,15 @@ class Admit(Command[tuple[admission.Fault, ...]]):
             move_one(tx, instance, "end", facts=facts, reason=reason)
             tx.effect("terminate", instance.id)
             return found
+        if needs is not None and instance.tier != OWN_TIER:
+            has = float(self.measured["self_test"]["probe"]["tflops"])
+            slow = admission.Fault("contention", f"{has:.3g} TFLOP/s", f"{needs:.3g} TFLOP/s")
+            params = {"has": slow.has, "needs": slow.needs}
+            move_one(
+                tx, instance, "end", facts=facts, reason={"code": "contended", "params": params}
+            )
+            tx.effect("terminate", instance.id)
+            return (slow,)
         move_one(tx, instance, "admit", facts=facts, ready_at=tx.now, last_seen_at=tx.now)
         return ()
 

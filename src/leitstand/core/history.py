@@ -63,6 +63,10 @@ class Record:
     """Work done, in seconds of one CPU core pair."""
     wall_seconds: float = 0.0
     """Time it took."""
+    probes: float = 0.0
+    probe_seconds: float = 0.0
+    """Sum over `probes` of the time that a trillion operations took. Of such sums a machine that
+    claims too much makes little; of sums of speeds it would make everything."""
     rentals: int = 0
     strikes: int = 0
     """Failures since it last held."""
@@ -105,7 +109,14 @@ class Worked:
     wall_seconds: float
 
 
-Event = Started | Held | NeverReady | Lost | Worked
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """A machine measured its speed before it was admitted."""
+
+    tflops: float
+
+
+Event = Started | Held | NeverReady | Lost | Worked | Probed
 
 
 def after(record: Record, event: Event, now: datetime) -> Record:
@@ -120,6 +131,9 @@ def after(record: Record, event: Event, now: datetime) -> Record:
         case Worked(work, wall):
             done, took = old.work_seconds + work, old.wall_seconds + wall
             return replace(old, work_seconds=done, wall_seconds=took)
+        case Probed(tflops):
+            took = old.probe_seconds + 1 / tflops
+            return replace(old, probes=old.probes + 1, probe_seconds=took)
         case NeverReady(deceived):
             strikes = max(old.strikes + 1, STRIKES_MAX if deceived else 0)
             failed = replace(old, failed_starts=old.failed_starts + 1)
@@ -144,6 +158,8 @@ def decayed(record: Record, now: datetime) -> Record:
         ready_seconds=record.ready_seconds * left,
         work_seconds=record.work_seconds * left,
         wall_seconds=record.wall_seconds * left,
+        probes=record.probes * left,
+        probe_seconds=record.probe_seconds * left,
     )
 
 
@@ -176,6 +192,38 @@ def _term(strikes: int) -> timedelta:
 def speed_of(record: Record) -> float | None:
     """Work done in the time of one CPU core pair; None where none was measured."""
     return record.work_seconds / record.wall_seconds if record.wall_seconds > 0 else None
+
+
+def probe_of(record: Record | None) -> float | None:
+    """Trillions of operations a second, as the harmonic mean; None where none were measured."""
+    if record is None or record.probe_seconds <= 0:
+        return None
+    return record.probes / record.probe_seconds
+
+
+def probed_against(record: Record, of_class: Record | None) -> float | None:
+    """The share of its class's speed that a machine measured."""
+    mine, usual = probe_of(record), probe_of(of_class)
+    return None if mine is None or usual is None else mine / usual
+
+
+PROBES_KNOWN = 2.5
+"""So many measurements make the usual speed of a class: three that are not old."""
+CONTENDED = 0.5
+"""A machine below this share of it is refused."""
+PROBE_SHARE_MIN, PROBE_SHARE_MAX = 0.25, 1.25
+"""How much of what a machine measured is believed before it worked."""
+
+
+def contended(tflops: float, of_class: Record | None, now: datetime) -> float | None:
+    """The speed that a machine would have to measure to be taken, where it is below that."""
+    if of_class is None:
+        return None
+    known = decayed(of_class, now)
+    usual = probe_of(known)
+    if usual is None or known.probes < PROBES_KNOWN or tflops >= CONTENDED * usual:
+        return None
+    return CONTENDED * usual
 
 
 def ready_of(record: Record) -> float | None:
@@ -218,7 +266,8 @@ class History:
         which has no name as a host, keeps no record."""
         believed = unknown(offer)
         gpu = offer.gpu or offer.accelerator
-        speed = self._speed(self._at(class_of(gpu), now), believed.speed)
+        of_class = self._at(class_of(gpu), now)
+        speed = self._speed(of_class, believed.speed)
         if offer.tier == OWN_TIER and offer.host is None:
             return replace(believed, speed=speed)
         place = place_of(offer.provider, offer.region, gpu, offer.bid)
@@ -237,6 +286,9 @@ class History:
             ready = (one.ready_seconds + weight * ready) / (one.starts + weight)
             losses = (one.losses + weight_hours * losses) / (one.hours + weight_hours)
         if host is not None:
+            share = probed_against(host, of_class)
+            if share is not None:
+                speed *= min(max(share, PROBE_SHARE_MIN), PROBE_SHARE_MAX)
             speed = self._speed(host, speed)
         until = None
         if machine is not None and offer.tier != OWN_TIER:
@@ -285,7 +337,7 @@ def class_of(gpu: str) -> Key:
     return Key("", "", "", gpu[:NAME_CHARACTERS_MAX])
 
 
-FAILED_STARTS = frozenset({"never-ready", "mismatch", "admission", "boot-failed"})
+FAILED_STARTS = frozenset({"never-ready", "mismatch", "admission", "boot-failed", "contended"})
 """Why what was launched never came to work."""
 
 

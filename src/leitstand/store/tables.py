@@ -253,6 +253,8 @@ hosts = _noun(
     Column("ready_seconds", Float, nullable=False),
     Column("work_seconds", Float, nullable=False),
     Column("wall_seconds", Float, nullable=False),
+    Column("probes", Float, nullable=False, server_default="0"),
+    Column("probe_seconds", Float, nullable=False, server_default="0"),
     Column("rentals", Integer, nullable=False),
     Column("strikes", Integer, nullable=False),
     Column("failed_at", Instant),

@@ -27,6 +27,7 @@ from leitstand.worker.hygiene import clear_environment, confine_memory
 
 if TYPE_CHECKING:
     from leitstand.media.zygote import Zygote
+    from leitstand.ports import Device
     from leitstand.vault.release import HpkeKey
     from leitstand.worker.infer import Sessions
     from leitstand.worker.link import Link
@@ -125,7 +126,7 @@ class _Worker:
         admission = {
             "facts": self._facts(),
             "sandbox": dict(self._zygote.abilities()),
-            "self_test": self_test(self._zygote, device),
+            "self_test": self_test(self._zygote, device) | self._probed(device),
             "version": __version__,
         }
         reply = link.patiently(lambda: link.admission(admission), lambda: self._hears(link))
@@ -134,6 +135,13 @@ class _Worker:
             return Exit.REFUSED
         _log.info("admitted", device=device.kind, slots=self._spec.slots)
         return self._work(link, enrolment, release_key, Sessions(device, time.monotonic))
+
+    def _probed(self, device: Device) -> dict[str, Any]:
+        """How fast this machine computes now, where its launch asks for it."""
+        from leitstand.worker.contention import measure
+
+        found = measure(device, self._spec.probe_seconds, self._board.ending.is_set)
+        return {} if found is None else {"probe": found}
 
     def _enrol(self, release_key: HpkeKey) -> tuple[Link, dict[str, Any]]:
         from leitstand.security.ca import WorkerCredentials

@@ -353,6 +353,7 @@ cli-head-opened = ERÖFFNET
 cli-head-per-hour = €/H
 cli-head-progress = FORTSCHRITT
 cli-head-ready = BEREIT
+cli-head-probe = PROBE
 cli-head-rejected = SCHEITERT AN
 cli-head-remedy = WÜRDE HELFEN
 cli-head-segments = ABSCHNITTE

@@ -354,6 +354,7 @@ cli-head-opened = OPENED
 cli-head-per-hour = €/H
 cli-head-progress = PROGRESS
 cli-head-ready = READY
+cli-head-probe = PROBE
 cli-head-rejected = FALLS ON
 cli-head-remedy = WOULD HELP
 cli-head-segments = SEGMENTS
