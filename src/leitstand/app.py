@@ -276,7 +276,6 @@ class _Plane:
             url=self._settings.worker.advertise_url or f"https://{shown}:{port}",
             ca_sha256=self._stores.authority.sha256,
             slots=self._settings.worker.slots,
-            environment={},
             boot=self._boot,
             probe_seconds=self._settings.worker.probe_seconds,
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from threading import Lock, Thread
@@ -88,7 +88,7 @@ class WorkerAddress:
     url: str
     ca_sha256: str
     slots: int
-    environment: Mapping[str, str]
+    environment: Mapping[str, str] = field(default_factory=dict)
     boot: BootFiles | None = None
     probe_seconds: float = 0.0
     """For machines whose speed is compared with that of others of their GPU."""
