@@ -27,6 +27,7 @@ def test_a_job_is_done_on_a_rented_machine_and_the_account_is_empty_afterwards(p
     job = plane.job(provider=plane.name)
     worker = plane.boot()
     plane.until(lambda: plane.states() == ["ready"])
+    plane.until(lambda: plane.there()[0].shown_at)  # until then no key leaves for it
     assert worker.work_all() == 1
     plane.until(lambda: plane.states() == ["terminated"])
     assert plane.world.alive() == set()

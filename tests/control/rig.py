@@ -45,6 +45,8 @@ from leitstand.vault.strongbox import Strongbox
 TENANT = "local"
 OPERATOR = Actor("operator", "1000")
 START = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
+REGIONS = ("eu", "CZ", "IS", "JP", "NO", "RO", "SE", "US")
+"""Everywhere that a test rents."""
 GOOD = {
     "facts": {"cores": 2},
     "sandbox": {"no_new_privs": True, "rlimits": True, "landlock": True, "seccomp": True},
@@ -219,7 +221,7 @@ class Rig:
             own_disk_gib_min=1.0,
             end_by_hours_max=dict.fromkeys(providers, 1.0),
             price_max={},
-            regions={"rented": ("eu",)},
+            regions=dict.fromkeys(providers, REGIONS),
             budgets=budgets or {"job": None, "month": None, "total": None},
             instances_max=instances_max,
         )
