@@ -129,7 +129,10 @@ def test_a_job_whose_only_offer_is_gone_says_so_and_takes_the_next_one(rig: Rig)
     offers = rig.rented.offers
     rig.rented.offers = lambda want: []  # type: ignore[method-assign]
     rig.step(3)
-    assert job_of(rig, job.id).reason == {"code": "no-offer", "params": {"rejected": 0}}
+    assert job_of(rig, job.id).reason == {
+        "code": "no-offer",
+        "params": {"rejected": 0, "why": "none"},
+    }
     told = rig.read(lambda c: c.execute(tables.events.select()).all())
     assert {"state": "waiting", "reason": job_of(rig, job.id).reason} in [e.facts for e in told]
     rig.rented.offers = offers  # type: ignore[method-assign]
@@ -146,7 +149,10 @@ def test_a_price_cap_holds_for_every_launch_not_only_the_first(rig: Rig) -> None
     rules.price_max["rented"] = Decimal("0.30")
     rig.step(4)
     assert rig.rented.launches == 1
-    assert job_of(rig, job.id).reason == {"code": "no-offer", "params": {"rejected": 1}}
+    assert job_of(rig, job.id).reason == {
+        "code": "no-offer",
+        "params": {"rejected": 1, "why": "price"},
+    }
 
 
 def test_a_providers_regions_hold_for_the_plan_and_for_every_launch(rig: Rig) -> None:
@@ -166,7 +172,10 @@ def test_a_providers_regions_hold_for_the_plan_and_for_every_launch(rig: Rig) ->
     rules.regions["rented"] = ("us-east",)
     rig.step(4)
     assert rig.rented.launches == 1
-    assert job_of(rig, job.id).reason == {"code": "no-offer", "params": {"rejected": 1}}
+    assert job_of(rig, job.id).reason == {
+        "code": "no-offer",
+        "params": {"rejected": 1, "why": "region"},
+    }
 
 
 def test_a_job_with_persons_waits_until_regions_are_named_and_says_so(rig: Rig) -> None:

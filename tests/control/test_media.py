@@ -116,7 +116,7 @@ def test_a_plan_without_an_offer_says_how_many_fell(rig: Rig) -> None:
     case = rig.run(OpenCase("K-1"))
     with pytest.raises(Problem) as caught:
         start(rig, plan(rig, rig.medium(case.id)))
-    assert (caught.value.code, caught.value.params) == ("no-offer", {"rejected": 1})
+    assert (caught.value.code, caught.value.params) == ("no-offer", {"rejected": 1, "why": "price"})
 
 
 def test_what_came_of_a_refused_medium_is_deleted_at_once(rig: Rig) -> None:

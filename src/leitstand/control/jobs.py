@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from leitstand.control.advance import give_up, hold, move_job, one, stop
 from leitstand.control.commands import Command
 from leitstand.control.instances import intend, tell_waiting
+from leitstand.control.refusals import rules_of
 from leitstand.control.transaction import Change, Tx
 from leitstand.core import limits
 from leitstand.core.job import FUSE, JOB, TASK, Job, runs
@@ -43,8 +44,9 @@ class StartJob(Command[Job]):
             return known
         chosen = decision.verdict.get("chosen")
         if chosen is None:
-            rejected = sum(fallen["count"] for fallen in decision.reasons["rejected"])
-            raise Problem("no-offer", Exit.NO_CAPACITY, rejected=rejected)
+            fell = {row["rule"]: row["count"] for row in decision.reasons["rejected"]}
+            rejected, why = sum(fell.values()), rules_of(fell)
+            raise Problem("no-offer", Exit.NO_CAPACITY, rejected=rejected, why=why)
         job = self._create(tx, decision)
         self._plan_tasks(tx, job, decision.inputs)
         tx.move(JOB, "start", [Change(job, case=tx.case(job.case_id))])

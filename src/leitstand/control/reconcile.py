@@ -6,6 +6,7 @@ deals with what has no record. A provider that does not answer changes nothing.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -24,7 +25,7 @@ from leitstand.control.money import over_budget
 from leitstand.control.orphans import Orphans
 from leitstand.control.plan import Planner
 from leitstand.control.question import needed, plain, remaining
-from leitstand.control.refusals import AS_ASKED, code_of, refusals_of, untried
+from leitstand.control.refusals import AS_ASKED, code_of, refusals_of, rules_of, untried
 from leitstand.control.turns import Rounds, Turns
 from leitstand.core import limits
 from leitstand.core.access import SYSTEM
@@ -132,7 +133,9 @@ class Reconciler:
     def _wait(self, job: Job, code: str, now: datetime, **params: Param) -> None:
         reason = {"code": code, "params": params}
         works = self._door.database.read(lambda conn: jobs.any_task(conn, job.id, ("leased",)))
-        if (job.reason or {}).get("code") != code and not works:
+        told = job.reason or {}
+        known = told.get("code") == code and told["params"].get("why") == params.get("why")
+        if not known and not works:
             log.warning("job.waits", job=job.id, code=code)
             self._door.run(NoteWaiting(job.id, reason), SYSTEM, now)
 
@@ -232,7 +235,8 @@ class Reconciler:
         elif short is not None:
             raise over_budget(short, min(needs))
         else:
-            self._wait(job, "no-offer", now, rejected=len(awake))
+            fell = board.fell + Counter(why.rule for _, why in placed.rejected)
+            self._wait(job, "no-offer", now, rejected=len(awake), why=rules_of(fell))
         return None
 
     def _free(self, offers: list[Offer]) -> list[Offer]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from leitstand.core.history import FAILED_STARTS
 from leitstand.core.instance import Instance
 from leitstand.core.offer import OWN_TIER, Offer
@@ -62,3 +64,8 @@ def untried(offers: list[Offer], ended: list[Instance]) -> list[Offer]:
 def _machine(provider: str, host: str | None, offer_id: str) -> tuple[str, str]:
     """Where a provider names no machine, its offers are told apart."""
     return provider, f"host {host}" if host else f"offer {offer_id}"
+
+
+def rules_of(fell: Mapping[str, int]) -> str:
+    """The rules that offers fell on, most first, as a reason names them."""
+    return ", ".join(sorted(fell, key=lambda rule: (-fell[rule], rule))) or "none"

@@ -154,8 +154,9 @@ problem-missing-extra = dafür fehlt die Zugabe [{ $extra }]
 
 problem-no-offer = kein Angebot darf diese Arbeit übernehmen
     .why = { $rejected ->
-        [one] ein Angebot wurde angesehen, und es fiel
-       *[other] { $rejected } Angebote wurden angesehen, und alle fielen
+        [0] kein Anbieter bietet gerade etwas an
+        [one] ein Angebot wurde angesehen, und es fiel: { $why }
+       *[other] { $rejected } Angebote wurden angesehen, und alle fielen: { $why }
     }
     .do = leitstand plan sagt, warum; warten, den eigenen Rechner nehmen oder weniger verlangen
 problem-ambiguous-id = „{ $given }“ ist das Ende von { $count } Kennungen

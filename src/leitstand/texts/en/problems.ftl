@@ -155,8 +155,9 @@ problem-missing-extra = this needs the extra [{ $extra }], which is not installe
 
 problem-no-offer = no offer may take this work
     .why = { $rejected ->
-        [one] one offer was looked at, and it fell
-       *[other] { $rejected } offers were looked at, and all fell
+        [0] no provider offers anything now
+        [one] one offer was looked at, and it fell: { $why }
+       *[other] { $rejected } offers were looked at, and all fell: { $why }
     }
     .do = leitstand plan says why; wait, use your own machine, or ask for less
 problem-ambiguous-id = "{ $given }" is the ending of { $count } ids
