@@ -32,6 +32,27 @@ def test_the_rules_hold_the_addresses_of_the_control_plane(run: Command) -> None
 
 
 @pytest.mark.usefixtures("dialled")
+def test_the_mailbox_is_the_other_way_where_there_is_one(
+    run: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (
+        ("LEITSTAND_BLOBS__URL", "s3://bucket/ours"),
+        ("AWS_ACCESS_KEY_ID", "leitstand"),
+        ("AWS_SECRET_ACCESS_KEY", "canary-secret"),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:9443"),
+    ):
+        monkeypatch.setenv(name, value)
+    done = run("images", "firewall", "worker.nft", "--json")
+    assert done.exit == 0, done.err
+    (last,) = map(json.loads, done.lines())
+    assert last["mailbox"] == "http://127.0.0.1:9443"
+    text = Path("worker.nft").read_text("utf-8")
+    assert "127.0.0.1 . tcp . 8443" in text and "127.0.0.1 . tcp . 9443" in text
+    assert "canary" not in text + done.out + done.err
+
+
+@pytest.mark.usefixtures("dialled")
 def test_what_is_no_network_is_refused(run: Command) -> None:
     done = run("images", "firewall", "worker.nft", "--admin", "office")
     assert done.exit == 2

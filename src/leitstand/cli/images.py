@@ -58,7 +58,8 @@ def bundle(
 
 @app.command
 def firewall(file: Path, /, *, admin: tuple[str, ...] = (), options: Options = DEFAULT) -> int:
-    """Write nftables rules for a machine of yours: it works, and dials nothing but the control plane.
+    """Write nftables rules for a machine of yours: it works, and dials nothing but the control plane
+    and its mailbox, where there is one.
 
     Example: leitstand images firewall worker.nft --admin 198.51.100.0/24
 
@@ -72,18 +73,14 @@ def firewall(file: Path, /, *, admin: tuple[str, ...] = (), options: Options = D
     from leitstand.boot import firewall as rules
     from leitstand.config import Settings
 
-    output, url = options.output(), Settings.load().worker.advertise_url
+    output, settings = options.output(), Settings.load()
+    url = settings.worker.advertise_url
     if url is None:
         raise Problem("no-address-to-dial", Exit.USAGE)
+    mailbox = _mailbox(settings.blobs.url)
+    ways = {one: _addresses(one) for one in (url, mailbox) if one is not None}
     try:
-        host = urlsplit(url).hostname
-        found = {
-            str(entry[4][0]) for entry in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-        }
-    except OSError as error:
-        raise Problem("address-unknown", Exit.UNREACHABLE, url=url) from error
-    try:
-        text = rules.nftables([rules.way(url, sorted(found))], admin)
+        text = rules.nftables([rules.way(one, at) for one, at in ways.items()], admin)
     except ValueError as error:
         raise Problem("not-a-network", Exit.USAGE, detail=str(error)) from error
     try:
@@ -91,8 +88,33 @@ def firewall(file: Path, /, *, admin: tuple[str, ...] = (), options: Options = D
     except OSError as error:
         detail = error.strerror or str(error)
         raise Problem("folder-unusable", folder=str(file.parent), detail=detail) from error
-    output.event("done", file=str(file), url=url, addresses=sorted(found))
-    output.line(
-        output.say("cli-firewall", file=str(file), url=url, addresses=", ".join(sorted(found)))
-    )
+    found = sorted({at for addresses in ways.values() for at in addresses})
+    output.event("done", file=str(file), url=url, mailbox=mailbox, addresses=found)
+    said = {"url": ", ".join(ways), "addresses": ", ".join(found)}
+    output.line(output.say("cli-firewall", file=str(file), **said))
     return Exit.DONE
+
+
+def _addresses(url: str) -> list[str]:
+    """Where an origin is now. Raises Problem `address-unknown`."""
+    try:
+        host = urlsplit(url).hostname
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise Problem("address-unknown", Exit.UNREACHABLE, url=url) from error
+    return sorted({str(entry[4][0]) for entry in found})
+
+
+def _mailbox(blobs_url: str | None) -> str | None:
+    """The origin that letters are put to, or None where there is no mailbox."""
+    from leitstand.core.letter import name_of
+    from leitstand.core.limits import LEASE
+    from leitstand.vault.blobs import open_blobs
+
+    if blobs_url is None or "://" not in blobs_url:
+        return None
+    address = open_blobs(blobs_url).put_address(name_of("attempt", 0), LEASE)
+    if address is None:
+        return None
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc}"
