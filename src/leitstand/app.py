@@ -185,8 +185,7 @@ class _Plane:
             port,
             lambda: authority.server_context(names, now),
         )
-        operators = uvicorn.Server(self._operator_config())
-        servers = [workers, operators]
+        servers = [workers, uvicorn.Server(self._operator_config())]
         ending = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, ending.set)
@@ -198,7 +197,8 @@ class _Plane:
             address = self._worker_address(host, bound)
             if self._mailbox is not None:  # before a step could find an instance gone
                 with contextlib.suppress(Exception):
-                    await asyncio.to_thread(self._mailbox.collect, self._clock.now())
+                    look = asyncio.to_thread(self._mailbox.collect, self._clock.now())
+                    await asyncio.wait_for(look, limits.MAILBOX_FIRST_SECONDS)
             self._start_steps(address)
             self._listening(str(self._folders.socket), address.url)
             await self._until_idle(ending)

@@ -312,16 +312,17 @@ class Database(Protocol):
 
 
 class Blobs(Protocol):
-    """Where ciphertext lies. Names are object ids; bodies are age files. `names`: all, or those in the
-    folder `under`."""
+    """Where ciphertext lies. Names are object ids; bodies are age files. `names`: all, or those in a
+    folder. `put_address`, where `addressed`: whoever has it may PUT that name for a while."""
+
+    addressed: bool
 
     def put(self, name: str, body: Iterable[bytes]) -> None: ...
     def get(self, name: str, start: int = 0, end: int | None = None) -> Iterator[bytes]: ...
     def size(self, name: str) -> int | None: ...
     def delete(self, names: Sequence[str]) -> None: ...
     def names(self, under: str | None = None) -> Iterator[str]: ...
-    def put_address(self, name: str, term: timedelta) -> str | None:
-        """Where whoever has this address may PUT `name` for a while; None where none are given."""
+    def put_address(self, name: str, term: timedelta) -> str: ...
 
 
 # --- analysis ------------------------------------------------------------------------------------

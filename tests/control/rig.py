@@ -73,9 +73,9 @@ class SeededIds:
 class MemoryBlobs:
     """Blobs that a test can look into. `silent`: the store does not answer."""
 
-    def __init__(self, *, addresses: bool = False) -> None:
+    def __init__(self, *, addressed: bool = False) -> None:
         self.held: dict[str, bytes] = {}
-        self.addresses = addresses
+        self.addressed = addressed
         self.silent = False
 
     def put(self, name: str, body: Iterable[bytes]) -> None:
@@ -97,8 +97,8 @@ class MemoryBlobs:
         folder = "" if under is None else f"{under}/"
         yield from [name for name in self.held if name.startswith(folder)]
 
-    def put_address(self, name: str, term: timedelta) -> str | None:
-        return f"memory:{name}?{int(term.total_seconds())}" if self.addresses else None
+    def put_address(self, name: str, term: timedelta) -> str:
+        return f"memory:{name}?{int(term.total_seconds())}"
 
 
 @dataclass
@@ -207,7 +207,7 @@ class Rig:
     ) -> None:
         self.time = START
         self.database = database
-        self.blobs = MemoryBlobs(addresses=mailbox)
+        self.blobs = MemoryBlobs(addressed=mailbox)
         self.rented = Rented()
         self.segments_per_task = segments_per_task
         self.door = Door(database, Strongbox(folder / "keys"), SeededIds(seed), TENANT, self)

@@ -294,7 +294,7 @@ def test_plain_http_is_for_loopback_only() -> None:
 def test_an_address_takes_one_blob_from_whoever_has_it_and_no_other(s3_endpoint: str) -> None:
     blobs = s3(s3_endpoint, "given")
     address = blobs.put_address("mailbox/a/0", timedelta(seconds=60))
-    assert address is not None
+    assert blobs.addressed
     assert parse_qs(urlsplit(address).query)["X-Amz-Expires"] == ["60"]
     assert SECRET not in address
     with httpx.Client(trust_env=False) as client:
@@ -311,7 +311,10 @@ def test_an_address_takes_one_blob_from_whoever_has_it_and_no_other(s3_endpoint:
 
 def test_a_folder_and_memory_give_no_address(tmp_path: Path) -> None:
     for url in (str(tmp_path / "blobs"), "memory:///"):
-        assert open_blobs(url).put_address("mailbox/a/0", timedelta(seconds=60)) is None
+        blobs = open_blobs(url)
+        assert not blobs.addressed
+        with pytest.raises(ValueError, match="no addresses"):
+            blobs.put_address("mailbox/a/0", timedelta(seconds=60))
 
 
 @pytest.mark.full

@@ -113,8 +113,8 @@ def _mailbox(blobs_url: str | None) -> str | None:
 
     if blobs_url is None or "://" not in blobs_url:
         return None
-    address = open_blobs(blobs_url).put_address(name_of("attempt", 0), LEASE)
-    if address is None:
+    blobs = open_blobs(blobs_url)
+    if not blobs.addressed:
         return None
-    parts = urlsplit(address)
+    parts = urlsplit(blobs.put_address(name_of("attempt", 0), LEASE))
     return f"{parts.scheme}://{parts.netloc}"

@@ -175,8 +175,9 @@ class StoreResult(Command[bool]):
         add(tx.conn, tables.results, [row])
         case = tx.case(job.case_id)
         tx.enter("result", "create", result_id, 1, None, RESULT.initial, case)
-        extended = tx.now + limits.LEASE
-        tx.set("attempt", attempt.id, progress_at=tx.now, expires_at=extended)
+        if not self.left:  # nobody could be told of a longer lease
+            extended = tx.now + limits.LEASE
+            tx.set("attempt", attempt.id, progress_at=tx.now, expires_at=extended)
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,12 +49,13 @@ def note_move(tx: Tx, instance: Instance, event: str, reason: Mapping[str, Any] 
 
 
 def note_work(tx: Tx, instance: Instance, task: Task, attempt: Attempt) -> None:
-    """An attempt finished its task: how much work it did, and in what time."""
+    """An attempt finished its task: how much work it did, and in what time, which may have ended
+    long before anybody heard of it."""
     keys = _keys(instance.offer)
     if not keys:
         return
     count, seconds = hosts.done_by(tx.conn, attempt.id)
-    wall = (tx.now - attempt.created_at).total_seconds()
+    wall = (min(tx.now, attempt.expires_at) - attempt.created_at).total_seconds()
     if not count or wall <= 0:
         return
     work = work_seconds(task.pipeline, seconds)

@@ -12,6 +12,7 @@ import itertools
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import partial
+from threading import Lock
 
 import structlog
 from sqlalchemy import Connection
@@ -33,8 +34,7 @@ log = structlog.get_logger(__name__)
 
 
 class Mailbox:
-    """Letters of all attempts. `addresses` may be asked by many threads; `collect` belongs to one
-    step."""
+    """Letters of all attempts; thread safe."""
 
     def __init__(self, door: Door, blobs: Blobs, authority: Authority, clock: Clock) -> None:
         self._door = door
@@ -44,14 +44,12 @@ class Mailbox:
         self._looked_at: datetime | None = None
         self._until: datetime | None = None
         self._failing_since: datetime | None = None
+        self._one_at_a_time = Lock()
 
     @classmethod
     def over(cls, door: Door, blobs: Blobs, authority: Authority, clock: Clock) -> Mailbox | None:
         """The mailbox in this store, or None where the store gives no addresses."""
-        probe = letters.name_of("attempt", 0)
-        if blobs.put_address(probe, limits.LEASE) is None:
-            return None
-        return cls(door, blobs, authority, clock)
+        return cls(door, blobs, authority, clock) if blobs.addressed else None
 
     def addresses(self, attempt: str, segments: Iterable[int], seconds: float) -> dict[str, str]:
         """Where letters for the next of these segments may be put, for so many seconds."""
@@ -60,12 +58,11 @@ class Mailbox:
         found = {}
         for segment in ahead:
             try:
-                address = self._blobs.put_address(letters.name_of(attempt, segment), term)
+                name = letters.name_of(attempt, segment)
+                found[str(segment)] = self._blobs.put_address(name, term)
             except Problem as problem:
                 log.warning("mailbox.no_address", code=problem.code)
                 return {}
-            if address is not None:
-                found[str(segment)] = address
         self._awake(self._clock.now())
         return found
 
@@ -84,17 +81,18 @@ class Mailbox:
     def collect(self, now: datetime, *, urgent: bool = False) -> None:
         """Look, if it is time, and take what lies there. `urgent`: a lease has run out, so what its
         worker left must be taken before the attempt is given up."""
-        if not self._due(now, urgent):
-            return
-        self._looked_at = now
-        try:
-            full = self._take_all(now)
-        except Exception:
-            self._failing_since = self._failing_since or now
-            raise
-        self._failing_since = None
-        if full:
-            self._looked_at = None
+        with self._one_at_a_time:
+            if not self._due(now, urgent):
+                return
+            self._looked_at = now
+            try:
+                full = self._take_all(now)
+            except Exception:
+                self._failing_since = self._failing_since or now
+                raise
+            self._failing_since = None
+            if full:
+                self._looked_at = None
 
     def _due(self, now: datetime, urgent: bool) -> bool:
         """At once when this process began, which knows of no addresses that an earlier one gave;

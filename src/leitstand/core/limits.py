@@ -54,6 +54,8 @@ CLAIM_WAIT_SECONDS_MAX = 25.0
 MAILBOX_AHEAD = 8
 """Segments of an attempt for which a letter may be left, beginning with the one under way."""
 MAILBOX_EVERY = timedelta(seconds=5)
+MAILBOX_FIRST_SECONDS = 10.0
+"""How long a control plane that starts waits for its first look there."""
 MAILBOX_AFTER_SECONDS = 15.0
 """Without an answer for so long a worker tries the mailbox first."""
 MAILBOX_WAIT = timedelta(minutes=2)

@@ -62,6 +62,8 @@ class StoredBlobs:
     def __init__(self, store: ObjectStore, where: str) -> None:
         self._store = store
         self._where = where
+        self.addressed = isinstance(store, S3Store)
+        """Whether it gives addresses. Those of other stores could not be tried."""
 
     def put(self, name: str, body: Iterable[bytes]) -> None:
         """Store `body` under `name`, replacing what was there, in parts of 8 MiB as it comes."""
@@ -131,12 +133,12 @@ class StoredBlobs:
                 for found in batch:
                     yield found["path"]
 
-    def put_address(self, name: str, term: timedelta) -> str | None:
-        """An address that takes a PUT of `name` until the term ends, from whoever has it; None where
-        the store is not S3. Signed here: nothing is asked of the store."""
+    def put_address(self, name: str, term: timedelta) -> str:
+        """An address that takes a PUT of `name` until the term ends, from whoever has it. Signed
+        here: nothing is asked of the store. Raises ValueError where the store is not `addressed`."""
         _check(name)
         if not isinstance(self._store, S3Store):
-            return None
+            raise ValueError("this store gives no addresses")
         with self._errors():
             return obstore.sign(self._store, "PUT", name, term)
 
