@@ -63,8 +63,7 @@ class Capability(Enum):
     SPOT = "spot"
     VOLUMES = "volumes"
     RESERVE = "reserve"
-    SELF_END = "self-end"
-    """The provider gives an instance a key that ends this instance and nothing else."""
+    SELF_END = "self-end"  # an instance is given a key that ends it and nothing else
 
 
 class Status(Enum):
@@ -84,8 +83,7 @@ class Seen:
     provider_id: str
     label: str
     status: Status
-    price_eur_per_hour: str | None = None
-    """With storage or without, as the provider says it."""
+    price_eur_per_hour: str | None = None  # with storage or without, as the provider says it
     gpu: str | None = None
     region: str | None = None
     raw: str | None = None  # the provider's own words for its status
@@ -239,9 +237,7 @@ class Authority(Protocol):
     certificate_pem: bytes
 
     def sign_instance(self, csr_pem: bytes, instance_id: str, now: datetime) -> bytes: ...
-    def serial(self, certificate_pem: bytes) -> str:
-        """The serial number of a certificate, as `instances.certificate_serial` keeps it."""
-
+    def serial(self, certificate_pem: bytes) -> str: ...  # as instances.certificate_serial keeps it
     def writer(
         self,
         certificate_pem: bytes,
