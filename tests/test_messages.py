@@ -148,6 +148,9 @@ WITHOUT_REMEDY = {
     *("asked", "end-by", "held", "idle", "not-erased", "unwanted"),
     # an attempt or instance that is replaced without anybody's help
     "fenced",
+    # a volume that goes, and is made again where it is needed
+    *("volume-asked", "volume-double", "volume-gone", "volume-idle", "volume-unpaid"),
+    "volume-unset",
     # said to programs, whose author reads the code
     *("bad-request", "body-too-large", "csr-refused", "no-certificate", "not-yet"),
     *("token-refused", "unknown-object", "unknown-path", "unknown-segment"),

@@ -37,6 +37,7 @@ from leitstand.control.reconcile import Reconciler
 from leitstand.control.sequence import Sequencer
 from leitstand.control.stopper import Stopper
 from leitstand.control.upkeep import Upkeep
+from leitstand.control.volumes import Volumes
 from leitstand.core import limits
 from leitstand.core.access import Actor
 from leitstand.core.cost import spelled
@@ -52,8 +53,10 @@ from leitstand.startup import (
     free,
     installation,
     log_as_json,
+    quiet_serve,
     reach_itself,
     sole,
+    started,
 )
 from leitstand.store import effects as effects_store
 from leitstand.store import instances, jobs, ledger, media
@@ -170,6 +173,14 @@ class _Plane:
             outside.nearby,
         )
         self._stopper = Stopper(stores.door, self._providers)
+        self._volumes = Volumes(
+            stores.door,
+            self._providers,
+            {name: settings.provider(name).volumes for name in settings.providers},
+            self._planner.rules.budgets,
+            stores.installation,
+            settings.retention.volumes,
+        )
         self._loops: list[StepLoop] = []
 
     async def run(self) -> int:
@@ -189,9 +200,9 @@ class _Plane:
         ending = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, ending.set)
-        running = [asyncio.create_task(_quiet_serve(server)) for server in servers]
+        running = [asyncio.create_task(quiet_serve(server)) for server in servers]
         try:
-            await _started(servers, running)
+            await started(servers, running)
             bound = port_of(workers)
             (self._folders.state / "worker-port").write_text(str(bound))
             address = self._worker_address(host, bound)
@@ -258,6 +269,7 @@ class _Plane:
             clock=self._clock,
             planner=self._planner,
             stopper=self._stopper,
+            volumes=self._volumes,
             wakeups=self._wakeups,
             progress=self._progress,
             clients=self._clients,
@@ -316,6 +328,7 @@ class _Plane:
         self._loops = [*woken, StepLoop("upkeep", alone("upkeep", upkeep.step), every=0.5), stopper]
         self._loops.append(StepLoop("boots", alone("boots", boots.step), every=5.0))
         self._loops.append(StepLoop("bills", alone("bills", bills.step), every=60.0))
+        self._loops.append(StepLoop("volumes", alone("volumes", self._volumes.step), every=5.0))
         for step in self._loops:
             step.start()
 
@@ -338,20 +351,6 @@ class _Plane:
             or database.read(effects_store.untried)
             or database.read(lambda conn: media.overdue(conn, self._clock.now(), 1))
         )
-
-
-async def _quiet_serve(server: uvicorn.Server) -> None:
-    """Serve without taking the process's signals: there are two servers and one ending."""
-    await server._serve()
-
-
-async def _started(servers: list[uvicorn.Server], running: list[asyncio.Task[None]]) -> None:
-    while not all(server.started for server in servers):
-        for task in running:
-            if task.done():
-                task.result()
-                raise Problem("not-started", Exit.FAILED, detail="a listener ended at once")
-        await asyncio.sleep(0.01)
 
 
 def kept_here(blobs: StoredBlobs, database: Database) -> bool:

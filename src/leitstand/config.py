@@ -142,7 +142,8 @@ class ProviderSettings(_Section):
     """What the adapter `providers/<name>.py` is given. `price_eur_per_hour` is the price of own
     machines; secrets are named by file, never written here. `agreement_file`: the processing
     agreement with this provider. `bids`: machines that whoever bids more takes are offered too.
-    `hosts`: own machines by name; `network`: what their containers are connected to."""
+    `volumes`: GB of the volume that keeps models, by data centre. `hosts`: own machines by name;
+    `network`: what their containers are connected to."""
 
     key_file: str | None = None
     base_url: Origin | None = None
@@ -152,6 +153,7 @@ class ProviderSettings(_Section):
     regions: tuple[str, ...] = ()
     max_price_eur_per_hour: Euros | None = None
     price_eur_per_hour: Euros = Decimal(0)
+    volumes: dict[str, Annotated[int, Field(ge=10, le=4096)]] = Field(default_factory=dict)
     end_by_hours_max: Annotated[float, Field(gt=0)] = 24.0
     hosts: dict[HostName, HostSettings] = Field(default_factory=dict)
     network: Annotated[str, Field(pattern=NETWORK)] = "bridge"
@@ -204,6 +206,7 @@ class RetentionSettings(_Section):
     failed_media: Duration = limits.MEDIA_AFTER_FAILURE
     inbox: Duration = limits.MEDIA_OF_HELD_INBOX
     reports: Duration = limits.REPORTS_KEPT
+    volumes: Duration = limits.VOLUMES_IDLE
 
 
 class MediaSettings(_Section):
@@ -242,12 +245,14 @@ class Settings(BaseSettings):
     @field_validator("providers")
     @classmethod
     def _to_be_had(cls, value: dict[str, ProviderSettings]) -> dict[str, ProviderSettings]:
-        """An image id names what one engine has; a rented machine could fetch it nowhere."""
+        """An image id names what one engine has; volumes that outlive machines are RunPod's."""
         for name, own in value.items():
             if own.image and own.image.startswith("sha256:") and name != "docker":
                 raise ValueError(
                     f'{name}.image must name a place to fetch it from: "name@sha256:…"'
                 )
+            if own.volumes and name != "runpod":
+                raise ValueError(f"{name}.volumes: that provider has none that outlive a machine")
         return value
 
     @classmethod

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from leitstand.core.placement import Offer, Requirements
     from leitstand.core.problem import Problem
-    from leitstand.core.rented import Billed, LogLine
+    from leitstand.core.rented import Billed, LogLine, Volume
 
     Rgb = npt.NDArray[np.uint8]
     Samples = npt.NDArray[np.float32]
@@ -129,6 +129,15 @@ class Books(Protocol):
     def billed(self, since: datetime, until: datetime) -> Iterable[Billed]: ...
 
 
+class Storage(Protocol):
+    """Volumes of an account, whoever's; a create may be UnknownOutcome, a delete repeated."""
+
+    def volumes(self) -> Iterable[Volume]: ...
+    def volume_price(self, size_gb: int) -> Decimal: ...
+    def create_volume(self, name: str, size_gb: int, data_center: str) -> Volume: ...
+    def delete_volume(self, volume_id: str) -> None: ...
+
+
 class Rented(Provider, Protocol):
     """A provider of machines that are paid for. `logs`: the last lines of an instance and its host;
     raises Unavailable while they are on their way."""
@@ -211,7 +220,6 @@ class Vault(Protocol):
 
     @property
     def epoch(self) -> int: ...
-
     def new_secret(self) -> bytes: ...
     def new_identity(self) -> tuple[bytes, str]: ...
     def wrap(self, secret: bytes, place: KeyPlace) -> bytes: ...
@@ -231,13 +239,13 @@ class Vault(Protocol):
 
 
 class Authority(Protocol):
-    """The internal certificate authority of the worker channel."""
+    """The internal certificate authority of the worker channel; `serial` is a certificate's number."""
 
     sha256: str
     certificate_pem: bytes
 
     def sign_instance(self, csr_pem: bytes, instance_id: str, now: datetime) -> bytes: ...
-    def serial(self, certificate_pem: bytes) -> str: ...  # as instances.certificate_serial keeps it
+    def serial(self, certificate_pem: bytes) -> str: ...
     def writer(
         self,
         certificate_pem: bytes,
@@ -254,35 +262,29 @@ class HeadSigner(Protocol):
 
     @property
     def verifier_key(self) -> str: ...
-
     def sign_head(self, origin: str, size: int, root: bytes) -> str: ...
 
 
 class HeadVerifier(Protocol):
-    """Checks a signed head against the public key; needs nothing secret."""
+    """Checks a signed head against the public key; needs nothing secret. `verify` is size and root;
+    raises ValueError when the signature does not hold."""
 
-    def verify(self, note: str) -> tuple[int, bytes]:
-        """Size and root. Raises ValueError when the signature does not hold."""
+    def verify(self, note: str) -> tuple[int, bytes]: ...
 
 
 class ModelShelf(Protocol):
-    """Model versions that this control plane can hand to workers."""
+    """Model versions for workers: the `best` whose files are all here; size and reader of a file."""
 
-    def best(self, family: str) -> ModelVersion | None:
-        """The preferred version whose files are all here."""
-
-    def open(self, sha256: str) -> tuple[int, Callable[[int, int], Iterator[bytes]]] | None:
-        """Size of a file and a reader of a byte range; None when it is not here."""
+    def best(self, family: str) -> ModelVersion | None: ...
+    def open(self, sha256: str) -> tuple[int, Callable[[int, int], Iterator[bytes]]] | None: ...
 
 
 class BootFiles(Protocol):
-    """What a fresh machine fetches to become a worker. Nothing in it is secret."""
+    """What a fresh machine fetches to become a worker; nothing in it is secret. `manifest` has names,
+    sizes and digests, None where there are no files; `open` is size and reader of one it names."""
 
-    def manifest(self) -> bytes | None:
-        """Names, sizes and digests of the files; None where there are none."""
-
-    def open(self, sha256: str) -> tuple[int, Callable[[int, int], Iterator[bytes]]] | None:
-        """Size and reader of a file that the manifest names; None for any other."""
+    def manifest(self) -> bytes | None: ...
+    def open(self, sha256: str) -> tuple[int, Callable[[int, int], Iterator[bytes]]] | None: ...
 
 
 # --- store ---------------------------------------------------------------------------------------

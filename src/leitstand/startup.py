@@ -1,7 +1,8 @@
-"""What a control plane does before it serves: its name, its lock, its address, its log."""
+"""What a control plane does before and as it serves: its name, its lock, its address, its log."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import fcntl
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import TextIO, cast
 
 import structlog
+import uvicorn
 
 from leitstand import private
 from leitstand.core.problem import Exit, Problem
@@ -147,3 +149,18 @@ def log_as_json(place_of: Callable[[BaseException], str]) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(cast(TextIO, stream)),
     )
+
+
+async def quiet_serve(server: uvicorn.Server) -> None:
+    """Serve without taking the process's signals: there are two servers and one ending."""
+    await server._serve()
+
+
+async def started(servers: list[uvicorn.Server], running: list[asyncio.Task[None]]) -> None:
+    """Return once all of them answer. Raises what ended one before that."""
+    while not all(server.started for server in servers):
+        for task in running:
+            if task.done():
+                task.result()
+                raise Problem("not-started", Exit.FAILED, detail="a listener ended at once")
+        await asyncio.sleep(0.01)

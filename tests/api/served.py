@@ -66,6 +66,7 @@ def operator_parts(rig: Rig, wakeups: Wakeups) -> OperatorParts:
         clock=rig,
         planner=rig.planner,
         stopper=rig.stopper,
+        volumes=rig.volumes,
         wakeups=wakeups,
         progress=Progress(),
         clients=Clients(),

@@ -51,6 +51,7 @@ class Plane:
         self.jobs: dict[str, dict[str, Any]] = {}
         self.instances: dict[str, dict[str, Any]] = {}
         self.lists: dict[str, list[dict[str, Any]]] = {}
+        self.deleted: list[str] = []
         self.story: list[Act] = []
         self.after: dict[str, list[Act]] = {}
         self.events: list[Act] = []
@@ -339,6 +340,11 @@ class Plane:
         async def drain(id: str) -> Any:
             return next(i for i in self.lists["instances"] if i["id"].endswith(id))
 
+        @app.delete(v1 + "/volumes/{id}")
+        async def delete_volume(id: str) -> Any:
+            self.deleted.append(id)
+            return next(i for i in self.lists["volumes"] if i["id"] == id)
+
         @app.get(v1 + "/{noun}")
         async def page(
             noun: str, after: str | None = None, limit: int = 50, gone: bool = True
@@ -349,7 +355,8 @@ class Plane:
             first = 0 if after is None else int(after)
             shown = items[first : first + limit]
             more = first + limit < len(items)
-            return {"items": shown, "next": str(first + limit) if more else None}
+            found = {"items": shown, "next": str(first + limit) if more else None}
+            return found | ({"others": self.lists.get("others", [])} if noun == "volumes" else {})
 
 
 def decision(**over: Any) -> dict[str, Any]:

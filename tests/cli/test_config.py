@@ -320,3 +320,14 @@ def test_settings_in_another_encoding_name_the_line_and_the_encoding(folders: Fo
     problem = _problem(folders)
     assert (problem.code, problem.exit) == ("settings-encoding", Exit.USAGE)
     assert problem.params == {"file": str(folders.settings_file), "line": 2}
+
+
+def test_volumes_are_refused_where_no_machine_could_have_one(folders: Folders) -> None:
+    folders.settings_file.parent.mkdir(parents=True, exist_ok=True)
+    folders.settings_file.write_text("[providers.runpod.volumes]\nEU-RO-1 = 30\n")
+    assert Settings.load(folders).provider("runpod").volumes == {"EU-RO-1": 30}
+    for text in ("[providers.vast.volumes]\nx = 30\n", "[providers.runpod.volumes]\nx = 9\n"):
+        folders.settings_file.write_text(text)
+        with pytest.raises(Problem) as refused:
+            Settings.load(folders)
+        assert refused.value.code == "bad-setting"

@@ -18,13 +18,14 @@ HEAVY = (
 )  # fmt: skip
 NAMES = (
     "analyze", "plan", "offers", "explain", "jobs", "media", "cases", "instances", "reap",
-    "hosts", "models",
+    "hosts", "volumes", "models",
     "images", "audit", "events", "serve", "worker", "doctor",
 )  # fmt: skip
 VERBS = (
     "jobs show", "jobs hold", "jobs resume", "jobs cancel", "jobs report", "media show",
     "media erase", "media export-identity", "media download", "instances show",
-    "instances drain", "models list", "images bundle", "images firewall", "models pull", "models verify",
+    "instances drain", "volumes delete", "models list", "images bundle", "images firewall",
+    "models pull", "models verify",
     "audit show", "audit verify",
 )  # fmt: skip
 

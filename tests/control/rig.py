@@ -28,9 +28,11 @@ from leitstand.control.reconcile import Reconciler
 from leitstand.control.sequence import Sequencer
 from leitstand.control.stopper import Stopper
 from leitstand.control.upkeep import Upkeep
+from leitstand.control.volumes import Volumes
 from leitstand.core.access import Actor
 from leitstand.core.job import Job
 from leitstand.core.letter import Letter, name_of, pack, to_sign
+from leitstand.core.limits import VOLUMES_IDLE
 from leitstand.core.model import ModelFile, ModelVersion, digest_of
 from leitstand.core.placement import Offer, Requirements
 from leitstand.core.problem import Exit, Problem
@@ -204,6 +206,7 @@ class Rig:
         more: Mapping[str, Provider] | None = None,
         told: Mapping[str, str] | None = None,
         mailbox: bool = False,
+        volumes: Mapping[str, Mapping[str, int]] | None = None,
     ) -> None:
         self.time = START
         self.database = database
@@ -239,6 +242,9 @@ class Rig:
         self.sequencer = Sequencer(self.door, self.signer, "test")
         self.upkeep = Upkeep(self.door, self.blobs)
         self.stopper = Stopper(self.door, providers)
+        self.volumes = Volumes(
+            self.door, providers, volumes or {}, rules.budgets, "test1234", VOLUMES_IDLE
+        )
 
     def now(self) -> datetime:
         """The rig is its own clock."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,12 @@ from leitstand.control.audit import Fault, Verdict, verify
 from leitstand.control.cases import OpenCase
 from leitstand.control.jobs import HoldJob, ReadReport, ResumeJob, RetainReports
 from leitstand.control.media import MediumIdentity
+from leitstand.control.volumes import KeepVolumes
 from leitstand.core.access import SYSTEM, Actor
 from leitstand.core.ledger import leaf_hash, read_leaf
 from leitstand.core.problem import Problem
+from leitstand.core.rented import Volume
+from leitstand.core.volume import Intend
 from leitstand.store import ledger, tables
 from leitstand.store.engine import Database
 from tests.control.rig import Rig, Verifier, Worker, serve
@@ -114,6 +118,13 @@ def test_p4_a_change_of_who_may_see_what_is_found(rig: Rig) -> None:
     for case in ("K-1", "K-2"):
         rig.job(case=case)
         to_the_end(rig, serve(rig))
+    found = Intend("x", 10, Volume("vol1", "ls1-test1234-models-x", 10, None, "x"))
+    for decided in ((found,), ()):
+        rig.door.run(
+            KeepVolumes("rented", decided, "test1234", {10: Decimal("0.001")}), SYSTEM, rig.time
+        )
+        rig.later(hours=1)
+    rig.step()
     assert audit(rig).faults == []
 
     def codes(conn: Connection, statement: str) -> set[str]:

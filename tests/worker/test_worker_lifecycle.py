@@ -100,6 +100,15 @@ def test_a_killed_worker_leaves_its_segments_and_the_next_begins_at_the_first_mi
     ]
 
 
+def test_nothing_but_models_is_ever_in_the_folder_that_outlives_the_worker(plane, worker):
+    task = plane.add(probe(segments=2))
+    worker()
+    plane.wait_finished(task)
+    kept = [path for path in worker.cache.rglob("*") if path.is_file()]
+    assert {path.name: path.read_bytes() for path in kept} == plane.models
+    assert {path.parent for path in kept} == {worker.cache / "sha256"}
+
+
 def test_a_drained_worker_leaves_with_zero_after_its_attempt(plane, worker):
     task = plane.add(probe(segments=2))
 

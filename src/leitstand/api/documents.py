@@ -10,13 +10,15 @@ from typing import Any
 from leitstand.control.cases import title_of
 from leitstand.control.hosts import Listed
 from leitstand.control.transaction import Tx
+from leitstand.control.volumes import mounting
 from leitstand.core.cost import spelled
 from leitstand.core.instance import Instance
 from leitstand.core.instant import utc
 from leitstand.core.job import FUSE, Attempt, Job, Task
 from leitstand.core.medium import Case, Medium, left_out
 from leitstand.core.problem import Problem
-from leitstand.store import attempts, instances, jobs, ledger, media, money
+from leitstand.core.volume import Shelf
+from leitstand.store import attempts, instances, jobs, ledger, media, money, volumes
 from leitstand.store.jobs import Tally
 
 
@@ -318,4 +320,27 @@ def _attempt(attempt: Attempt, task: Task) -> dict[str, Any]:
         "started_at": moment(attempt.created_at),
         "ended_at": moment(attempt.ended_at),
         "stage_seconds": attempt.stage_times,
+    }
+
+
+def volume_document(tx: Tx, shelf: Shelf) -> dict[str, Any]:
+    """A volume with what it costs, what it holds and who has it."""
+    cost_eur, until = volumes.cost_of(tx.conn, tx.tenant, shelf.id)
+    used_by = [i.id for i in mounting(tx) if i.offer["volume"] == shelf.provider_id]
+    return {
+        "id": shelf.id,
+        "name": shelf.name,
+        "provider": shelf.provider,
+        "place": shelf.place,
+        "region": shelf.region,
+        "size_gb": shelf.size_gb,
+        "state": shelf.state,
+        "reason": shelf.reason,
+        "models": len(shelf.holds),
+        "price_eur_per_day": spelled(shelf.price * 24),
+        "cost_eur": spelled(cost_eur),
+        "booked_until": moment(until),
+        "used_at": moment(shelf.used_at),
+        "used_by": used_by,
+        "created_at": moment(shelf.created_at),
     }

@@ -13,6 +13,7 @@ from leitstand.control.commands import Command, Door
 from leitstand.control.plan import Planner
 from leitstand.control.stopper import Stopper
 from leitstand.control.transaction import Tx
+from leitstand.control.volumes import Volumes
 from leitstand.core import limits
 from leitstand.core.access import Actor
 from leitstand.core.problem import Exit, Problem
@@ -32,6 +33,7 @@ class OperatorParts:
     clock: Clock
     planner: Planner
     stopper: Stopper
+    volumes: Volumes
     wakeups: Wakeups
     progress: Progress
     clients: Clients

@@ -32,6 +32,7 @@ from leitstand.control.leases import Claim
 from leitstand.control.mailbox import Mailbox
 from leitstand.control.membership import Admit, Enrol, Renew
 from leitstand.control.results import take
+from leitstand.control.volumes import NoteHolds
 from leitstand.core import limits
 from leitstand.core.access import Actor
 from leitstand.core.problem import Exit, Problem
@@ -200,12 +201,21 @@ def _membership(app: FastAPI, parts: WorkerParts) -> None:
         }
 
 
+def _note_holds(parts: WorkerParts, instance: str, cached: list[str]) -> None:
+    """What lies on the volume of an instance, where that is news."""
+    door, now = parts.door, parts.clock.now()
+    holds = NoteHolds(instance, tuple(cached))
+    if door.database.read(lambda conn: holds.news(door.look(now, conn))) is not None:
+        door.run(holds, Actor("instance", instance), now)
+
+
 def _work(app: FastAPI, parts: WorkerParts) -> None:
     door, clock = parts.door, parts.clock
 
     @app.post("/w/1/claim")
     async def claim(body: ClaimBody, instance: Caller) -> dict[str, Any]:
         ends = clock.monotonic() + body.wait_seconds
+        await run_in_threadpool(_note_holds, parts, instance, body.cached)
         command = Claim(
             instance,
             body.slots_free,

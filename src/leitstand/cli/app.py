@@ -73,6 +73,7 @@ _COMMANDS = (
      "leitstand reap"),
     ("hosts", "hosts:hosts", "List machines by our own record.",
      "leitstand hosts --provider vast"),
+    ("volumes", "volumes:app", "List volumes that keep models; delete one.", None),
     ("models", "models:app", "List models; pull or verify them.", None),
     ("images", "images:app", "Build what rented machines become workers from.", None),
     ("audit", "audit:app", "Show the ledger, or verify it.", None),

@@ -16,6 +16,7 @@ from leitstand.control.commands import Command
 from leitstand.control.hosts import note_move, ready_deadline
 from leitstand.control.losses import lose
 from leitstand.control.transaction import RESERVATION, Change, Tx
+from leitstand.control.volumes import without_taken
 from leitstand.core import limits
 from leitstand.core.cost import rate_of, worst_case
 from leitstand.core.instance import (
@@ -59,6 +60,7 @@ def intend(
     """
     amount = worst_case(rate_of(offer), Decimal(offer["minimum_eur"]), tx.now, until)
     money.check_covered(tx, job, amount, budgets)
+    offer = without_taken(tx, offer)
     instance_id = tx.new_id("instance")
     row = {
         **tx.born(instance_id, "instance"),

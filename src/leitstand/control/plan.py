@@ -35,8 +35,9 @@ from leitstand.core.placement import (
 )
 from leitstand.core.problem import Exit, Problem
 from leitstand.core.profile import check, pipeline_of
+from leitstand.core.volume import shelved
 from leitstand.ports import Capability, ModelShelf, Provider
-from leitstand.store import hosts, jobs, media
+from leitstand.store import hosts, instances, jobs, media, volumes
 
 RAM_GIB = {"video": 1.5, "image": 1.0, "audio": 1.0, FUSE: 0.5}
 """Memory of a pipeline beside its models."""
@@ -121,6 +122,7 @@ class Planner:
             if hasattr(provider, "account") and Capability.SELF_END not in provider.capabilities
         }
         """Where money flows and no machine can end itself."""
+        self.keeps_volumes = any(Capability.VOLUMES in p.capabilities for p in providers.values())
         self._shelf = shelf
         self.rules = rules
         self._outside, self._nearby = outside, nearby
@@ -130,7 +132,7 @@ class Planner:
         `medium-gone`, `medium-not-ready`, `unknown-provider`; a plan without an offer is a decision
         whose `chosen` is null."""
         work = self.work(wish, now)
-        offers = self.offers(work.want, wish.provider, now)
+        offers = self.offers(work.want, wish.provider, now, _bytes(work.models))
         left = left_in(self.budgets(None, wish.max_cost_eur, now))
         own_first = work.case.data_class >= self.rules.own_first
         terms = Terms(now, wish.due_at, left, self.rules.instances_max)
@@ -209,9 +211,22 @@ class Planner:
             tier_min="L" if pipeline == FUSE else self.rules.tier_min(case.data_class),
         )
 
-    def offers(self, want: Requirements, only: str | None, now: datetime) -> Offers:
-        """What all providers offer, or one of them."""
-        return self._market.offers(want, only, now)
+    def offers(
+        self,
+        want: Requirements,
+        only: str | None,
+        now: datetime,
+        models: Mapping[str, int] | None = None,
+    ) -> Offers:
+        """What all providers offer, or one of them. `models` are bytes by digest: an offer says how
+        much of them lies on the volume that an instance of it would get."""
+        answer = self._market.offers(want, only, now)
+        if not self.keeps_volumes:
+            return answer
+        read = self._door.database.read
+        shelves, alive = read(volumes.kept), read(instances.alive)
+        mounted = frozenset(str(i.offer["volume"]) for i in alive if i.offer.get("volume"))
+        return replace(answer, found=shelved(answer.found, shelves, mounted, models or {}))
 
     def question(
         self, offers: Sequence[Offer], want: Requirements, load: Load, terms: Terms
@@ -295,8 +310,13 @@ def _load(ready: Sequence[tuple[Medium, set[str]]], models: Sequence[ModelVersio
     """The work on these media, and what a fresh machine fetches for it."""
     seconds = sum(_work_seconds(medium, found) for medium, found in ready)
     size = sum(medium.bytes for medium, _ in ready)
-    size += sum(file.bytes for model in models for file in model.files)
+    size += sum(_bytes(models).values())
     return Load(seconds, size / limits.GIB)
+
+
+def _bytes(models: Sequence[ModelVersion]) -> dict[str, int]:
+    """Model files by digest: one that two models share is fetched once."""
+    return {file.sha256: file.bytes for model in models for file in model.files}
 
 
 def _work_seconds(medium: Medium, pipelines: set[str]) -> float:

@@ -162,6 +162,13 @@ def needed(inputs: Mapping[str, Any], tier: str | None) -> Requirements:
 
 
 def remaining(inputs: Mapping[str, Any], share: float) -> Load:
-    """This share of the work that a decision planned."""
+    """This share of the work that a decision planned; models a fresh machine fetches in whole."""
     seconds, gib = float(inputs["work_seconds"]), float(inputs.get("download_gib", 0.0))
-    return Load(seconds * share, gib * share)
+    models = min(gib, sum(model_bytes(inputs).values()) / limits.GIB)
+    return Load(seconds * share, (gib - models) * share + models)
+
+
+def model_bytes(inputs: Mapping[str, Any]) -> dict[str, int]:
+    """Sizes of the model files that a decision planned with, by digest."""
+    files = (file for model in inputs.get("models", ()) for file in model["files"])
+    return {file["sha256"]: int(file["bytes"]) for file in files}

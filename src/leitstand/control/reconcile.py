@@ -24,7 +24,7 @@ from leitstand.control.market import Offers
 from leitstand.control.money import over_budget
 from leitstand.control.orphans import Orphans
 from leitstand.control.plan import Planner
-from leitstand.control.question import needed, plain, remaining
+from leitstand.control.question import model_bytes, needed, plain, remaining
 from leitstand.control.refusals import AS_ASKED, code_of, refusals_of, rules_of, untried
 from leitstand.control.turns import Rounds, Turns
 from leitstand.core import limits
@@ -74,7 +74,7 @@ class Reconciler:
         self._listings = Listings(providers, installation)
         self._orphans = Orphans(door)
         self._rounds = Rounds(door.database)
-        self._boards: dict[tuple[Requirements, str | None], tuple[Offers, Board]] = {}
+        self._boards: dict[object, tuple[Offers, Board]] = {}
 
     def step(self, now: datetime) -> timedelta | None:
         """Observe, decide, act; then see that every open job has an instance to serve it. After
@@ -204,7 +204,7 @@ class Reconciler:
         job = work.job
         want = needed(decision.inputs, tier)
         only = decision.inputs.get("provider") if tier is None else None
-        offers, board = self._asked(want, only, now)
+        offers, board = self._asked(want, only, model_bytes(decision.inputs), now)
         awake, refused = resting(offers.found, refusals_of(ended), now)
         free = self._free(awake)
         if refused is not None or len(free) < len(awake):
@@ -251,14 +251,15 @@ class Reconciler:
             return offers
         return [offer for offer in offers if (offer.provider, offer.offer_id) not in taken]
 
-    def _asked(self, want: Requirements, only: str | None, now: datetime) -> tuple[Offers, Board]:
+    def _asked(
+        self, want: Requirements, only: str | None, models: Mapping[str, int], now: datetime
+    ) -> tuple[Offers, Board]:
         """What is offered for a need; jobs of one step share the answer."""
-        known = self._boards.get((want, only))
-        if known is None:
-            offers = self._planner.offers(want, only, now)
-            known = offers, self._planner.board(offers.found, want, now)
-            self._boards[want, only] = known
-        return known
+        key = want, only, frozenset(models) if self._planner.keeps_volumes else None
+        if key not in self._boards:
+            offers = self._planner.offers(want, only, now, models)
+            self._boards[key] = offers, self._planner.board(offers.found, want, now)
+        return self._boards[key]
 
     def _intend(
         self, job: Job, chosen: Ranked, wanted: int, tier: str | None, now: datetime

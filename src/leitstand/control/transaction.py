@@ -17,6 +17,7 @@ from leitstand.core.machine import Machine
 from leitstand.core.medium import MEDIUM, Case
 from leitstand.core.problem import Exit, Problem
 from leitstand.core.retention import DEFAULTS, Retention
+from leitstand.core.volume import VOLUME
 from leitstand.ports import Ids, KeyPlace, Vault
 from leitstand.store import cases, effects, events, keys, locks, tables
 from leitstand.store.ledger import digests
@@ -39,6 +40,7 @@ _TABLES = {
         (ATTEMPT, tables.attempts),
         (INSTANCE, tables.instances),
         (RESERVATION, tables.reservations),
+        (VOLUME, tables.volumes),
     )
 }
 

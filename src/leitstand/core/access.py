@@ -36,6 +36,7 @@ GRANTED: dict[str, frozenset[str]] = {
             "jobs.cancel",
             "jobs.report",
             "instances.drain",
+            "volumes.delete",
         }
     ),
     "instance": frozenset(
@@ -44,6 +45,7 @@ GRANTED: dict[str, frozenset[str]] = {
             "instances.renew",
             "instances.admit",
             "attempts.claim",
+            "volumes.note",
             "attempts.key",
             "attempts.result",
             "attempts.beat",
@@ -63,6 +65,7 @@ GRANTED: dict[str, frozenset[str]] = {
             "effects.report",
             "events.forget",
             "ledger.sequence",
+            "volumes.keep",
         }
     ),
 }

@@ -1,7 +1,8 @@
 """The offers for one need, prepared for many jobs: filtered once, then two sums for each job.
 
 What an offer costs, and when it is done, are sums of four terms in the work and the downloads of a
-job: 1, work, downloads, and both together (a loss repeats the downloads). A job looks at these sums
+job: 1, work, downloads, and both together (a loss repeats the downloads). What lies on a volume of an
+offer is never more than a job downloads (`Offer.cached_gib`). A job looks at these sums
 in floating point and has only the cheapest two weighed by `placement.place`, to the millionth and
 with every limit. So its choice is that of `place` over all offers, but for the rounding of sums.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from leitstand.core import limits
@@ -132,12 +134,14 @@ _UNKNOWN = float("inf")
 
 def _seconds(offer: Offer, odds: Odds) -> tuple[Terms4, Terms4]:
     """Until the result, and what a deadline must leave: a bid the time to be lost once."""
-    empty, gib = outlook(offer, Load(0.0), odds), outlook(offer, Load(0.0, 1.0), odds)
+    bare = replace(offer, cached_gib=0.0)
+    empty, gib = outlook(bare, Load(0.0), odds), outlook(bare, Load(0.0, 1.0), odds)
     per_work, per_gib = 1 / odds.speed, gib.transfer_seconds
     lost = odds.losses_per_hour / 3600 * per_work
-    boot = empty.boot_seconds
-    done = (boot, per_work + lost * empty.loss_seconds, per_gib, lost * per_gib)
-    late = (boot + empty.loss_seconds, per_work, 2 * per_gib, 0.0) if offer.bid else done
+    boot, saved = empty.boot_seconds, per_gib * offer.cached_gib
+    loss = empty.loss_seconds - saved
+    done = (boot - saved, per_work + lost * loss, per_gib, lost * per_gib)
+    late = (boot - saved + loss, per_work, 2 * per_gib, 0.0) if offer.bid else done
     return done, late
 
 

@@ -115,6 +115,7 @@ BILL_LAST_AFTER = timedelta(days=35)
 """The first look after so long is the last: nobody invoices later than a month."""
 BILLS_PER_LOOK = 200
 """Instances that are looked for at once; the others have their turn at the next step."""
+VOLUMES_EVERY, VOLUMES_IDLE = timedelta(minutes=5), timedelta(days=14)
 READY_DEADLINE_MIN, READY_DEADLINE_MAX = timedelta(minutes=5), timedelta(minutes=60)
 """Between these the deadline follows what was learned of a machine or its place."""
 END_ALARM = timedelta(minutes=10)

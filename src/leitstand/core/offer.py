@@ -50,7 +50,9 @@ class Offer:
     agreement with its provider recorded; `tier_if_placed`: were it known too where it stands.
     `quoted`: the provider's own price in its own currency, and the rate that made euros of it.
     `networked`: an own machine that starts from a stock image and dials us over the network, as a
-    rented one does over the internet.
+    rented one does over the internet. `place`: where in its region, in the provider's word, as
+    far as volumes are bound to it; `volume`: the provider's id of the one that an instance of this
+    offer gets, on which `cached_gib` of the models of the work lie.
     """
 
     provider: str
@@ -78,6 +80,9 @@ class Offer:
     tier_if_placed: str | None = None
     quoted: str | None = None
     networked: bool = False
+    place: str | None = None
+    volume: str | None = None
+    cached_gib: float = 0.0
 
     @property
     def rate_eur_per_hour(self) -> Decimal:

@@ -105,7 +105,8 @@ def outlook(offer: Offer, load: Load, odds: Odds) -> Outlook:
     else:
         failed = (1 - odds.starts) / odds.starts
         boot = odds.ready_seconds + failed * limits.READY_DEADLINE.total_seconds()
-        transfer = load.download_gib * MBIT_PER_GIB / (offer.down_mbit_per_s or DOWN_MBIT_PER_S)
+        missing = max(0.0, load.download_gib - offer.cached_gib)
+        transfer = missing * MBIT_PER_GIB / (offer.down_mbit_per_s or DOWN_MBIT_PER_S)
         release = RELEASE_SECONDS_RENTED
     again = boot + transfer + limits.FORECAST_SECONDS / odds.speed / 2
     return Outlook(

@@ -62,6 +62,8 @@ SAME_REFUSAL_MAX = 3
 WORDINGS_MAX = 32
 LOG_BYTES_MAX, LOG_IDLE_SECONDS, LOG_LINES_MAX = 1 << 20, 2.0, 5000
 CONTRADICTS = "name and environment differ"
+MODELS_FOLDER = "/models"
+"""Where a network volume is mounted. Nothing but verified models is ever on it."""
 LABEL, INSTANCE = "LEITSTAND_LABEL", "LEITSTAND_INSTANCE_ID"
 """Variables that say whose a pod is: names are not unique and can be changed."""
 
@@ -117,7 +119,7 @@ class RunPod:
             raise Rejected("no image is set")
         kind, count, cloud, place = _parts(offer)
         try:
-            boots = render.runpod(spec)
+            boots = render.runpod(spec, MODELS_FOLDER if offer.volume else None)
         except ValueError as error:
             raise Rejected(str(error)) from error
         boots["env"] |= {INSTANCE: spec.instance_id, LABEL: label}
@@ -140,6 +142,8 @@ class RunPod:
             body["gpu"]["minCudaVersion"] = offer.cuda
         if place:
             body["dataCenterIds"] = [place]
+        if offer.volume:
+            body["mounts"] = {"network": [{"volumeId": offer.volume, "path": MODELS_FOLDER}]}
         if len(json.dumps(body).encode()) > BODY_BYTES_MAX:
             raise Rejected("the launch spec is larger than RunPod takes")
         self._wire.keep_out(spec.token)
@@ -156,6 +160,8 @@ class RunPod:
         same words: then of the request."""
         error = refusal(reply, TEXTS, creating=True)
         words = reply.detail.lower()
+        if reply.status == 404 and offer.volume:
+            return NoCapacity("the volume of this offer is gone")
         if reply.status != 400 or any(fragment in words for fragment, _ in TEXTS):
             return error
         if len(self._unexplained) >= WORDINGS_MAX:

@@ -27,6 +27,9 @@ from leitstand.wire.pace import Rank
 from leitstand.wire.shape import Shape, parsed
 
 PAGE_ROWS, PAGES_MAX = 1000, 100
+VOLUME_USD, VOLUME_USD_BEYOND = Decimal("0.07") / 730, Decimal("0.05") / 730
+VOLUME_BREAK_GB = 1000
+"""A GB of the standard tier for an hour, and of what is beyond a terabyte (docs: Pricing)."""
 BALANCE = "query { myself { clientBalance } }"
 """The one thing that only GraphQL tells; that is announced to end early in 2027, and then Retired."""
 
@@ -91,6 +94,12 @@ class Account:
         pages = self.pages(NetworkVolumes, "/v2/network-volumes")
         rows = {row.id: row for page in pages for row in page.volumes}
         return [self._volume(row) for row in rows.values()]
+
+    def volume_price(self, size_gb: int) -> Decimal:
+        """Euros an hour, whether anybody uses it or not."""
+        much = max(0, size_gb - VOLUME_BREAK_GB)
+        usd = (size_gb - much) * VOLUME_USD + much * VOLUME_USD_BEYOND
+        return self._rate.asked(usd)
 
     def create_volume(self, name: str, size_gb: int, data_center: str) -> Volume:
         """Raises UnknownOutcome where it may be there all the same: look for its name."""

@@ -100,6 +100,7 @@ class Catalogue:
             tier_if_agreed=best,
             tier_if_placed="B" if cloud == "SECURE" else "C",
             quoted=self._rate.quoted(usd),
+            place=place or None,
         )
 
     def learn_countries(self, rank: Rank) -> None:

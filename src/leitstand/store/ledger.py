@@ -25,7 +25,7 @@ from leitstand.core.ledger import read_leaf, row_digest
 from leitstand.store.rows import chunks, columns, fetch
 from leitstand.store.tables import attempts, entries, heads, job_media, metadata
 
-WRITTEN_ONCE = {"results": "committed", "decisions": "made", "charges": "booked"}
+WRITTEN_ONCE = {"results": "committed", "decisions": "made", "charges": "booked", "rents": "booked"}
 """Tables whose rows never change, and the state that their one entry says. Every change of a row of
 the others has exactly one entry; `keys` have `destroyed_at` instead of a state."""
 RECORDED = {
@@ -46,6 +46,8 @@ RECORDED = {
     "results": ("task_id", "attempt_id", "segment", "fence", "object_id"),
     "decisions": ("kind", "inputs", "verdict", "reasons"),
     "charges": ("instance_id", "job_id", "from_at", "to_at", "amount", "currency", "source"),
+    "volumes": ("provider", "provider_id", "name", "place", "size_gb", "price"),
+    "rents": ("volume_id", "from_at", "to_at", "amount"),
 }
 """Columns that never change without an entry: the entry holds their digest, with the tenant and, for
 a job, the media it is about. Other columns are readings, terms and leases, or drawn by a

@@ -10,7 +10,7 @@ from decimal import Decimal
 from sqlalchemy import Connection, Select, func, select, update
 
 from leitstand.store.rows import columns, fetch
-from leitstand.store.tables import charges, instances, reservations
+from leitstand.store.tables import charges, instances, rents, reservations
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +60,11 @@ def totals(conn: Connection, tenant: str, job_id: str | None, month: datetime) -
         _spent(tenant),
         _held(tenant),
     )
-    row = conn.execute(select(*(query.scalar_subquery() for query in queries))).one()
-    return Totals(*(_total(value) for value in row))
+    rented = (_rented(tenant, month), _rented(tenant))
+    both = (query.scalar_subquery() for query in (*queries, *rented))
+    values = [_total(value) for value in conn.execute(select(*both)).one()]
+    job_spent, job_held, of_month, in_all, held_ = values[:5]
+    return Totals(job_spent, job_held, of_month + values[5], in_all + values[6], held_)
 
 
 def held(conn: Connection, tenant: str, job_id: str | None = None) -> Decimal:
@@ -90,6 +93,12 @@ def _spent(
     if since is not None:
         query = query.where(charges.c.from_at >= since)
     return query
+
+
+def _rented(tenant: str, since: datetime | None = None) -> Select[Decimal]:
+    """What volumes cost, which is of no job."""
+    query = select(func.sum(rents.c.amount)).where(rents.c.tenant_id == tenant)
+    return query if since is None else query.where(rents.c.from_at >= since)
 
 
 def spent_on(conn: Connection, tenant: str, instance_id: str) -> Decimal:

@@ -282,6 +282,33 @@ charges = _noun(
     UniqueConstraint("instance_id", "from_at"),
 )
 
+volumes = _noun(
+    "volumes",
+    Column("provider", STATE, nullable=False),
+    Column("provider_id", String(80)),
+    Column("name", String(80), nullable=False),
+    Column("place", String(64), nullable=False),
+    Column("region", String(64)),
+    Column("size_gb", Integer, nullable=False),
+    Column("price", Amount, nullable=False),
+    Column("state", STATE, nullable=False, index=True),
+    Column("reason", Json),
+    Column("holds", Json, nullable=False),
+    Column("asked_at", Instant),
+    Column("used_at", Instant),
+    Column("booked_at", Instant),
+    Column("absent_since", Instant),
+)
+
+rents = _noun(
+    "rents",
+    _to("volumes"),
+    Column("from_at", Instant, nullable=False),
+    Column("to_at", Instant, nullable=False),
+    Column("amount", Amount, nullable=False),
+    UniqueConstraint("volume_id", "from_at"),
+)
+
 effects = _noun(
     "effects",
     Column("kind", STATE, nullable=False),

@@ -261,3 +261,5 @@ problem-no-pip = Modelle aus Paketen sind nicht zu holen
 
 problem-instance-launching = { $instance } ist angefordert und hat noch nicht geantwortet; jetzt ist sie nicht zu beenden
     .do = in einer Minute noch einmal
+problem-volume-kept = { $volume } blieb, wie es ist
+    .do = leitstand volumes delete { $volume } --yes

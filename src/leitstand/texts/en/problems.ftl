@@ -262,3 +262,5 @@ problem-no-pip = models from packages cannot be fetched
 
 problem-instance-launching = { $instance } was asked for and has not answered yet; it cannot be ended now
     .do = try again in a minute
+problem-volume-kept = { $volume } was left as it is
+    .do = leitstand volumes delete { $volume } --yes
