@@ -102,7 +102,7 @@ def market(size: int, dice: random.Random) -> tuple[list[Offer], list[Odds]]:
             Offer(
                 provider=provider,
                 offer_id=f"o{number}",
-                accelerator="cuda",
+                accelerator="nvidia",
                 gpu=gpu,
                 gpus=1,
                 vram_gib=vram,

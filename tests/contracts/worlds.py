@@ -337,7 +337,7 @@ def spec(**environment):
 def candidates(provider, want=None, bid=False):
     """Offers as placement would take them."""
     found = provider.offers(want or Requirements())
-    return [offer for offer in found if offer.accelerator != "rocm" and offer.bid == bid]
+    return [offer for offer in found if offer.accelerator != "amd" and offer.bid == bid]
 
 
 def offer(provider, **want):

@@ -8,11 +8,15 @@ from typing import Any
 
 import pytest
 
+from leitstand.control.cases import OpenCase
+from leitstand.control.jobs import StartJob
+from leitstand.control.plan import Wish
 from leitstand.core.job import Job
 from leitstand.core.placement import Offer, Requirements
+from leitstand.core.problem import Problem
 from leitstand.ports import NoCapacity
 from leitstand.store import instances
-from tests.control.rig import TENANT, Rented, Rig
+from tests.control.rig import OPERATOR, TENANT, Rented, Rig
 
 
 class Counted(Rented):
@@ -70,3 +74,23 @@ def test_once_the_pause_is_over_the_first_offer_is_taken_again(rig: Rig, counted
     rig.later(seconds=2)
     rig.reconciler.step(rig.time)
     assert taken(rig, job.id) == ["1", "1"]
+
+
+def test_a_card_without_a_worker_is_planned_and_refused_with_the_reason(rig: Rig) -> None:
+    class Amd(Rented):
+        def offers(self, want: Requirements) -> Iterable[Offer]:
+            for found in super().offers(want):
+                yield replace(found, accelerator="amd", gpu="AMD Instinct MI300X OAM", gpus=1)
+
+    providers: Any = rig.reconciler._providers
+    providers["rented"] = rig.rented = Amd()
+    case = rig.run(OpenCase("inbox"))
+    wish = Wish(case.id, (rig.medium(case.id),), "people", "en")
+    decision = rig.planner.decide(wish, OPERATOR, rig.time)
+    assert decision.verdict["chosen"] is None
+    (row,) = decision.reasons["rejected"]
+    assert (row["rule"], row["has"], row["needs"]) == ("accelerator", "amd", "nvidia, cpu")
+    assert row["example"]["gpu"] == "AMD Instinct MI300X OAM"
+    with pytest.raises(Problem) as refused:
+        rig.run(StartJob(decision.id, "test1234", 4))
+    assert refused.value.params == {"rejected": 1, "why": "accelerator"}

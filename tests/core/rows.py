@@ -109,7 +109,7 @@ def offer(**values: Any) -> Offer:
     found = Offer(
         provider="rented",
         offer_id="one",
-        accelerator="cuda",
+        accelerator="nvidia",
         gpu="RTX 4090",
         gpus=1,
         vram_gib=24.0,

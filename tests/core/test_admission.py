@@ -16,7 +16,7 @@ GOOD: dict[str, Any] = {
     "sandbox": {"no_new_privs": True, "rlimits": True, "landlock": True, "seccomp": True},
     "self_test": {"inference": True, "decode": True},
 }
-OFFER = {"accelerator": "cuda", "gpu": "RTX 4090", "vram_gib": 24.0}
+OFFER = {"accelerator": "nvidia", "gpu": "RTX 4090", "vram_gib": 24.0}
 
 
 def checked(
@@ -42,6 +42,10 @@ def test_what_was_offered_and_works_is_admitted() -> None:
     [
         ("self-test-inference", lambda m: m["self_test"].update(inference=False)),
         ("self-test-decode", lambda m: m["self_test"].pop("decode")),
+        (
+            "execution-provider",
+            lambda m: m["self_test"].update(execution_provider="CPUExecutionProvider"),
+        ),
         ("sandbox-no_new_privs", lambda m: m["sandbox"].update(no_new_privs=False)),
         ("sandbox-rlimits", lambda m: m["sandbox"].pop("rlimits")),
         ("sandbox-landlock", lambda m: m["sandbox"].pop("landlock")),
@@ -54,6 +58,27 @@ def test_what_was_offered_and_works_is_admitted() -> None:
 )
 def test_each_check_alone_refuses(check: str, change: Callable[[dict[str, Any]], object]) -> None:
     assert checked(change) == [check]
+
+
+@pytest.mark.parametrize("accelerator", ["nvidia", "cuda"])
+def test_a_rented_gpu_is_computed_on_and_an_own_one_may_idle(accelerator: str) -> None:
+    """An offer of before says cuda."""
+    for provider, own, found in (
+        ("CUDAExecutionProvider", False, []),
+        ("CPUExecutionProvider", False, ["execution-provider"]),
+        ("MIGraphXExecutionProvider", False, ["execution-provider"]),
+        ("CPUExecutionProvider", True, []),
+    ):
+        measured = copy.deepcopy(GOOD)
+        measured["self_test"]["execution_provider"] = provider
+        told = faults(
+            OFFER | {"accelerator": accelerator},
+            measured,
+            data_class=2,
+            own=own,
+            clock_skew_seconds=0.0,
+        )
+        assert [fault.check for fault in told] == found
 
 
 def test_a_truthy_word_is_no_passed_test() -> None:

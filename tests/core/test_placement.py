@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leitstand.core import limits
+from leitstand.core.accelerator import EXECUTION, STAFFED
 from leitstand.core.filters import RULES
 from leitstand.core.instance import drain_at
 from leitstand.core.outlook import Outlook
@@ -58,7 +59,7 @@ FAULTS: list[tuple[str, dict[str, Any]]] = [
     ("reliability", {"reliability": 0.89}),
     ("price", {"price_eur_per_hour": Decimal("0.51")}),
 ]
-CUDA = replace(WANT, accelerator="cuda", reliability_min=0.9)
+CUDA = replace(WANT, accelerator="nvidia", reliability_min=0.9)
 
 
 def work(seconds: float) -> Outlook:
@@ -123,6 +124,16 @@ def test_a_data_centre_nobody_can_place_fails_on_its_place_and_not_on_its_tier()
         assert lied is not None and lied.rule in ("region", "regions-unset")
     community = first_fault(replace(unplaced, tier_if_placed="C"), WANT)
     assert community is not None and community.rule == "tier"
+
+
+@pytest.mark.parametrize("accelerator", ["amd", "rocm", "unknown", "tpu"])
+def test_what_there_is_no_worker_for_is_not_taken_and_said(accelerator: str) -> None:
+    fault = first_fault(offer(accelerator=accelerator, cuda=None), WANT)
+    assert fault is not None
+    assert (fault.rule, fault.needs) == ("accelerator", "nvidia, cpu")
+    assert first_fault(offer(accelerator="cuda"), CUDA) is None
+    for own in STAFFED:
+        assert EXECUTION[own] in ("CUDAExecutionProvider", "CPUExecutionProvider")
 
 
 def test_without_a_gpu_vram_and_cuda_do_not_count() -> None:

@@ -318,7 +318,7 @@ def test_each_place_of_a_gpu_machine_has_one_gpu_and_asks_for_it(world, line):
     provider = through(world, line, **GPU)
     _first, second = provider.offers(Requirements())
     assert (second.gpu, second.gpus, second.vram_gib) == ("NVIDIA RTX A6000", 1, 48)
-    assert second.accelerator == "cuda"
+    assert second.accelerator == "nvidia"
     with pytest.raises(NoCapacity, match="DeviceRequests"):
         provider.launch(second, spec(), LABEL)  # Podman drops the request: it is not taken for one
     [create] = [json.loads(r.content) for r in line.asked if r.url.path.endswith("/create")]

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from leitstand.boot.program import told
-from leitstand.core.placement import Requirements
+from leitstand.core.placement import Requirements, first_fault
 from leitstand.launch import decode
 from leitstand.ports import (
     Capability,
@@ -58,7 +58,7 @@ def test_an_offer_is_a_type_in_a_place_with_the_wanted_disk_in_its_price(agreed)
     secure = [one for one in of_type(agreed, disk_gib=100) if one.region]
     assert {(one.region, one.tier) for one in secure} == {("RO", "B"), ("CZ", "B"), ("US", "B")}
     one = secure[0]
-    assert (one.vram_gib, one.compute_capability, one.accelerator) == (24, "8.9", "cuda")
+    assert (one.vram_gib, one.compute_capability, one.accelerator) == (24, "8.9", "nvidia")
     assert one.price_eur_per_hour == Decimal("0.345")
     assert one.quoted == "0.69 USD × 0.5"
     assert one.disk_gib >= 100
@@ -87,7 +87,9 @@ def test_a_card_of_another_maker_is_offered_as_what_it_is(world, provider):
     world.account.gpu_types += (_type("AMD Instinct MI300X", 192, "2.69", None, ""),)
     world.account.places[0].gpu = "AMD Instinct MI300X"
     [one] = of_type(provider, "AMD Instinct MI300X")
-    assert (one.accelerator, one.cuda, one.compute_capability) == ("rocm", None, None)
+    assert (one.accelerator, one.cuda, one.compute_capability) == ("amd", None, None)
+    fault = first_fault(one, Requirements(vram_gib=24))
+    assert (fault.rule, fault.has, fault.needs) == ("accelerator", "amd", "nvidia, cpu")
 
 
 def test_a_slice_of_a_card_has_its_capability_and_an_unknown_card_none():

@@ -25,6 +25,7 @@ def test_admission_comes_before_the_first_claim_and_says_what_the_machine_is(pla
     assert admission["self_test"] | {"seconds": 0} == {
         "inference": True,
         "decode": True,
+        "execution_provider": "CPUExecutionProvider",
         "seconds": 0,
     }
     assert all(isinstance(value, bool) for value in admission["sandbox"].values())

@@ -34,6 +34,7 @@ from leitstand.control.question import plain
 from leitstand.control.refusals import failed
 from leitstand.control.volumes import DeleteVolume
 from leitstand.core import limits
+from leitstand.core.accelerator import ANY, NVIDIA
 from leitstand.core.cost import spelled
 from leitstand.core.job import Job
 from leitstand.core.ledger import read_leaf
@@ -122,7 +123,7 @@ def show_decision(decision: str, parts: Parts) -> dict[str, Any]:
 @router.post("/offers")
 def list_offers(body: OffersBody, parts: Parts) -> dict[str, Any]:
     """What can be rented now for this need; an offer that falls says at which rule."""
-    vram, accelerator = body.vram_gib, "cuda" if body.vram_gib else "any"
+    vram, accelerator = body.vram_gib, NVIDIA if body.vram_gib else ANY
     if body.modality is not None:
         vram = max(vram, parts.planner.rules.vram_gib.get(body.modality, 0.0))
     want = Requirements(accelerator=accelerator, vram_gib=vram, tier_min=body.tier)

@@ -9,6 +9,7 @@ from typing import Any
 
 from leitstand.control.transaction import Tx
 from leitstand.core import history, limits
+from leitstand.core.accelerator import KINDS, named
 from leitstand.core.history import (
     Event,
     Key,
@@ -76,7 +77,8 @@ def note_probe(tx: Tx, offer: Mapping[str, Any], measured: Mapping[str, Any]) ->
     if not probed(offer) or not isinstance(found, Mapping):
         return None
     tflops = found.get("tflops")
-    if found.get("kind") != offer["accelerator"] or isinstance(tflops, bool):
+    kind = KINDS.get(str(found.get("kind")))
+    if kind != named(offer["accelerator"]) or isinstance(tflops, bool):
         return None
     if not isinstance(tflops, int | float) or not TFLOPS_MIN <= tflops <= TFLOPS_MAX:
         return None

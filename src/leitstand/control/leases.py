@@ -14,6 +14,7 @@ from leitstand.control.instances import one as instance_by_id
 from leitstand.control.media import one as medium_by_id
 from leitstand.control.transaction import Change, Tx
 from leitstand.core import limits
+from leitstand.core.accelerator import NVIDIA, named
 from leitstand.core.instance import Instance
 from leitstand.core.job import ATTEMPT, FUSE, TASK, Attempt, Job, Task
 from leitstand.core.offer import OWN_TIER
@@ -73,7 +74,7 @@ class Claim(Command[list[dict[str, Any]]]):
         busy = bool(attempts.live_of_instance(tx.conn, instance.id))
         ram = self.ram_free_gib - sum(_needs(task, "ram_gib") for _, task in lost)
         vram = self.vram_free_gib - sum(_needs(task, "vram_gib") for _, task in lost)
-        gpu = instance.offer.get("accelerator") == "cuda"
+        gpu = named(str(instance.offer.get("accelerator"))) == NVIDIA
         fresh: list[Task] = []
         for task in jobs.queued_for(
             tx.conn, instance.id, tx.now, limits.UNITS_PER_STEP_MAX, lock=tx.writes

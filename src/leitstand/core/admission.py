@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from leitstand.core import limits
+from leitstand.core.accelerator import EXECUTION, NVIDIA, named
 
 SANDBOX = ("no_new_privs", "rlimits", "landlock", "seccomp")
 """Abilities without any of which no media are decoded; what `media.sandbox.confine` reports."""
@@ -56,7 +57,11 @@ def faults(
     skew_max = limits.CLOCK_SKEW_MAX.total_seconds()
     if abs(clock_skew_seconds) > skew_max:
         found.append(Fault("clock", f"{clock_skew_seconds:.0f} s off", f"within {skew_max:.0f} s"))
-    if offer.get("accelerator") == "cuda":
+    accelerator = named(str(offer.get("accelerator")))
+    runs_by, needed = test.get("execution_provider"), EXECUTION.get(accelerator)
+    if not own and runs_by is not None and runs_by != needed:
+        found.append(Fault("execution-provider", str(runs_by), str(needed)))
+    if accelerator == NVIDIA:
         found += _gpu(offer, facts)
     return tuple(found)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from leitstand.core.accelerator import ANY, NVIDIA, STAFFED, named
 from leitstand.core.cost import spelled
 from leitstand.core.offer import CONTRACTED, OWN_TIER, TIERS, Offer, Requirements, version
 
@@ -60,10 +61,11 @@ def _may(offer: Offer, want: Requirements) -> Rejection | None:
         fault = _elsewhere(offer, want)
         if fault is not None:
             return fault
-    if want.accelerator != "any" and offer.accelerator != want.accelerator:
-        return Rejection("accelerator", offer.accelerator, want.accelerator)
-    if offer.accelerator not in ("cuda", "cpu"):
-        return Rejection("accelerator", offer.accelerator, "cuda, cpu")
+    has, needs = named(offer.accelerator), named(want.accelerator)
+    if needs not in (ANY, has):
+        return Rejection("accelerator", has, needs)
+    if has not in STAFFED:
+        return Rejection("accelerator", has, ", ".join(STAFFED))
     return None
 
 
@@ -90,7 +92,7 @@ def setting_of(provider: str) -> str:
 
 
 def _gpu(offer: Offer, want: Requirements) -> Rejection | None:
-    if offer.accelerator != "cuda":
+    if named(offer.accelerator) != NVIDIA:
         return None
     if offer.vram_gib < want.vram_gib:
         return _short("vram", offer.vram_gib, want.vram_gib)

@@ -16,7 +16,7 @@ CONTRACTED = "B"
 
 @dataclass(frozen=True, slots=True)
 class Requirements:
-    """What the tasks of an instance need at once. `accelerator` is cuda, cpu or any; VRAM and CUDA
+    """What the tasks of an instance need at once. `accelerator` is nvidia, amd, cpu or any; VRAM and CUDA
     rules apply only where the offer's accelerator is a GPU. `regions`: None is anywhere, except where
     `tier_min` asks for a contracted data centre: then it is nowhere but here.
     `own_disk_gib` is what an own machine needs of disk, where that is less than a rented one."""
@@ -43,7 +43,7 @@ class Requirements:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """Rentable now, at a price. `accelerator` is cuda or cpu; absent facts are None.
+    """Rentable now, at a price. `accelerator` is nvidia, amd or cpu; absent facts are None.
 
     `bid`: the price is a bid, and whoever bids more takes the machine. `reliability` is the
     provider's own word, 0 to 1. `tier_if_agreed`: the tier it would have, were a processing

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from leitstand.core import limits
+from leitstand.core.accelerator import NVIDIA, named
 from leitstand.core.offer import OWN_TIER, Offer
 
 BOOT_SECONDS = 6.0
@@ -86,7 +87,7 @@ class Outlook:
 
 def unknown(offer: Offer) -> Odds:
     """What is believed of an offer before there is any record."""
-    speed = SPEED_OF_A_GPU if offer.accelerator == "cuda" else 1.0
+    speed = SPEED_OF_A_GPU if named(offer.accelerator) == NVIDIA else 1.0
     if offer.tier == OWN_TIER:
         ready = BOOT_SECONDS_NETWORKED if offer.networked else BOOT_SECONDS
         return Odds(ready_seconds=ready, speed=speed)

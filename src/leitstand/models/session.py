@@ -11,6 +11,7 @@ import onnx
 import onnxruntime as ort  # type: ignore[import-untyped]
 from onnx.external_data_helper import uses_external_data
 
+from leitstand.core.accelerator import CPU, EXECUTION, NVIDIA
 from leitstand.core.problem import Problem
 from leitstand.ports import Device
 
@@ -58,12 +59,11 @@ def providers(device: Device) -> list[str | tuple[str, dict[str, str]]]:
     Problem("no-cuda-runtime").
     """
     if device.kind == "cpu":
-        return ["CPUExecutionProvider"]
-    if device.kind != "cuda" or "CUDAExecutionProvider" not in ort.get_available_providers():
+        return [EXECUTION[CPU]]
+    if device.kind != "cuda" or EXECUTION[NVIDIA] not in ort.get_available_providers():
         raise Problem("no-cuda-runtime", device=device.kind)
     ort.preload_dlls()  # CUDA and cuDNN that came as packages; nothing where the system has them
-    cuda = ("CUDAExecutionProvider", {"device_id": str(device.ordinal)})
-    return [cuda, "CPUExecutionProvider"]
+    return [(EXECUTION[NVIDIA], {"device_id": str(device.ordinal)}), EXECUTION[CPU]]
 
 
 def only_file(files: Mapping[str, bytes], suffix: str = ".onnx") -> bytes:

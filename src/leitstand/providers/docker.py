@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 
 from leitstand.boot import render
+from leitstand.core.accelerator import CPU, NVIDIA
 from leitstand.core.offer import OWN_TIER, Offer, Requirements
 from leitstand.core.rented import LogLine
 from leitstand.launch import LABEL_PREFIX
@@ -103,7 +104,7 @@ class Docker:
         return Offer(
             provider=PROVIDER,
             offer_id=f"{host.name}/{place}",
-            accelerator="cuda" if host.gpu else "cpu",
+            accelerator=NVIDIA if host.gpu else CPU,
             gpu=host.gpu,
             gpus=1 if host.gpu else 0,
             vram_gib=host.vram_gib if host.gpu else 0.0,

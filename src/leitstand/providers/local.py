@@ -21,6 +21,7 @@ from pathlib import Path
 import psutil
 
 from leitstand import launch as launching
+from leitstand.core.accelerator import CPU, NVIDIA
 from leitstand.core.placement import Offer, Requirements
 from leitstand.host.facts import Facts, measure
 from leitstand.host.nvml import Gpu, Gpus
@@ -76,7 +77,7 @@ class Local:
         return Offer(
             provider=PROVIDER,
             offer_id=PROVIDER,
-            accelerator="cuda" if gpu else "cpu",
+            accelerator=NVIDIA if gpu else CPU,
             gpu=gpu.name if gpu else None,
             gpus=len(usable),
             vram_gib=(gpu.vram_gib or 0.0) if gpu else 0.0,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from decimal import Decimal
 
+from leitstand.core.accelerator import AMD, NVIDIA
 from leitstand.core.offer import Offer, Requirements
 from leitstand.providers.runpod_account import Account
 from leitstand.providers.runpod_answers import Gpus, GpuType, compute_capability
@@ -74,18 +75,18 @@ class Catalogue:
         data centre in a known country is tier B once a processing agreement is recorded."""
         disk_gb = max(DISK_GB_MIN, math.ceil(want.disk_gib * GB_PER_GIB))
         ram_gb = max(RAM_GB_MIN, math.ceil(want.ram_gib * GB_PER_GIB))
-        nvidia = (kind.manufacturer or "").upper() == "NVIDIA"
+        maker = (kind.manufacturer or "").lower()
         region = self._account.country(place)
         best = "B" if cloud == "SECURE" and region else "C"
         usd = usd_per_gpu * GPUS
         return Offer(
             provider=PROVIDER,
             offer_id=f"{kind.id}:{GPUS}:{cloud}:{place}",
-            accelerator="cuda" if nvidia else "rocm",
+            accelerator=maker if maker in (NVIDIA, AMD) else "unknown",
             gpu=kind.id,
             gpus=GPUS,
             vram_gib=kind.memory,
-            cuda=_cuda(kind, want.cuda_min) if nvidia else None,
+            cuda=_cuda(kind, want.cuda_min) if maker == NVIDIA else None,
             compute_capability=compute_capability(kind.id),
             driver=None,
             cores=CORES_MIN,

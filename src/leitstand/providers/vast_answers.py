@@ -12,6 +12,7 @@ from typing import Annotated
 
 from pydantic import AliasChoices, Field
 
+from leitstand.core.accelerator import AMD, NVIDIA
 from leitstand.ports import (
     NoCapacity,
     NoFunds,
@@ -34,7 +35,7 @@ _NOMINAL_GIB = (4, 6, 8, 10, 11, 12, 16, 20, 24, 32, 40, 48, 64, 80, 94, 96, 141
 NOMINAL_SHARE = 0.93
 """Reported memory is what is usable, up to 7 % below the size a card is sold by."""
 
-ACCELERATORS = {"nvidia": "cuda", "cuda": "cuda", "amd": "rocm"}
+ACCELERATORS = {"nvidia": NVIDIA, "cuda": NVIDIA, "amd": AMD}
 
 _NO_ROOM = (
     "no_such_ask",

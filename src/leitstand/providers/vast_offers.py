@@ -10,6 +10,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+from leitstand.core.accelerator import NVIDIA
 from leitstand.core.offer import TIERS, Offer, Requirements
 from leitstand.ports import ProviderError
 from leitstand.providers.vast_account import Account
@@ -88,7 +89,7 @@ class Search:
     def _offer(self, ask: Ask, disk_gb: int, bid: Decimal | None) -> Offer:
         """`disk_gib` is the disk that is rented, where the machine has it: a launch asks for it,
         and it is in the price. The id carries the bid, so that no bid is forgotten on the way."""
-        capability = ask.compute_cap if ask.accelerator == "cuda" else None
+        capability = ask.compute_cap if ask.accelerator == NVIDIA else None
         given = min(float(disk_gb), ask.disk_space)
         price = ask.dph_base if bid is None else bid
         return Offer(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from leitstand.core.accelerator import execution_of
 from leitstand.worker.blame import place
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def _multiplication(device: Device) -> Callable[[], Any]:
     import numpy as np
     import onnxruntime  # type: ignore[import-untyped]
 
-    provider = {"cuda": "CUDAExecutionProvider", "cpu": "CPUExecutionProvider"}[device.kind]
+    provider = execution_of(device.kind)
     session = onnxruntime.InferenceSession(_CHAIN, providers=[provider])
     side = _SIDE[device.kind]
     column = np.full((side, 1), side**-0.5, np.float32)

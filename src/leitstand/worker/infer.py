@@ -18,6 +18,7 @@ from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
 
+from leitstand.core.accelerator import execution_of
 from leitstand.core.model import ModelVersion
 from leitstand.core.problem import Problem
 from leitstand.host.facts import cores
@@ -169,6 +170,6 @@ def choose_device(gpus: Gpus) -> Device:
     import onnxruntime  # type: ignore[import-untyped]
 
     usable = [gpu for gpu in gpus.look()[0] if gpu.vram_gib]
-    if usable and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+    if usable and execution_of("cuda") in onnxruntime.get_available_providers():
         return Device("cuda", usable[0].ordinal, threads=cores())
     return Device("cpu", threads=cores())

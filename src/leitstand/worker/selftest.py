@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 
+from leitstand.core.accelerator import execution_of
 from leitstand.media import decode
 from leitstand.media.zygote import Zygote
 from leitstand.ports import Device
@@ -27,11 +28,13 @@ _COLOUR = (200, 40, 90)
 
 
 def self_test(zygote: Zygote, device: Device) -> dict[str, Any]:
-    """`{"inference", "decode", "seconds"}`: what succeeded, and how long both took."""
+    """`{"inference", "decode", "execution_provider", "seconds"}`: what succeeded, by which of ONNX
+    Runtime's execution providers, and how long both took."""
     started = time.monotonic()
     return {
         "inference": _try("inference", lambda: _infers(device)),
         "decode": _try("decode", lambda: _decodes(zygote)),
+        "execution_provider": execution_of(device.kind),
         "seconds": round(time.monotonic() - started, 3),
     }
 
@@ -48,7 +51,7 @@ def _infers(device: Device) -> bool:
     import numpy as np
     import onnxruntime  # type: ignore[import-untyped]
 
-    provider = {"cuda": "CUDAExecutionProvider", "cpu": "CPUExecutionProvider"}[device.kind]
+    provider = execution_of(device.kind)
     session = onnxruntime.InferenceSession(_DOUBLING, providers=[provider])
     if session.get_providers()[0] != provider:
         return False

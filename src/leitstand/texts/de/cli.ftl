@@ -69,6 +69,7 @@ cli-reserves = Merkt { $amount } vor{ $left ->
 }
 cli-rent-ask = Mieten und beginnen? [j/N, ? für das Warum]
 cli-yes-words = j ja
+cli-helps-accelerator = noch nichts: für Karten dieses Herstellers gibt es keinen Worker
 cli-helps-address-http = worker.advertise_url mit https
 cli-helps-address-loopback = eine aus dem Internet erreichbare worker.advertise_url
 cli-helps-address-private = eine aus dem Internet erreichbare worker.advertise_url

@@ -70,6 +70,7 @@ cli-reserves = Reserves { $amount }{ $left ->
 }
 cli-rent-ask = Rent it and start? [y/N, ? for why]
 cli-yes-words = y yes
+cli-helps-accelerator = nothing yet: there is no worker for this maker's cards
 cli-helps-address-http = worker.advertise_url with https
 cli-helps-address-loopback = a worker.advertise_url that the internet reaches
 cli-helps-address-private = a worker.advertise_url that the internet reaches
