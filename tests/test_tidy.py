@@ -56,19 +56,21 @@ MAY_IMPORT = {
     "api": {"core", "ports", "messages", "control", "store", "security"},
     "app": {"core", "ports", "api", "control", "store", "vault", "security", "models"}
     | {"clockwork", "startup", "config", "folders", "messages", "launch", "host"}
-    | {"boot", "connect"},
+    | {"boot", "connect", "reaped"},
     # an instance
     "worker": {"core", "ports", "launch", "host", "security", "vault", "media", "models"}
     | {"analysis"},
     # without control plane and database
     "reap": {"core", "ports"},
+    "reaped": {"core"},
     # what people type
     "client": {"core"},
     "upload": {"core", "client", "vault"},
     "embedded": {"core", "client", "folders"},
     "output": {"core", "messages"},
     "cli": {"core", "client", "upload", "embedded", "output", "messages", "config", "folders"}
-    | {"boot", "host", "models", "media", "vault", "app", "connect", "worker", "reap"},
+    | {"boot", "host", "models", "media", "vault", "app", "connect", "worker", "reap"}
+    | {"reaped"},
     "__main__": {"cli"},
 }
 """`docs/architecture.md` draws it; `docs/decisions/0001-layout.md` says why it is so."""

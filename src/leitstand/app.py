@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 import uvicorn
 
-from leitstand import __version__
+from leitstand import __version__, reaped
 from leitstand.api.operator import operator_app
 from leitstand.api.parts import OperatorParts
 from leitstand.api.streams import Clients, Progress, Wakeups
@@ -36,6 +36,7 @@ from leitstand.control.plan import Planner, PlanRules
 from leitstand.control.reconcile import Reconciler
 from leitstand.control.sequence import Sequencer
 from leitstand.control.stopper import Stopper
+from leitstand.control.strays import Strays
 from leitstand.control.upkeep import Upkeep
 from leitstand.control.volumes import Volumes
 from leitstand.core import limits
@@ -298,22 +299,18 @@ class _Plane:
         effects = EffectRunner(
             door, self._providers, self._blobs, address, self._clock, mailbox=box
         )
-        reconciler = Reconciler(
-            door,
-            self._providers,
-            self._planner,
-            self._stores.installation,
-            self._settings.placement.instances_max,
-            self._clock,
-        )
+        name, most = self._stores.installation, self._settings.placement.instances_max
+        reconciler = Reconciler(door, self._providers, self._planner, name, most, self._clock)
         dispatcher = Dispatcher(door, self._blobs, box)
         boots, bills = Boots(door, self._providers), Bills(door, self._providers)
-        sequencer = Sequencer(door, self._stores.signer, f"leitstand/{self._stores.installation}")
+        noted = partial(reaped.noted, self._folders.data)
+        strays = Strays(door, self._providers, name, noted)
+        sequencer = Sequencer(door, self._stores.signer, f"leitstand/{name}")
         upkeep = Upkeep(door, self._blobs)
         database = self._stores.database
 
-        def alone(name: str, step: Callable[[datetime], timedelta | None]) -> Step:
-            return lambda: exclusive(database, name, lambda: step(now()))
+        def alone(of: str, step: Callable[[datetime], timedelta | None]) -> Step:
+            return lambda: exclusive(database, of, lambda: step(now()))
 
         woken = [
             StepLoop("effects", alone("effects", effects.step), every=1.0),
@@ -329,6 +326,7 @@ class _Plane:
         self._loops.append(StepLoop("boots", alone("boots", boots.step), every=5.0))
         self._loops.append(StepLoop("bills", alone("bills", bills.step), every=60.0))
         self._loops.append(StepLoop("volumes", alone("volumes", self._volumes.step), every=5.0))
+        self._loops.append(StepLoop("strays", alone("strays", strays.step), every=60.0))
         for step in self._loops:
             step.start()
 

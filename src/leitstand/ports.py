@@ -122,8 +122,9 @@ class Provider(Protocol):
 
 
 class Books(Protocol):
-    """The money of an account at a provider, in euros: the credit left, and what instances cost, of
-    which the last hour may still grow."""
+    """The money of an account at a provider, in euros; the last hour of a bill may still grow."""
+
+    labelled: bool  # whether bills name the labels of instances
 
     def balance(self) -> Decimal: ...
     def billed(self, since: datetime, until: datetime) -> Iterable[Billed]: ...

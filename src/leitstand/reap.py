@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from leitstand.core import label
+from leitstand.core.rented import Stray
 from leitstand.ports import Provider, ProviderError, Seen
 
 GONE_WITHIN = timedelta(minutes=10)
@@ -32,6 +33,19 @@ class Found:
     @property
     def key(self) -> tuple[str, str]:
         return self.provider, self.seen.provider_id
+
+    def stray(self, until: datetime) -> Stray:
+        """As the control plane books it, should it have no record of it."""
+        seen = self.seen
+        return Stray(
+            self.provider,
+            seen.provider_id,
+            seen.label,
+            seen.price_eur_per_hour,
+            until=until,
+            region=seen.region,
+            gpu=seen.gpu,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -38,6 +39,7 @@ def reap(
     """
     from leitstand.config import Folders, Settings
     from leitstand.reap import Reaper
+    from leitstand.reaped import note
 
     output, folders = options.output(), Folders.find()
     named = folders.data / "installation"
@@ -63,6 +65,8 @@ def reap(
 
         if not is_yes(output, output.ask(output.say("cli-reap-ask", count=len(wanted)))):
             raise Problem("not-reaped", Exit.USAGE, count=len(wanted))
+    with suppress(OSError):  # a note is worth less than an end
+        note(folders.data, [one.stray(datetime.now(UTC)) for one in wanted])
     left = reaper.end(wanted)
     output.event("done", ended=len(wanted) - len(left), left=[one.seen.label for one in left])
     if left:

@@ -74,9 +74,9 @@ class Listings:
 
 
 def own(instance: Instance, listed: list[Seen]) -> Seen | None:
-    """The one that an instance is, of all that carry its label: the one whose id is recorded, else
-    the first by id. A provider that created twice lists two."""
-    same = [seen for seen in listed if seen.label == instance.label]
+    """The one that an instance is: the one whose id is recorded, else of all that carry its label the
+    first by id. A provider that created twice lists two."""
     if instance.provider_id is not None:
-        return next((s for s in same if s.provider_id == instance.provider_id), None)
+        return next((s for s in listed if s.provider_id == instance.provider_id), None)
+    same = [seen for seen in listed if seen.label == instance.label]
     return min(same, key=lambda seen: (seen.doubtful, seen.provider_id), default=None)

@@ -80,6 +80,15 @@ def settle(tx: Tx, instance: Instance) -> None:
         _charge(tx, instance, reservation, tx.now, tx.now, amount)
 
 
+def charge_period(
+    tx: Tx, instance: Instance, start: datetime, until: datetime, rate_eur_per_hour: Decimal
+) -> None:
+    """A period of an instance that nobody booked while it lasted."""
+    amount = accrued(rate_eur_per_hour, start, until)
+    if amount:
+        _charge(tx, instance, None, start, until, amount)
+
+
 def charge_billed(tx: Tx, instance: Instance, amount: Decimal) -> None:
     """What the bill of an instance that is gone says beyond what was booked; it may be negative."""
     reservation = money.reservation_of(tx.conn, instance.id)

@@ -72,7 +72,7 @@ class Reconciler:
         self._instances_max = instances_max
         self._clock = clock
         self._listings = Listings(providers, installation)
-        self._orphans = Orphans(door)
+        self._orphans = Orphans(door, providers)
         self._rounds = Rounds(door.database)
         self._boards: dict[object, tuple[Offers, Board]] = {}
 

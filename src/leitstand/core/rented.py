@@ -24,6 +24,24 @@ class Billed:
     amount_eur: Decimal
     from_at: datetime
     to_at: datetime
+    label: str | None = None
+    """Where the books name it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stray:
+    """An instance under our label that no record stands for."""
+
+    provider: str
+    provider_id: str
+    label: str
+    price_eur_per_hour: str | None = None
+    since: datetime | None = None
+    """None: the label says when it was ordered."""
+    until: datetime | None = None
+    """None: it is there. What it cost from then on is nobody's but the provider's to say."""
+    region: str | None = None
+    gpu: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,8 @@ AnyPage = TypeVar("AnyPage", Pods, NetworkVolumes)
 class Account:
     """See the module. Safe to use from several threads."""
 
+    labelled = False
+
     def __init__(self, wire: Wire, rate: Rate) -> None:
         self._wire, self._rate = wire, rate
         self._countries: dict[str, str | None] = {}

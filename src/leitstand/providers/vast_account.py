@@ -35,6 +35,8 @@ LOG_BYTES_MAX = 1 << 20
 class Account:
     """Calls with one key. Safe to use from several threads."""
 
+    labelled = True
+
     def __init__(
         self,
         wire: Wire,
@@ -122,6 +124,7 @@ class Account:
                     self.rate.euros(charge.amount),
                     datetime.fromtimestamp(charge.start, UTC),
                     datetime.fromtimestamp(charge.end, UTC),
+                    None if charge.metadata is None else charge.metadata.label,
                 )
             if not page.next_token:
                 return

@@ -159,6 +159,12 @@ class Page(Shape):
     next_token: str | None
 
 
+class Charged(Shape):
+    """What was charged for."""
+
+    label: str | None = None
+
+
 class Charge(Shape):
     """What one contract cost in a period: `GET /api/v0/charges/`."""
 
@@ -166,6 +172,7 @@ class Charge(Shape):
     amount: Dollars
     start: float
     end: float
+    metadata: Charged | None = None
 
 
 class Charges(Shape):

@@ -32,6 +32,23 @@ def alive(conn: Connection) -> list[Instance]:
     return fetch(conn, Instance, query.order_by(instances.c.id))
 
 
+def of_provider(conn: Connection, provider: str, provider_id: str, label: str) -> bool:
+    """Whether a record stands for this id of a provider, or may: one of the same label lives whose id
+    is not known yet."""
+    query = select(instances.c.id).where(
+        instances.c.provider == provider,
+        or_(
+            instances.c.provider_id == provider_id,
+            and_(
+                instances.c.provider_id.is_(None),
+                instances.c.label == label,
+                instances.c.state != "terminated",
+            ),
+        ),
+    )
+    return conn.execute(query.limit(1)).first() is not None
+
+
 def unbilled(
     conn: Connection, provider: str, ended_from: datetime, before: datetime, after: str, limit: int
 ) -> list[Instance]:

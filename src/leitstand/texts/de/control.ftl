@@ -183,6 +183,8 @@ problem-object-unavailable = ein gespeicherter Abschnitt war nicht zu holen
     .do = den Ablageort prüfen, dann den Auftrag neu starten
 problem-object-unreadable = ein gespeicherter Abschnitt öffnet sich nicht mit seinem Schlüssel
     .do = die Datei erneut hochladen
+problem-orphan = sie stand ohne Eintrag beim Anbieter und wird beendet; was sie gekostet hat, ist auf keinen Auftrag gebucht
+    .do = nichts, sobald sie fort ist; es kommt nach einer verlorenen Datenbank vor, oder wenn ein Anbieter erzeugt hat, was er verweigerte
 problem-over-budget = { $cost_eur ->
         [none] nicht gestartet, das Budget ({ $budget }) deckt es nicht
        *[other] der Auftrag hatte begonnen und kann nicht weiterarbeiten, das Budget ({ $budget }) deckt keine weitere Instanz; bisher kostete er { $cost_eur }

@@ -183,6 +183,8 @@ problem-object-unavailable = a stored segment could not be fetched
     .do = check the blob store, then start the job again
 problem-object-unreadable = a stored segment does not open with its key
     .do = upload the file again
+problem-orphan = it was found at its provider without a record and is ended; what it cost is booked on no job
+    .do = nothing, once it is gone; it appears after a lost database, or where a provider made what it had refused
 problem-over-budget = { $cost_eur ->
         [none] not started, the budget ({ $budget }) does not cover it
        *[other] the job had begun and cannot go on, the budget ({ $budget }) does not cover another instance; so far it cost { $cost_eur }
