@@ -67,6 +67,10 @@ def _front_of(address: str, stumble: Stumble) -> type[BaseHTTPRequestHandler]:
     class Front(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
+        def handle(self) -> None:
+            with contextlib.suppress(ConnectionError):  # whoever asked was killed
+                super().handle()
+
         def handle_one_request(self) -> None:
             self.raw_requestline = self.rfile.readline(65_537)
             if not self.raw_requestline or not self.parse_request():

@@ -98,6 +98,16 @@ def test_a_task_that_lacks_nothing_is_done_although_its_worker_cannot_say_so(rig
     assert attempt_of(rig, lease).state == "done"
 
 
+def test_whoever_is_lost_after_the_last_result_is_not_replaced(rig: Rig) -> None:
+    worker, lease = at_work(rig)
+    worker.result(lease, 0)
+    worker.result(lease, 1)
+    rig.later(seconds=limits.LEASE.total_seconds())
+    rig.dispatcher.step(rig.time)
+    assert attempt_of(rig, lease).state == "lost"
+    assert task_of(rig, lease).state == "done"
+
+
 def test_left_twice_and_handed_in_as_well_is_one_result(rig: Rig) -> None:
     worker, lease = at_work(rig)
     worker.result(lease, 0)

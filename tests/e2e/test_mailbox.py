@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -84,13 +83,14 @@ def _pour(source: socket.socket, target: socket.socket) -> None:
 
 
 class Fault:
-    """Cuts the relay when the first result reaches the store by way of the control plane, which is
-    not stored; the letter is."""
+    """Strikes when the first result reaches the store by way of the control plane: that is not
+    stored, the letter is. `strike` may be replaced before."""
 
-    def __init__(self, relay: Relay) -> None:
-        self._relay = relay
+    def __init__(self, strike: Callable[[], None]) -> None:
+        self.strike = strike
         self._fetched = False
         self.letters: list[str] = []
+        self.delivered = threading.Event()
 
     def __call__(self, method: str, path: str) -> int | None:
         name = path.partition("?")[0]
@@ -98,8 +98,9 @@ class Fault:
             self._fetched = True
         if "/mailbox/attempt_" in name and method == "PUT":
             self.letters.append(name)
+            self.delivered.set()
         if "/object_" in name and method == "PUT" and self._fetched and not self.letters:
-            self._relay.cut()
+            self.strike()
             return 403
         return None
 
@@ -110,16 +111,16 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def until_analysed(here: Installation, process: subprocess.Popen[str]) -> str:
-    """The job whose task on the picture is done; by whatever route its result came."""
-    while process.poll() is None:
+def until_done(here: Installation, pipeline: str, alive: Callable[[], bool]) -> str:
+    """The one job, when its task of this pipeline is done, by whatever route its result came."""
+    while alive():
         with contextlib.suppress(Problem), here.client() as client:
             for event in client.follow(None, after="0"):
-                if event.kind == "task" and event.data["pipeline"] == "image":
+                if event.kind == "task" and event.data["pipeline"] == pipeline:
                     assert event.data["state"] != "failed"
                     if event.data["state"] == "done":
                         return str(client.get("/jobs")["items"][0]["id"])
-    raise AssertionError(here.finish(process))
+    raise AssertionError(f"nobody is left to do {pipeline}")
 
 
 @contextlib.contextmanager
@@ -127,7 +128,7 @@ def far_away(install: Install, folder: Path) -> Iterator[tuple[Installation, Rel
     """An installation with blobs in S3, whose workers dial it through a relay."""
     port = free_port()
     relay = Relay(port)
-    fault = Fault(relay)
+    fault = Fault(relay.cut)
     with s3.served(folder, fault) as endpoint:
         here = install(
             {
@@ -164,7 +165,7 @@ def test_a_running_task_delivers_by_presigned_addresses_alone(
     """`ends`: the line stays cut until the worker has left by itself."""
     with far_away(install, tmp_path) as (here, relay, fault):
         process = here.start("analyze", weights.picture_path("bus.jpg"))
-        job = until_analysed(here, process)
+        job = until_done(here, "image", lambda: process.poll() is None)
         (letter,) = set(fault.letters)
         worker = here.worker()
         if ends and worker is not None:
@@ -187,3 +188,33 @@ def test_a_running_task_delivers_by_presigned_addresses_alone(
             assert client.get("/ledger/verify")["verified"] is True
         assert list((tmp_path / s3.BUCKET).rglob("*/mailbox/*/*")) == []
         assert "X-Amz-" not in log_of_worker(here)
+
+
+@pytest.mark.full
+def test_a_control_plane_that_vanished_takes_what_was_left_meanwhile(
+    install: Install, tmp_path: Path
+) -> None:
+    """It, the command and, after its delivery, the worker are killed; nothing is analysed again."""
+    with far_away(install, tmp_path) as (here, _, fault):
+        process = here.start("analyze", weights.picture_path("bus.jpg"))
+
+        def vanish() -> None:
+            process.kill()
+            plane = here.plane()
+            if plane is not None:
+                plane.kill()
+                plane.wait(ENDS_SECONDS_MAX)
+
+        fault.strike = vanish
+        assert fault.delivered.wait(ENDS_SECONDS_MAX)
+        here.finish(process)
+        worker = here.worker()
+        if worker is not None:
+            worker.kill()
+        assert here.run("jobs").code == 0  # begins another control plane
+        job = until_done(here, "fuse", lambda: here.plane() is not None)
+        found = whole(here, job)
+        tried = [a for a in found["attempts"] if a["pipeline"] == "image"]
+        assert [a["state"] for a in tried] == ["done"]
+        assert len(found["instances"]) == 2
+        assert list((tmp_path / s3.BUCKET).rglob("*/mailbox/*/*")) == []

@@ -16,7 +16,8 @@ from leitstand.store import attempts, jobs
 
 
 def lose(tx: Tx, lost: Sequence[Attempt], code: str) -> None:
-    """Mark attempts lost; their tasks go back to the queue while attempts remain."""
+    """Mark attempts lost; their tasks go back to the queue while attempts remain. One whose results
+    are all there is done: nobody need be rented to say so."""
     reason = {"code": code, "params": {}}
     values = {**over(tx), "reason": reason}
     tx.move(ATTEMPT, "lose", [Change(attempt, values) for attempt in lost])
@@ -25,8 +26,13 @@ def lose(tx: Tx, lost: Sequence[Attempt], code: str) -> None:
         if task is None or task.state != "leased" or task.fence != attempt.fence:
             continue
         event = after_loss(attempts.used(tx.conn, task.id), task.attempts_max)
-        _ended(tx, task, event, reason)
+        _ended(tx, task, "finish" if _whole(tx, task) else event, reason)
         advance(tx, task.job_id)
+
+
+def _whole(tx: Tx, task: Task) -> bool:
+    done = jobs.segments_done(tx.conn, [task.id])[task.id]
+    return done.issuperset(range(task.first_segment, task.last_segment + 1))
 
 
 def fail(tx: Tx, task: Task, reason: dict[str, Any] | None, blame: str) -> None:
