@@ -172,6 +172,7 @@ class _Plane:
             _rules(settings),
             outside.fault,
             outside.nearby,
+            self._boot,
         )
         self._stopper = Stopper(stores.door, self._providers)
         self._volumes = Volumes(
@@ -378,17 +379,13 @@ def _rules(settings: Settings) -> PlanRules:
         instances_max=settings.placement.instances_max,
         own_first=settings.placement.own_first,
         burst=settings.placement.burst,
+        images={name: image for name in named if (image := settings.provider(name).image)},
     )
 
 
 def _retention(settings: Settings) -> Retention:
     terms = settings.retention
-    return Retention(
-        media=terms.media,
-        failed_media=terms.failed_media,
-        inbox=terms.inbox,
-        reports=terms.reports,
-    )
+    return Retention(terms.media, terms.failed_media, terms.inbox, terms.reports)
 
 
 def _key_folder(settings: Settings, folders: Folders) -> Path:

@@ -142,3 +142,20 @@ def test_hosts_for_programs_and_pipes(run: Command, plane: Plane) -> None:
 def test_no_record_yet_is_said(run: Command, plane: Plane) -> None:
     plane.lists["hosts"] = []
     assert "No machine has a record yet" in run("hosts", terminal=True).out
+
+
+def test_explain_says_what_was_launched_from_and_what_has_changed_since(
+    run: Command, plane: Plane
+) -> None:
+    needs = {"disk_gib": 100.0, "vram_gib": 24.0, "cuda_min": "11.8"}
+    spec = {
+        "modality": "video", "digest": "a" * 64, "now": "b" * 64, "models": ["x", "y"],
+        "images": {"runpod": "python@sha256:" + "1" * 64}, "needs": needs,
+    }  # fmt: skip
+    plane.decision = paid() | {"launch_specs": [spec]}
+    done = run("explain", "d-5540", terminal=True)
+    shown = " ".join(done.out.replace("\u00a0", " ").split())
+    assert "with launch spec aaaaaaaaaaaa: 100.0 GiB of disk, 24.0 GiB of VRAM, CUDA 11.8" in shown
+    assert "a launch now would be by bbbbbbbbbbbb" in " ".join(done.err.split())
+    plane.decision = paid() | {"launch_specs": [spec | {"now": "a" * 64}]}
+    assert "would be by" not in run("explain", "d-5540", terminal=True).err

@@ -1,6 +1,7 @@
 """What every provider of rented machines promises when its answers go wrong, over each account."""
 
 import json
+import re
 from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
@@ -11,6 +12,7 @@ from tests.wire import faults
 from tests.wire.faults import Fault
 
 from leitstand.core.placement import Requirements
+from leitstand.core.template import ENVIRONMENT
 from leitstand.ports import (
     Capability,
     NoCapacity,
@@ -268,3 +270,15 @@ def test_a_refusal_does_not_repeat_what_a_launch_told_its_machine(world, provide
     with pytest.raises(ProviderError) as raised:
         provider.launch(wanted, spec(), LABEL)
     assert TOKEN not in repr(raised.value)
+
+
+OF_THE_PROVIDER = ("RUNPOD_", "CONTAINER_", "VAST_", "PUBLIC_IPADDR", "SSH_", "-")
+
+
+def test_a_machine_is_told_what_a_launch_spec_names_and_nothing_else(world, provider):
+    launch(world, provider, LABEL)
+    [told] = world.told()
+    names = {re.sub(r"\d+$", "*", name) for name in told if not name.startswith(OF_THE_PROVIDER)}
+    assert names <= set(ENVIRONMENT)
+    of_runpod, of_vast = {"LEITSTAND_INSTANCE_ID", "LEITSTAND_LABEL"}, {"LEITSTAND_END_BODY"}
+    assert set(ENVIRONMENT) - names in (of_runpod, of_vast)

@@ -14,8 +14,9 @@ from leitstand.control.plan import Wish
 from leitstand.core.job import Job
 from leitstand.core.placement import Offer, Requirements
 from leitstand.core.problem import Problem
+from leitstand.core.template import sealed
 from leitstand.ports import NoCapacity
-from leitstand.store import instances
+from leitstand.store import instances, jobs
 from tests.control.rig import OPERATOR, TENANT, Rented, Rig
 
 
@@ -94,3 +95,16 @@ def test_a_card_without_a_worker_is_planned_and_refused_with_the_reason(rig: Rig
     with pytest.raises(Problem) as refused:
         rig.run(StartJob(decision.id, "test1234", 4))
     assert refused.value.params == {"rejected": 1, "why": "accelerator"}
+
+
+def test_a_decision_keeps_what_a_machine_for_each_modality_is_launched_from(rig: Rig) -> None:
+    image = "docker.io/library/python@sha256:" + "1" * 64
+    rig.planner.rules = replace(rig.planner.rules, images={"rented": image})
+    job = rig.job()
+    decision = rig.read(lambda conn: jobs.decision(conn, TENANT, job.decision_id))
+    [spec] = decision.inputs["launch_specs"]
+    assert (spec["modality"], spec["images"]) == ("video", {"rented": image})
+    assert spec["needs"]["vram_gib"] == decision.inputs["requirements"]["video"]["vram_gib"]
+    assert sealed(spec) == spec == rig.planner.as_now(spec)
+    rig.planner.rules = replace(rig.planner.rules, images={"rented": image[:-1] + "2"})
+    assert rig.planner.as_now(spec)["digest"] != spec["digest"]

@@ -116,7 +116,12 @@ def show_decision(decision: str, parts: Parts) -> dict[str, Any]:
         raise Problem("unknown-decision", Exit.USAGE, decision=decision)
     inputs = {key: value for key, value in found.inputs.items() if key != "market"}
     started = {"id": job.id, "state": job.state} if job is not None else None
-    more = {"inputs": inputs, "reasons": found.reasons, "replayed": replayed(found), "job": started}
+    specs = [
+        {**spec, "now": parts.planner.as_now(spec)["digest"]}
+        for spec in inputs.pop("launch_specs", ())
+    ]
+    more: dict[str, Any] = {"inputs": inputs, "reasons": found.reasons, "replayed": replayed(found)}
+    more |= {"job": started, "launch_specs": specs}
     return document(found) | more | {"failed_launches": fell}
 
 

@@ -139,6 +139,7 @@ def explain(decision: str, /, *, options: Options = DEFAULT) -> int:
             output.step("×", output.say("cli-chosen-head"), output.say("cli-none", seen=seen))
         plans.ranking(output, found)
         plans.why_not(output, found)
+        verdicts.launched_from(output, found)
         verdicts.in_vain(output, found)
         verdicts.behind(output, found)
         verdicts.replayed(output, found)

@@ -11,6 +11,7 @@ from leitstand.output import Output, short
 
 Decision = Mapping[str, Any]
 CHANGES_SHOWN = 2
+DIGEST_SHOWN = 12
 
 
 def behind(output: Output, decision: Decision) -> None:
@@ -23,6 +24,31 @@ def behind(output: Output, decision: Decision) -> None:
     if bids:
         output.line(_bids(output, bids))
     aged(output, decision)
+
+
+def launched_from(output: Output, decision: Decision) -> None:
+    """What a machine of the chosen offer starts from, for each modality; this computer from nothing."""
+    offer = (decision.get("chosen") or {}).get("offer") or {}
+    for spec in decision.get("launch_specs") or ():
+        image = spec["images"].get(offer.get("provider"))
+        if image is None:
+            continue
+        needs = spec["needs"]
+        output.line(
+            output.say(
+                "cli-launched-from",
+                modality=str(spec["modality"]),
+                image=str(image),
+                digest=str(spec["digest"])[:DIGEST_SHOWN],
+                disk=output.texts.gib(float(needs["disk_gib"])),
+                vram=output.texts.gib(float(needs["vram_gib"])),
+                cuda=str(needs["cuda_min"]),
+                models=len(spec["models"]),
+            )
+        )
+        if spec.get("now", spec["digest"]) != spec["digest"]:
+            now = str(spec["now"])[:DIGEST_SHOWN]
+            output.warn(output.say("cli-launch-spec-changed", digest=now))
 
 
 def aged(output: Output, answer: Mapping[str, Any]) -> None:

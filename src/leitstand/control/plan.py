@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
@@ -35,8 +36,9 @@ from leitstand.core.placement import (
 )
 from leitstand.core.problem import Exit, Problem
 from leitstand.core.profile import check, pipeline_of
+from leitstand.core.template import as_now, launch_spec
 from leitstand.core.volume import shelved
-from leitstand.ports import Capability, ModelShelf, Provider
+from leitstand.ports import BootFiles, Capability, ModelShelf, Provider
 from leitstand.store import hosts, instances, jobs, media, volumes
 
 RAM_GIB = {"video": 1.5, "image": 1.0, "audio": 1.0, FUSE: 0.5}
@@ -67,6 +69,8 @@ class PlanRules:
     """From this data class on, own machines come before rented ones."""
     burst: str = "full"
     """When such a job rents; see `placement.Terms`."""
+    images: Mapping[str, str] = field(default_factory=dict)
+    """By provider: what machines start from, pinned."""
 
     def tier_min(self, data_class: int) -> str:
         """The lowest tier that may see media of this class."""
@@ -111,9 +115,10 @@ class Planner:
         rules: PlanRules,
         outside: Callable[[], Rejection | None] = lambda: None,
         nearby: Callable[[], Rejection | None] = lambda: None,
+        boot: BootFiles | None = None,
     ) -> None:
         """`outside` says why no machine elsewhere may be rented now, `nearby` why no other own one
-        may be started."""
+        may be started. `boot`: what a fresh machine installs."""
         self._door = door
         self._market = Market(providers)
         self._unguarded = {
@@ -125,6 +130,7 @@ class Planner:
         self.keeps_volumes = any(Capability.VOLUMES in p.capabilities for p in providers.values())
         self._shelf = shelf
         self.rules = rules
+        self._boot = boot
         self._outside, self._nearby = outside, nearby
 
     def decide(self, wish: Wish, actor: Actor, now: datetime) -> jobs.Decision:
@@ -301,9 +307,28 @@ class Planner:
             "requirements": {name: plain(want) for name, want in work.wants.items()},
             "models": [asdict(model) for model in work.models],
             "missing": [{"family": f, "capability": c} for f, c in work.missing],
+            "launch_specs": self._launch_specs(wish.profile, work),
             "work_seconds": round(work.load.seconds, 1),
             "download_gib": round(work.load.download_gib, 3),
         }
+
+    def _launch_specs(self, profile: str, work: Work) -> list[dict[str, Any]]:
+        """One for each modality of the work."""
+        software, specs = self._software(), []
+        for name in work.pipelines:
+            families = {use.family for use in check(profile)[name]}
+            models = [model.digest for model in work.models if model.family in families]
+            needs = plain(work.wants[name])
+            specs.append(launch_spec(name, needs, models, self.rules.images, software))
+        return specs
+
+    def as_now(self, spec: Mapping[str, Any]) -> dict[str, Any]:
+        """A recorded launch spec, were it made now."""
+        return as_now(spec, self.rules.images, self._software())
+
+    def _software(self) -> str | None:
+        manifest = None if self._boot is None else self._boot.manifest()
+        return None if manifest is None else hashlib.sha256(manifest).hexdigest()
 
 
 def _load(ready: Sequence[tuple[Medium, set[str]]], models: Sequence[ModelVersion]) -> Load:

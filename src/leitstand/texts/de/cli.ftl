@@ -625,3 +625,8 @@ cli-volume-deleted = weg
 cli-volume-other = { $provider } berechnet { $gb } GB für { $name }, das eine andere Installation angelegt hat. Von hier aus bleibt es unberührt; brauchen Sie es nicht mehr, löschen Sie es in der Konsole des Anbieters.
 cli-volume-ask = { $name } löschen? { $gb } GB, { $price } am Tag; seine Modelle würden neu geholt. [j/N]
 cli-volume-deleting-now = { $name } wird gelöscht. Es gilt als vorhanden und wird gebucht, bis der Anbieter es nicht mehr aufführt.
+cli-launched-from = { $modality } startet aus { $image }, nach der Startvorgabe { $digest }: { $disk } Platte, { $vram } VRAM, CUDA { $cuda }, { $models ->
+    [one] 1 Modell
+   *[other] { $models } Modelle
+}.
+cli-launch-spec-changed = Einstellungen oder Bündel haben sich seither geändert: ein Start wäre jetzt nach { $digest }.

@@ -619,3 +619,8 @@ cli-volume-deleted = gone
 cli-volume-other = { $provider } bills { $gb } GB for { $name }, which another installation made. Nothing here touches it; if you need it no more, delete it in the provider's console.
 cli-volume-ask = Delete { $name }? { $gb } GB, { $price } a day; its models would be fetched again. [y/N]
 cli-volume-deleting-now = { $name } is being deleted. It counts as there, and is booked, until the provider lists it no more.
+cli-launched-from = { $modality } is launched from { $image }, with launch spec { $digest }: { $disk } of disk, { $vram } of VRAM, CUDA { $cuda }, { $models ->
+    [one] 1 model
+   *[other] { $models } models
+}.
+cli-launch-spec-changed = The settings or the bundle have changed since: a launch now would be by { $digest }.
