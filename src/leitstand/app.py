@@ -29,6 +29,7 @@ from leitstand.control.bills import Bills
 from leitstand.control.boots import Boots
 from leitstand.control.commands import Door
 from leitstand.control.dispatch import Dispatcher
+from leitstand.control.doubts import Doubts
 from leitstand.control.effects import EffectRunner, WorkerAddress
 from leitstand.control.mailbox import Mailbox
 from leitstand.control.outside import Outside
@@ -296,18 +297,19 @@ class _Plane:
 
     def _start_steps(self, address: WorkerAddress) -> None:
         door, now = self._stores.door, self._clock.now
-        box = self._mailbox
+        box, doubts = self._mailbox, Doubts(door, self._providers)
         effects = EffectRunner(
-            door, self._providers, self._blobs, address, self._clock, mailbox=box
+            door, self._providers, self._blobs, address, self._clock, mailbox=box, doubts=doubts
         )
         name, most = self._stores.installation, self._settings.placement.instances_max
-        reconciler = Reconciler(door, self._providers, self._planner, name, most, self._clock)
-        dispatcher = Dispatcher(door, self._blobs, box)
+        reconciler = Reconciler(
+            door, self._providers, self._planner, name, most, self._clock, doubts
+        )
+        dispatcher, upkeep = Dispatcher(door, self._blobs, box), Upkeep(door, self._blobs)
         boots, bills = Boots(door, self._providers), Bills(door, self._providers)
         noted = partial(reaped.noted, self._folders.data)
         strays = Strays(door, self._providers, name, noted)
         sequencer = Sequencer(door, self._stores.signer, f"leitstand/{name}")
-        upkeep = Upkeep(door, self._blobs)
         database = self._stores.database
 
         def alone(of: str, step: Callable[[datetime], timedelta | None]) -> Step:

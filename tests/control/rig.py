@@ -17,6 +17,7 @@ from leitstand.control.attempts import AttemptBeat, Beat, Finish, ReleaseKey, St
 from leitstand.control.cases import OpenCase
 from leitstand.control.commands import Command, Door
 from leitstand.control.dispatch import Dispatcher
+from leitstand.control.doubts import Doubts
 from leitstand.control.effects import EffectRunner, Launches, WorkerAddress
 from leitstand.control.jobs import StartJob
 from leitstand.control.leases import Claim
@@ -231,12 +232,13 @@ class Rig:
         self.planner = Planner(self.door, providers, OneModel(), rules)
         address = WorkerAddress("https://127.0.0.1:1", self.authority.sha256, 1, told or {})
         in_line = Launches(start=lambda call: call())
+        doubts = Doubts(self.door, providers)
         self.mailbox = Mailbox.over(self.door, self.blobs, self.authority, self)
         self.effects = EffectRunner(
-            self.door, providers, self.blobs, address, self, in_line, self.mailbox
+            self.door, providers, self.blobs, address, self, in_line, self.mailbox, doubts
         )
         self.reconciler = Reconciler(
-            self.door, providers, self.planner, "test1234", instances_max, self
+            self.door, providers, self.planner, "test1234", instances_max, self, doubts
         )
         self.dispatcher = Dispatcher(self.door, self.blobs, self.mailbox)
         self.sequencer = Sequencer(self.door, self.signer, "test")

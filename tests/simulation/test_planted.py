@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from leitstand.control import attempts, leases, losses, money, reconcile
+from leitstand.control import attempts, leases, losses, money, orphans
 from leitstand.control.transaction import Tx
 from leitstand.core import instance as core_instance
 from leitstand.core.cost import Budget
@@ -37,7 +37,7 @@ def first_absence_is_proof(patch: Patch) -> None:
 
 
 def strangers_are_overlooked(patch: Patch) -> None:
-    patch.setattr(reconcile.Reconciler, "_orphans", lambda *_: None)
+    patch.setattr(orphans.Orphans, "step", lambda *_: None)
 
 
 def no_budget_is_checked(patch: Patch) -> None:

@@ -162,6 +162,8 @@ class Watch:
                 self._task(data)
             case "progress":
                 self._progress(data)
+            case "alarm":
+                self._output.warn(told(self._output, {"code": data.get("code"), "params": data}))
 
     def _store(self, data: Mapping[str, Any]) -> None:
         """Whether the control plane can write: without that the job waits."""
@@ -263,16 +265,14 @@ class Watch:
         if state == "ready" and before != "draining":
             seconds = data.get("seconds")
             took = "none" if seconds is None else output.texts.duration(float(seconds))
-            output.step(
-                "✓",
-                output.say("cli-head-step-instance"),
-                output.say("cli-admitted", instance=name, took=took),
-            )
+            admitted = output.say("cli-admitted", instance=name, took=took)
+            output.step("✓", output.say("cli-head-step-instance"), admitted)
         elif state in ("terminating", "terminated") and reason.get("code") and id not in self._told:
             self._told.add(id)
-            why = told(output, reason)
             if self._presses == 0 and self._job.get("state") not in ENDED:
-                output.warn(output.say("cli-instance-ended", instance=name, why=why))
+                output.warn(
+                    output.say("cli-instance-ended", instance=name, why=told(output, reason))
+                )
 
     def _tell_models(self) -> None:
         """Once the first segment is committed, the worker has compared every digest."""

@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 import structlog
 
 from leitstand.control.commands import Command, Door
+from leitstand.control.doubts import Doubts
 from leitstand.control.hosts import probed
 from leitstand.control.instances import BeginLaunch, Launch, LoseLaunch, ReportLaunch
 from leitstand.control.mailbox import Mailbox
@@ -148,6 +149,7 @@ class EffectRunner:
         clock: Clock,
         launches: Launches | None = None,
         mailbox: Mailbox | None = None,
+        doubts: Doubts | None = None,
     ) -> None:
         self._door = door
         self._providers = providers
@@ -156,6 +158,7 @@ class EffectRunner:
         self._clock = clock
         self._launches = launches or Launches()
         self._mailbox = mailbox
+        self._doubts = doubts
 
     def step(self, now: datetime) -> None:
         """Run the effects that are due.
@@ -186,12 +189,19 @@ class EffectRunner:
                 raise ValueError(f"unknown effect {kind}")
 
     def _launch(self, effect: Effect) -> None:
-        if not self._launches.room():
+        if not self._launches.room() or self._doubted(effect):
             return
         now = self._clock.now()
         launch = self._door.run(BeginLaunch(effect.target_id, effect.id), SYSTEM, now)
         if launch is not None:
             self._launches.begin(partial(self._call, effect, launch))
+
+    def _doubted(self, effect: Effect) -> bool:
+        """Whether nothing is launched there for now: its list shows none of what it holds."""
+        instance = self._door.database.read(
+            lambda conn: instances.find(conn, effect.tenant_id, effect.target_id)
+        )
+        return bool(self._doubts and instance and self._doubts.of(instance.provider))
 
     def _call(self, effect: Effect, launch: Launch) -> None:
         """The one call. However long it takes, the reconciler looks by label once it counts as lost,

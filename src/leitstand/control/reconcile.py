@@ -17,6 +17,7 @@ from typing import Any
 import structlog
 
 from leitstand.control.commands import Door
+from leitstand.control.doubts import DOUBTED, Doubts
 from leitstand.control.instances import PACE, IntendInstance, Observe
 from leitstand.control.jobs import GiveUpJob, NoteWaiting
 from leitstand.control.listings import Listings
@@ -64,6 +65,7 @@ class Reconciler:
         installation: str,
         instances_max: int,
         clock: Clock,
+        doubts: Doubts | None = None,
     ) -> None:
         self._door = door
         self._providers = providers
@@ -72,6 +74,7 @@ class Reconciler:
         self._instances_max = instances_max
         self._clock = clock
         self._listings = Listings(providers, installation)
+        self._doubts = doubts or Doubts(door, providers)
         self._orphans = Orphans(door, providers)
         self._rounds = Rounds(door.database)
         self._boards: dict[object, tuple[Offers, Board]] = {}
@@ -89,16 +92,18 @@ class Reconciler:
         after = self._clock.now()
         wanted = database.read(instances.wanted)
         live = database.read(attempts.live_by_instance)
+        self._doubts.look(listings, alive, live, now)
         ids = [instance.id for instance in alive]
         launches = database.read(lambda conn: effects.of_kind(conn, "launch", ids))
         ends = database.read(lambda conn: effects.of_kind(conn, "terminate", ids))
         with Turns() as turns:
             for instance in alive:
-                seen = listings.get(instance.provider)
+                seen = self._doubts.proves(instance, listings.get(instance.provider))
                 need = _need(instance, wanted, live, launches)
                 actions = decide(instance, need, self._listings.says(instance, seen, now), now)
                 if actions and not _asked_lately(actions, ends.get(instance.id), now):
                     turns.take(instance.id, partial(self._observe, instance, actions, after))
+            turns.take("doubts", partial(self._doubts.tell, after))
             turns.take("orphans", lambda: self._orphans.step(listings, after))
             self._boards.clear()
             for work in self._rounds.next():
@@ -148,6 +153,7 @@ class Reconciler:
             if tier is None or instance.tier == tier
         ]
         if len(serving) >= wanted:
+            self._held(job, serving, now)
             return False
         ended = [
             instance
@@ -175,6 +181,13 @@ class Reconciler:
                 raise
             self._short(job, problem, bool(serving), now)
             return False
+
+    def _held(self, job: Job, serving: list[Instance], now: datetime) -> None:
+        """Say why what was intended is not launched."""
+        held = [one.provider for one in serving if one.state == "intended"]
+        doubted = next((name for name in held if self._doubts.of(name)), None)
+        if doubted is not None:
+            self._wait(job, DOUBTED, now, provider=doubted, count=self._doubts.of(doubted))
 
     def _no_more(self, ended: list[Instance], refused: int) -> dict[str, Any] | None:
         """Why nothing more is launched for a job, from what was in vain since it last got on."""
@@ -206,6 +219,9 @@ class Reconciler:
         only = decision.inputs.get("provider") if tier is None else None
         offers, board = self._asked(want, only, model_bytes(decision.inputs), now)
         awake, refused = resting(offers.found, refusals_of(ended), now)
+        doubted = next((o.provider for o in awake if self._doubts.of(o.provider)), None)
+        if doubted is not None:
+            awake, refused = [o for o in awake if not self._doubts.of(o.provider)], DOUBTED
         free = self._free(awake)
         if refused is not None or len(free) < len(awake):
             awake = free
@@ -228,7 +244,9 @@ class Reconciler:
             return placed.chosen
         needs = [Decimal(why.needs) for _, why in placed.rejected if why.rule == "budget"]
         short = covering(budgets, min(needs)) if needs else None
-        if refused is not None:
+        if doubted is not None:
+            self._wait(job, DOUBTED, now, provider=doubted, count=self._doubts.of(doubted))
+        elif refused is not None:
             self._wait(job, refused, now)
         elif offers.silent and (short is not None or not offers.found):
             self._wait(job, "provider-unavailable", now)

@@ -120,6 +120,10 @@ READY_DEADLINE_MIN, READY_DEADLINE_MAX = timedelta(minutes=5), timedelta(minutes
 """Between these the deadline follows what was learned of a machine or its place."""
 END_ALARM = timedelta(minutes=10)
 """How long an end that was asked for may take before people are told."""
+EMPTY_SUDDEN_MIN = 3
+"""So many instances that vanish from a listing at once are more likely its fault than theirs."""
+EMPTY_BELIEVED_AFTER = timedelta(minutes=10)
+"""How long a list that suddenly shows none of them is doubted, and longer while they are heard."""
 LISTING_PACE = timedelta(seconds=0.5)
 """Shortest time between two listings of one provider, however often the step is woken."""
 ADMISSIONS_REFUSED_MAX = 2
