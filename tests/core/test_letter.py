@@ -86,5 +86,8 @@ def test_what_is_no_letter_is_refused(packed: bytes) -> None:
 
 
 def test_a_name_says_whose_letter_it_is() -> None:
-    assert name_of("attempt_1", 7) == "mailbox/attempt_1/7"
-    assert attempt_of("mailbox/attempt_1/7") == "attempt_1"
+    attempt = f"attempt_{'0' * 26}"
+    assert name_of(attempt, 7) == f"mailbox/{attempt}/7"
+    assert attempt_of(name_of(attempt, 7)) == attempt
+    for other in ("mailbox", f"mailbox/{attempt}", f"mailbox/{attempt}/x", f"mail/{attempt}/7"):
+        assert attempt_of(other) is None

@@ -26,11 +26,12 @@ def lose(tx: Tx, lost: Sequence[Attempt], code: str) -> None:
         if task is None or task.state != "leased" or task.fence != attempt.fence:
             continue
         event = after_loss(attempts.used(tx.conn, task.id), task.attempts_max)
-        _ended(tx, task, "finish" if _whole(tx, task) else event, reason)
+        _ended(tx, task, "finish" if whole(tx, task) else event, reason)
         advance(tx, task.job_id)
 
 
-def _whole(tx: Tx, task: Task) -> bool:
+def whole(tx: Tx, task: Task) -> bool:
+    """Whether every segment of a task has its result."""
     done = jobs.segments_done(tx.conn, [task.id])[task.id]
     return done.issuperset(range(task.first_segment, task.last_segment + 1))
 

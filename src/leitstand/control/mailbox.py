@@ -19,7 +19,8 @@ from sqlalchemy import Connection
 
 from leitstand.control.attempts import Finish
 from leitstand.control.commands import Door
-from leitstand.control.leases import Fenced, missing
+from leitstand.control.leases import Fenced
+from leitstand.control.losses import whole
 from leitstand.control.results import take
 from leitstand.control.turns import Turns
 from leitstand.core import letter as letters
@@ -53,7 +54,7 @@ class Mailbox:
 
     def addresses(self, attempt: str, segments: Iterable[int], seconds: float) -> dict[str, str]:
         """Where letters for the next of these segments may be put, for so many seconds."""
-        ahead = sorted(segments)[: limits.MAILBOX_AHEAD]
+        ahead = itertools.islice(segments, limits.MAILBOX_AHEAD)
         term = timedelta(seconds=max(1, int(seconds)))
         found = {}
         for segment in ahead:
@@ -107,8 +108,10 @@ class Mailbox:
         return now - last >= (limits.MAILBOX_EVERY if awake else limits.SWEEP_EVERY)
 
     def _take_all(self, now: datetime) -> bool:
-        """Every letter in its turn; True when there may be more."""
-        names = list(itertools.islice(self._blobs.names(MAILBOX), limits.UNITS_PER_STEP_MAX))
+        """Every letter in its turn; True when there may be more. What we did not name is not ours to
+        delete."""
+        ours = (name for name in self._blobs.names(MAILBOX) if letters.attempt_of(name))
+        names = list(itertools.islice(ours, limits.UNITS_PER_STEP_MAX))
         with Turns() as turns:
             for name in names:
                 turns.take(name, partial(self._one, name, now))
@@ -116,17 +119,13 @@ class Mailbox:
 
     def _one(self, name: str, now: datetime) -> None:
         """Take a letter, and only then away. What may go better another time raises and stays."""
-        letter = None
         try:
             letter = self._read(name)
-            kept = self._replay(letter, now)
-            log.info("mailbox.taken", letter=name, first=kept)
-        except (ValueError, Fenced, FileNotFoundError) as error:
-            log.warning("mailbox.refused", letter=name, why=str(error) or type(error).__name__)
-        except Problem as problem:
-            if problem.code != "unknown-segment":
-                raise
-            log.warning("mailbox.refused", letter=name, why=problem.code)
+            instance = self._writer(letter)
+        except (ValueError, FileNotFoundError) as error:
+            log.warning("mailbox.refused", letter=name, why=str(error))
+        else:
+            self._replay(name, letter, instance, now)
         self._blobs.delete([name])
 
     def _read(self, name: str) -> Letter:
@@ -139,23 +138,21 @@ class Mailbox:
             raise ValueError("not where it belongs")
         return letter
 
-    def _replay(self, letter: Letter, now: datetime) -> bool:
-        instance = self._writer(letter)
-        kept = take(
-            self._door,
-            self._blobs,
-            self._clock,
-            instance,
-            letter.attempt,
-            letter.fence,
-            letter.segment,
-            letter.body,
-            left=True,
-        )
+    def _replay(self, name: str, letter: Letter, instance: str, now: datetime) -> None:
+        """What the route would do with it; what that refuses for good is refused here."""
+        attempt, fence, door = letter.attempt, letter.fence, self._door
+        says = (instance, attempt, fence, letter.segment, letter.body)
+        try:
+            first = take(door, self._blobs, self._clock, *says, left=True)
+        except (Fenced, Problem) as error:
+            if isinstance(error, Problem) and error.code != "unknown-segment":
+                raise
+            log.warning("mailbox.refused", letter=name, why=str(error) or "fenced")
+            return
+        log.info("mailbox.taken", letter=name, first=first)
         if self._whole(letter, now):
-            finish = Finish(instance, letter.attempt, letter.fence, "done", None, None, {})
-            self._door.run(finish, Actor("instance", instance), now)
-        return kept
+            finish = Finish(instance, attempt, fence, "done", None, None, {})
+            door.run(finish, Actor("instance", instance), now)
 
     def _writer(self, letter: Letter) -> str:
         """The instance that wrote it, which had to be certified while the attempt lived. Raises
@@ -178,7 +175,7 @@ class Mailbox:
             tx = self._door.look(now, conn)
             for attempt in attempts.find(conn, tx.tenant, [letter.attempt]):
                 task = jobs.task(conn, tx.tenant, attempt.task_id)
-                return attempt.state == "live" and task is not None and not missing(tx, task)
+                return attempt.state == "live" and task is not None and whole(tx, task)
             return False
 
         return self._door.database.read(read)

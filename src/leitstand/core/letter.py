@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ MAILBOX = "mailbox"
 """Where letters lie in the blob store."""
 HEADER_BYTES_MAX = 16_384
 _PURPOSE = b"leitstand mailbox/1\n"
+_NAME = re.compile(rf"{MAILBOX}/(attempt_[0-9A-Z]{{26}})/\d{{1,10}}")
 _NUMBER_MAX = 2**31 - 1
 _FIELDS = {"v", "attempt", "fence", "segment", "sha256", "certificate", "signature"}
 
@@ -43,9 +45,10 @@ def name_of(attempt: str, segment: int) -> str:
     return f"{MAILBOX}/{attempt}/{segment}"
 
 
-def attempt_of(name: str) -> str:
-    """Whose letter lies under this name."""
-    return name.removeprefix(f"{MAILBOX}/").partition("/")[0]
+def attempt_of(name: str) -> str | None:
+    """Whose letter lies under this name; None where it is no name of a letter."""
+    found = _NAME.fullmatch(name)
+    return None if found is None else found[1]
 
 
 def to_sign(attempt: str, fence: int, segment: int, body: bytes) -> bytes:
