@@ -71,9 +71,10 @@ def cut_at_results(plane):
     plane.before["results"] = cut
 
 
-def mend(plane):
+def mend(plane, *, but=None):
     for route in ROUTES:
-        plane.before.pop(route, None)
+        if route != but:
+            plane.before.pop(route, None)
 
 
 def read(plane, packed):
@@ -115,6 +116,18 @@ def test_when_the_line_comes_back_it_hands_in_the_same_and_says_how_it_ended(pla
     for packed in store.letters.values():
         letter = unpack(packed)
         assert plane.results[task.id, letter.segment] == letter.body
+
+
+def test_a_failure_further_on_does_not_take_back_what_was_left(plane, worker, store):
+    task = plane.add(probe(segments=2))
+    cut_at_results(plane)
+    worker()
+    plane.wait(lambda: store.letters)
+    plane.before["objects"] = lambda: problem(404, "unknown-object")
+    mend(plane, but="objects")
+    plane.wait_finished(task)
+    assert task.finished["outcome"] == "failed"
+    assert plane.lines(task, 0)[0] == frame_of(0)
 
 
 def test_a_mailbox_that_refuses_is_no_reason_to_give_up(plane, worker, store):

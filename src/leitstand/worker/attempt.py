@@ -112,10 +112,11 @@ class _Run:
     def all(self) -> bool:
         """Every segment of the lease; True when a hold ended it early. What lies in the mailbox is
         handed in as well before anything is said of the end: nobody may have looked there yet."""
-        held = self._worked()
-        for number, sealed in self._left.items():
-            self._patiently(lambda: self._put(number, sealed))  # noqa: B023
-        return held
+        try:
+            return self._worked()
+        finally:
+            for number, sealed in self._left.items() if self._live.alive() else ():
+                self._patiently(lambda: self._put(number, sealed))  # noqa: B023
 
     def _worked(self) -> bool:
         self._live.keep(self._key())
