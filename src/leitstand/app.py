@@ -382,6 +382,9 @@ def _rules(settings: Settings) -> PlanRules:
         own_first=settings.placement.own_first,
         burst=settings.placement.burst,
         images={name: image for name in named if (image := settings.provider(name).image)},
+        image_dates={name: settings.provider(name).image_date for name in named},
+        image_age_warn=settings.placement.image_age_warn,
+        image_age_max=settings.placement.image_age_max,
     )
 
 

@@ -19,12 +19,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
-    ConfigDict,
     Field,
     ValidationError,
     ValidationInfo,
     field_validator,
-    model_validator,
 )
 from pydantic_settings import (
     BaseSettings,
@@ -42,15 +40,16 @@ from leitstand.shapes import (
     NETWORK,
     PINNED,
     Duration,
-    Engine,
     Euros,
     HostName,
+    HostSettings,
     Listen,
     Origin,
+    Section,
     every_address,
 )
 
-__all__ = ["Folders", "Settings"]
+__all__ = ["Folders", "HostSettings", "Settings"]
 
 _PREFIX = "LEITSTAND_"
 
@@ -58,17 +57,13 @@ _PREFIX = "LEITSTAND_"
 # --- sections ------------------------------------------------------------------------------------
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ServerSettings(_Section):
+class ServerSettings(Section):
     """`url`: the control plane that commands talk to; without it they start an embedded one."""
 
     url: Origin | None = None
 
 
-class WorkerSettings(_Section):
+class WorkerSettings(Section):
     """`listen`: where workers dial in. `advertise_url`: what they are told to dial. `slots`: tasks
     at once on one instance. `probe_seconds`: how long a machine with a GPU measures its speed before
     it is admitted."""
@@ -91,54 +86,25 @@ class WorkerSettings(_Section):
         return value
 
 
-class StoreSettings(_Section):
+class StoreSettings(Section):
     """`url`: `sqlite:////path` or `postgresql://…`; None: `state/leitstand.db`."""
 
     url: shapes.StoreUrl | None = None
 
 
-class BlobSettings(_Section):
+class BlobSettings(Section):
     """`url`: a folder or an address that obstore knows; None: `data/blobs`."""
 
     url: shapes.BlobsUrl | None = None
 
 
-class KeySettings(_Section):
+class KeySettings(Section):
     """`root`: where the epoch keys lie; `file:` is `data/keys`."""
 
     root: shapes.KeyRoot = "file:"
 
 
-class HostSettings(_Section):
-    """One own machine with a Docker engine. `url`: its socket, or `tcp://name:port`, which needs
-    `certificates`, a folder with `ca.pem`, `cert.pem` and `key.pem`, and `disk_gib`, because an engine
-    tells nobody what is free. Nor does it tell of its GPUs: `gpu` to `driver` say what each of its
-    `gpus` is. `places`: instances at once where it has none."""
-
-    url: Engine = "unix:///var/run/docker.sock"
-    certificates: str | None = None
-    places: Annotated[int, Field(ge=1, le=64)] = 1
-    disk_gib: Annotated[float, Field(ge=0)] | None = None
-    price_eur_per_hour: Euros | None = None
-    gpu: str | None = None
-    gpus: Annotated[int, Field(ge=0, le=16)] = 0
-    vram_gib: Annotated[float, Field(ge=0)] = 0.0
-    cuda: str | None = None
-    compute_capability: str | None = None
-    driver: str | None = None
-
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
-        if self.url.startswith("tcp:") and not self.certificates:
-            raise ValueError("certificates must be named: whoever may call an engine is root there")
-        if self.url.startswith("tcp:") and self.disk_gib is None:
-            raise ValueError("disk_gib must be set: the engine does not tell what is free")
-        if self.gpus and not self.gpu:
-            raise ValueError("gpu must name what its GPUs are")
-        return self
-
-
-class ProviderSettings(_Section):
+class ProviderSettings(Section):
     """What the adapter `providers/<name>.py` is given. `price_eur_per_hour` is the price of own
     machines; secrets are named by file, never written here. `agreement_file`: the processing
     agreement with this provider. `bids`: machines that whoever bids more takes are offered too.
@@ -148,6 +114,7 @@ class ProviderSettings(_Section):
     key_file: str | None = None
     base_url: Origin | None = None
     image: Annotated[str, Field(pattern=PINNED)] | None = None
+    image_date: date | None = None
     agreement_file: str | None = None
     bids: bool = False
     regions: tuple[str, ...] = ()
@@ -159,7 +126,7 @@ class ProviderSettings(_Section):
     network: Annotated[str, Field(pattern=NETWORK)] = "bridge"
 
 
-class VramSettings(_Section):
+class VramSettings(Section):
     """VRAM in GiB that a modality needs where no measured need of its models is known."""
 
     video: Annotated[float, Field(ge=0)] = 24.0
@@ -167,11 +134,12 @@ class VramSettings(_Section):
     audio: Annotated[float, Field(ge=0)] = 8.0
 
 
-class PlacementSettings(_Section):
-    """`tiers`: the worst trust tier that may see media of each data class. `instances_max`: what
-    one job may use at once. `segments_per_task`: how many segments one attempt covers at most.
-    `own_first`: the data class from which own machines come before rented ones, and `burst`: when a
-    job of such a class rents all the same."""
+class PlacementSettings(Section):
+    """`image_age_warn` and `image_age_max`: from which age of what a rented machine starts from people
+    are told, and from which it sees no persons. `tiers`: the worst trust tier that may see media of
+    each data class. `instances_max`: what one job may use at once. `segments_per_task`: how many
+    segments one attempt covers at most. `own_first`: the data class from which own machines come
+    before rented ones, and `burst`: when a job of such a class rents all the same."""
 
     disk_gib_min: Annotated[float, Field(ge=0)] = limits.DISK_GIB_MIN_RENTED
     own_disk_gib_min: Annotated[float, Field(ge=0)] = limits.DISK_GIB_MIN_OWN
@@ -179,19 +147,21 @@ class PlacementSettings(_Section):
     segments_per_task: Annotated[int, Field(ge=1, le=1000)] = limits.SEGMENTS_PER_TASK
     vram_gib: VramSettings = VramSettings()
     cuda_min: str = "11.8"
+    image_age_warn: Duration = limits.IMAGE_AGE_WARN
+    image_age_max: Duration = limits.IMAGE_AGE_MAX
     own_first: Annotated[int, Field(ge=0, le=4)] = 2
     burst: Literal["full", "late"] = "full"
     tiers: shapes.WorstTiers = Field(default_factory=lambda: dict(shapes.TIERS))
 
 
-class MoneySettings(_Section):
+class MoneySettings(Section):
     """`usd_eur`: euros for a dollar on the day `usd_eur_date`; providers that ask dollars need it."""
 
     usd_eur: Annotated[Decimal, Field(gt=0, le=100)] | None = None
     usd_eur_date: date | None = None
 
 
-class BudgetSettings(_Section):
+class BudgetSettings(Section):
     """Caps in euros; None: no cap."""
 
     total_eur: Euros | None = None
@@ -199,7 +169,7 @@ class BudgetSettings(_Section):
     job_eur: Euros | None = None
 
 
-class RetentionSettings(_Section):
+class RetentionSettings(Section):
     """How long each class of data is kept. The case `inbox` erases media when its job ends."""
 
     media: Duration = limits.MEDIA_AFTER_SUCCESS
@@ -209,7 +179,7 @@ class RetentionSettings(_Section):
     volumes: Duration = limits.VOLUMES_IDLE
 
 
-class MediaSettings(_Section):
+class MediaSettings(Section):
     """Bounds of intake; what is over them is refused by name."""
 
     segment_seconds: Annotated[float, Field(ge=1, le=600)] = limits.SEGMENT_SECONDS
@@ -218,7 +188,7 @@ class MediaSettings(_Section):
     seconds_max: Annotated[float, Field(gt=0)] = limits.MEDIA_SECONDS_MAX
 
 
-class ReportSettings(_Section):
+class ReportSettings(Section):
     """`lang`: the language of reports; None: that of whoever asks."""
 
     lang: Literal["en", "de"] | None = None

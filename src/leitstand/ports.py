@@ -281,10 +281,10 @@ class ModelShelf(Protocol):
 
 
 class BootFiles(Protocol):
-    """What a fresh machine fetches to become a worker; nothing in it is secret. `manifest` has names,
-    sizes and digests, None where there are no files; `open` is size and reader of one it names."""
+    """What a fresh machine fetches to become a worker, nothing secret: names and digests, and one of them."""
 
     def manifest(self) -> bytes | None: ...
+    def built_at(self) -> datetime | None: ...
     def open(self, sha256: str) -> tuple[int, Callable[[int, int], Iterator[bytes]]] | None: ...
 
 

@@ -7,10 +7,10 @@ import re
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import unquote, urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from leitstand.core.address import origin
 
@@ -109,3 +109,38 @@ def _all_tiers(value: dict[DataClass, Tier]) -> dict[DataClass, Tier]:
 
 
 WorstTiers = Annotated[dict[DataClass, Tier], AfterValidator(_all_tiers)]
+
+
+class Section(BaseModel):
+    """A part of the settings."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class HostSettings(Section):
+    """One own machine with a Docker engine. `url`: its socket, or `tcp://name:port`, which needs
+    `certificates`, a folder with `ca.pem`, `cert.pem` and `key.pem`, and `disk_gib`, because an engine
+    tells nobody what is free. Nor does it tell of its GPUs: `gpu` to `driver` say what each of its
+    `gpus` is. `places`: instances at once where it has none."""
+
+    url: Engine = "unix:///var/run/docker.sock"
+    certificates: str | None = None
+    places: Annotated[int, Field(ge=1, le=64)] = 1
+    disk_gib: Annotated[float, Field(ge=0)] | None = None
+    price_eur_per_hour: Euros | None = None
+    gpu: str | None = None
+    gpus: Annotated[int, Field(ge=0, le=16)] = 0
+    vram_gib: Annotated[float, Field(ge=0)] = 0.0
+    cuda: str | None = None
+    compute_capability: str | None = None
+    driver: str | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.url.startswith("tcp:") and not self.certificates:
+            raise ValueError("certificates must be named: whoever may call an engine is root there")
+        if self.url.startswith("tcp:") and self.disk_gib is None:
+            raise ValueError("disk_gib must be set: the engine does not tell what is free")
+        if self.gpus and not self.gpu:
+            raise ValueError("gpu must name what its GPUs are")
+        return self

@@ -9,6 +9,7 @@ import io
 import json
 import sys
 import zipfile
+from datetime import UTC, datetime
 from importlib import metadata, resources
 from pathlib import Path
 
@@ -142,7 +143,9 @@ def test_an_installation_gives_back_the_wheel_it_came_from(tmp_path: Path) -> No
 
 def test_files_by_name_are_what_pip_compares_and_are_listed(tmp_path: Path) -> None:
     folder = BootFolder(tmp_path / "boot")
-    kept = folder.keep("3.12", [stock.wheel(tmp_path, "some_thing", {"x.py": ""})])
+    built = datetime(2026, 11, 20, tzinfo=UTC)
+    kept = folder.keep("3.12", [stock.wheel(tmp_path, "some_thing", {"x.py": ""})], built)
+    assert folder.built_at() == built
     folder.write_to(tmp_path / "out", kept)
     (wheel,) = kept
     assert sha256_of(tmp_path / "out" / wheel.name) == wheel.sha256

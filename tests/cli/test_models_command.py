@@ -6,11 +6,13 @@ import contextlib
 import importlib.util
 import json
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from leitstand.boot.files import BootFolder
 from leitstand.cli import batch, wanted
 from leitstand.config import Folders
 from leitstand.core.problem import Problem
@@ -211,6 +213,27 @@ def test_doctor_finds_a_broken_setting_and_goes_on(run: Command, home: Folders) 
     assert done.exit == 1
     assert 'no setting "server.listn"' in done.out
     assert "✓ Python" in done.out and "Models" in done.out
+
+
+@pytest.mark.parametrize(
+    ("image", "bundle", "mark"),
+    [(1, 1, "✓"), (61, 1, "!"), (1, 61, "!"), (181, 1, "×"), (None, 1, "✓"), (None, None, "×")],
+)
+def test_doctor_knows_how_old_is_what_rented_machines_start_from(
+    run: Command, home: Folders, image: int | None, bundle: int | None, mark: str
+) -> None:
+    now = datetime.now(UTC)
+    lines = ["[providers.vast]", f'image = "an/image@sha256:{"0" * 64}"']
+    if image is not None:
+        lines.append(f'image_date = "{(now - timedelta(days=image)).date()}"')
+    home.settings_file.parent.mkdir(parents=True, exist_ok=True)
+    home.settings_file.write_text("\n".join(lines))
+    if bundle is not None:
+        BootFolder(home.boot).keep("3.12", [], now - timedelta(days=bundle))
+    found = json.loads(run("doctor", "--json").out)["items"]
+    (row,) = [one for one in found if one["name"] == "image"]
+    assert row["state"] == {"✓": "well", "!": "improve", "×": "broken"}[mark]
+    assert ("180" in row["text"]) is (mark != "✓")
 
 
 def test_doctor_names_a_database_that_does_not_answer_behind_a_control_plane_that_does(

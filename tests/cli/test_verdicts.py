@@ -112,6 +112,14 @@ def test_an_old_answer_is_shown_with_its_age(run: Command, plane: Plane) -> None
     assert "vast is slow; its offers are 1 min 58 s old" in done.err.replace("\u00a0", " ")
 
 
+@pytest.mark.parametrize(("days", "words"), [(61, "61 days old"), (None, "unknown age")])
+def test_what_machines_start_from_is_said_to_be_old(
+    run: Command, plane: Plane, days: int | None, words: str
+) -> None:
+    plane.decision = paid() | {"old_images": {"vast": days}}
+    assert words in run("explain", "d-5540", terminal=True).err.replace("\u00a0", " ")
+
+
 def test_hosts_on_a_terminal(run: Command, plane: Plane) -> None:
     until = "2126-11-28T03:12:00Z"
     plane.lists["hosts"] = [

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 from leitstand.control.cases import OpenCase
+from leitstand.control.decision import document
 from leitstand.control.jobs import CancelJob, HoldJob
 from leitstand.control.leases import Claim
 from leitstand.control.plan import Wish
@@ -14,6 +16,7 @@ from leitstand.ports import NoCapacity, Seen, Status, Unavailable
 from leitstand.store import attempts, effects, instances, jobs, tables
 from tests.control.rig import (
     OPERATOR,
+    START,
     TENANT,
     Rig,
     Worker,
@@ -191,6 +194,34 @@ def test_a_job_with_persons_waits_until_regions_are_named_and_says_so(rig: Rig) 
     rules.regions["rented"] = ("eu",)
     again = rig.planner.decide(wish, OPERATOR, rig.time)
     assert again.verdict["chosen"]["offer"]["tier"] == "B"
+
+
+def test_an_old_image_is_told_and_then_sees_no_persons(rig: Rig) -> None:
+    rig.rented.tier = "B"
+    rules: Any = rig.planner
+    rules.rules = replace(
+        rig.planner.rules,
+        images={"rented": "an/image"},
+        image_dates={"rented": START.date()},
+        image_age_warn=timedelta(days=60),
+        image_age_max=timedelta(days=180),
+    )
+    case = rig.run(OpenCase("K-1"))
+
+    def planned() -> tuple[bool, list[str], dict[str, Any]]:
+        wish = Wish(case.id, (rig.medium(case.id),), "people", "en")
+        made = document(rig.planner.decide(wish, OPERATOR, rig.time))
+        rules = [row["rule"] for row in made["rejected"]]
+        return made["chosen"] is not None, rules, made["old_images"]
+
+    rig.later(days=60)
+    assert planned() == (True, [], {})
+    rig.later(days=1)
+    assert planned() == (True, [], {"rented": 61})
+    rig.later(days=120)
+    assert planned() == (False, ["image-age"], {"rented": 181})
+    rules.rules = replace(rig.planner.rules, image_dates={"rented": None})
+    assert planned() == (False, ["image-age"], {"rented": None})
 
 
 def test_a_provider_that_is_no_longer_configured_stops_nothing_else(rig: Rig) -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from leitstand.core import limits
 from leitstand.core.accelerator import EXECUTION, STAFFED
 from leitstand.core.filters import RULES
+from leitstand.core.images import age_days
 from leitstand.core.instance import drain_at
 from leitstand.core.outlook import Outlook
 from leitstand.core.placement import (
@@ -69,7 +70,8 @@ def work(seconds: float) -> Outlook:
 
 def test_an_offer_that_meets_every_rule_is_taken() -> None:
     assert first_fault(offer(), CUDA) is None
-    assert tuple(rule for rule, _ in FAULTS) == tuple(r for r in RULES if r != "regions-unset")
+    of_needs = ("regions-unset", "image-age")
+    assert tuple(rule for rule, _ in FAULTS) == tuple(r for r in RULES if r not in of_needs)
 
 
 @pytest.mark.parametrize("place_of_rule", range(len(FAULTS)))
@@ -112,6 +114,40 @@ def test_until_regions_are_named_nothing_is_rented_for_persons(data_class: int, 
         assert (fault.rule, fault.has) == ("regions-unset", "eu")
         assert fault.needs == "providers.rented.regions"
     assert first_fault(offer(tier="L", region=None), want) is None
+
+
+@pytest.mark.parametrize("data_class", range(4))
+@pytest.mark.parametrize(("age", "fails"), [(0, False), (180, False), (181, True), (None, True)])
+def test_what_is_started_from_something_old_sees_no_persons(
+    data_class: int, age: int | None, fails: bool
+) -> None:
+    want = replace(WANT, tier_min=tier_min(data_class), image_days=age, image_days_max=180)
+    fault = first_fault(offer(tier="A"), want)
+    assert (fault is not None) is (fails and data_class >= 2)
+    if fault is not None:
+        assert (fault.rule, fault.needs) == ("image-age", "180 d")
+        assert fault.short_by == (None if age is None else "1 d")
+    assert first_fault(offer(tier="L"), want) is None
+
+
+@pytest.mark.parametrize(
+    ("image", "bundle", "days"),
+    [
+        (None, None, None),
+        (5, None, 5),
+        (None, 7, 7),
+        (5, 7, 7),
+        (9, 7, 9),
+        (-3, 7, 7),
+        (-3, None, None),
+    ],
+)
+def test_the_older_of_image_and_bundle_counts(
+    image: int | None, bundle: int | None, days: int | None
+) -> None:
+    made = None if image is None else (NOW - timedelta(days=image)).date()
+    built = None if bundle is None else NOW - timedelta(days=bundle)
+    assert age_days(made, built, NOW) == days
 
 
 def test_a_data_centre_nobody_can_place_fails_on_its_place_and_not_on_its_tier() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,9 @@ def configured(install: Install, tmp_path: Path, name: str, url: str) -> Install
     here.folders.settings_file.parent.mkdir(parents=True, exist_ok=True)
     here.folders.settings_file.write_text(text)
     here.folders.boot.mkdir(parents=True)
-    (here.folders.boot / "manifest.json").write_text(json.dumps({"version": __version__}))
+    (here.folders.boot / "manifest.json").write_text(
+        json.dumps({"version": __version__, "built_at": datetime.now(UTC).isoformat()})
+    )
     return here
 
 

@@ -9,6 +9,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,14 @@ class BootFolder:
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
+    def built_at(self) -> datetime | None:
+        """When the packages were fetched; None where there are none, or nobody wrote it down."""
+        try:
+            at = datetime.fromisoformat(json.loads(self.manifest() or b"")["built_at"])
+        except (ValueError, KeyError, TypeError):
+            return None
+        return at if at.tzinfo is not None else None
+
     def open(self, sha256: str) -> tuple[int, Callable[[int, int], Iterator[bytes]]] | None:
         """Only digests lead to files, and only those of the folder's own."""
         if not _SHA256.fullmatch(sha256):
@@ -56,9 +65,12 @@ class BootFolder:
             return None
         return size, lambda start, end: _pieces(path, start, end)
 
-    def keep(self, python: str, wheels: Sequence[Path]) -> list[Wheel]:
-        """Make these files the ones that are handed out, and forget the others. The manifest comes
-        last: a crash before it leaves the files of the one before."""
+    def keep(
+        self, python: str, wheels: Sequence[Path], built_at: datetime | None = None
+    ) -> list[Wheel]:
+        """Make these files the ones that are handed out, and forget the others. They are of now,
+        unless it is said. The manifest comes last: a crash before it leaves the files of the one
+        before."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         kept = []
         for path in sorted(wheels, key=lambda path: path.name):
@@ -68,6 +80,7 @@ class BootFolder:
         document = {
             "schema": SCHEMA,
             "version": __version__,
+            "built_at": (built_at or datetime.now(UTC)).isoformat(timespec="seconds"),
             "python": python,
             "machine": MACHINE,
             "files": [asdict(wheel) for wheel in kept],

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import math
 import os
 import platform
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import leitstand
+from leitstand.boot.files import BootFolder
 from leitstand.cli.batch import libraries
 from leitstand.cli.options import DEFAULT, Options
 from leitstand.client import Client
 from leitstand.config import Folders, Settings
+from leitstand.core.images import age_days
 from leitstand.core.problem import Exit, Problem
 from leitstand.embedded import answers
 from leitstand.host.facts import measure
@@ -74,6 +78,7 @@ def _findings(output: Output, folders: Folders) -> Iterator[Finding]:
         ("sandbox", _sandbox),
         ("gpu", _gpu),
         ("models", _models),
+        ("image", _image),
         ("control", _control),
     ]
     for name, check in checks:
@@ -180,6 +185,23 @@ def _models(output: Output, folders: Folders) -> Finding:
         "cli-doctor-models-some", count=here, total=total, size=output.texts.size(size)
     )
     return Finding("models", "!", text)
+
+
+def _image(output: Output, folders: Folders) -> Finding:
+    """How old is what rented machines start from."""
+    settings, now = Settings.load(folders), datetime.now(UTC)
+    dates = {name: one.image_date for name, one in settings.providers.items() if one.image}
+    if not dates:
+        return Finding("image", "–", output.say("cli-doctor-image-none"))
+    built = BootFolder(folders.boot).built_at()
+    ages = {name: age_days(made, built, now) for name, made in sorted(dates.items())}
+    told = ", ".join(f"{name}: {'?' if days is None else days} d" for name, days in ages.items())
+    most = settings.placement.image_age_max.days
+    worst = max((math.inf if days is None else days) for days in ages.values())
+    if worst > settings.placement.image_age_warn.days:
+        text = output.say("cli-doctor-image-old", ages=told, most=most)
+        return Finding("image", "×" if worst > most else "!", text)
+    return Finding("image", "✓", output.say("cli-doctor-image-ok", ages=told))
 
 
 def _control(output: Output, folders: Folders) -> Finding:

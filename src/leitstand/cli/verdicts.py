@@ -52,10 +52,13 @@ def launched_from(output: Output, decision: Decision) -> None:
 
 
 def aged(output: Output, answer: Mapping[str, Any]) -> None:
-    """Whose answer was an older one."""
+    """Whose answer was an older one, and whose machines start from something old."""
     for name, seconds in (answer.get("aged") or {}).items():
         age = output.texts.duration(float(seconds))
         output.warn(output.say("cli-aged", provider=str(name), age=age))
+    for name, days in (answer.get("old_images") or {}).items():
+        known = "unknown" if days is None else int(days)
+        output.warn(output.say("cli-image-old", provider=str(name), days=known))
 
 
 def silent(output: Output, answer: Mapping[str, Any]) -> None:

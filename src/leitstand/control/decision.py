@@ -61,6 +61,7 @@ def document(decision: jobs.Decision) -> dict[str, Any]:
         "rejected": decision.reasons["rejected"],
         "silent": decision.reasons["silent"],
         "aged": decision.reasons.get("aged", {}),
+        "old_images": decision.reasons.get("old_images", {}),
         "reservation_eur": None if chosen is None else chosen["worst_eur"],
         "budget_left_eur": verdict.get("budget_left_eur"),
         "profile": decision.inputs["profile"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -20,6 +20,7 @@ from leitstand.core.access import Actor
 from leitstand.core.board import Board
 from leitstand.core.cost import Budget, left_in, spelled
 from leitstand.core.history import History
+from leitstand.core.images import age_days
 from leitstand.core.instant import utc
 from leitstand.core.job import FUSE
 from leitstand.core.medium import Case, Medium, takeable
@@ -71,6 +72,10 @@ class PlanRules:
     """When such a job rents; see `placement.Terms`."""
     images: Mapping[str, str] = field(default_factory=dict)
     """By provider: what machines start from, pinned."""
+    image_dates: Mapping[str, date | None] = field(default_factory=dict)
+    """Of which day that is."""
+    image_age_warn: timedelta | None = None
+    image_age_max: timedelta | None = None
 
     def tier_min(self, data_class: int) -> str:
         """The lowest tier that may see media of this class."""
@@ -148,6 +153,7 @@ class Planner:
         inputs = self._inputs(wish, work) | {"market": market_of(question)}
         judged = verdict(placement, question)
         why = reasons(placement, offers.silent, offers.aged)
+        why["old_images"] = self.old_images(now)
         return self._door.run(RecordDecision(inputs, judged, why), actor, now)
 
     def work(self, wish: Wish, now: datetime) -> Work:
@@ -278,13 +284,29 @@ class Planner:
         hours = self.rules.end_by_hours_max.get(provider, 24.0)
         if provider in self._unguarded:
             hours = min(hours, limits.UNGUARDED_HOURS_MAX)
-        regions = self.rules.regions.get(provider) or None
+        regions, most = self.rules.regions.get(provider) or None, self.rules.image_age_max
         here = combined([want, replace(want, regions=regions)])
         return replace(
             here,
             end_by=now + timedelta(hours=hours),
             price_max_eur_per_hour=self.rules.price_max.get(provider),
+            image_days=self._image_days(provider, now),
+            image_days_max=None if most is None else most.days,
         )
+
+    def _image_days(self, provider: str, now: datetime) -> int | None:
+        built = None if self._boot is None else self._boot.built_at()
+        return age_days(self.rules.image_dates.get(provider), built, now)
+
+    def old_images(self, now: datetime) -> dict[str, int | None]:
+        """By provider: how many days old is what its machines start from, where it is too old not
+        to be said, or of an age that nobody knows."""
+        least, found = self.rules.image_age_warn, {}
+        for name in sorted(self.rules.images) if least is not None else ():
+            days = self._image_days(name, now)
+            if days is None or (least is not None and days > least.days):
+                found[name] = days
+        return found
 
     def budgets(self, job_id: str | None, cap: Decimal | None, now: datetime) -> list[Budget]:
         """What a reservation for a job must fit in; `cap` is what the job may cost."""

@@ -28,6 +28,7 @@ RULES = (
     "agreement",
     "regions-unset",
     "region",
+    "image-age",
     "accelerator",
     "vram",
     "cuda",
@@ -74,16 +75,25 @@ def _would_do(tier: str | None, lowest: int) -> bool:
 
 
 def _elsewhere(offer: Offer, want: Requirements) -> Rejection | None:
-    """Where a rented machine stands. A contracted data centre is one in an allowed region: where
-    media need one, nothing is allowed until somebody has said which regions are."""
-    regions = want.regions
+    """Where a rented machine stands, and what it starts from. A contracted data centre is one in an
+    allowed region: where media need one, nothing is allowed until somebody has said which are."""
+    regions, contracted = want.regions, TIERS.index(want.tier_min) <= TIERS.index(CONTRACTED)
     if regions is None:
-        if TIERS.index(want.tier_min) > TIERS.index(CONTRACTED):
+        if not contracted:
             return None
         return Rejection("regions-unset", offer.region or "unknown", setting_of(offer.provider))
     if offer.region is None or offer.region not in regions:
         return Rejection("region", offer.region or "unknown", ", ".join(regions) or "none")
-    return None
+    return _aged(want) if contracted else None
+
+
+def _aged(want: Requirements) -> Rejection | None:
+    age, most = want.image_days, want.image_days_max
+    if most is None or (age is not None and age <= most):
+        return None
+    if age is None:
+        return Rejection("image-age", "unknown", f"{most} d")
+    return Rejection("image-age", f"{age} d", f"{most} d", f"{age - most} d")
 
 
 def setting_of(provider: str) -> str:

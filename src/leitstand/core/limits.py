@@ -136,6 +136,8 @@ DOWN_MBIT_PER_S_MIN = 100.0
 """Of offers that name their download; those of the own machine name none."""
 RELIABILITY_MIN = 0.90
 """Of offers whose provider rates its machines."""
+IMAGE_AGE_WARN, IMAGE_AGE_MAX = timedelta(days=60), timedelta(days=180)
+"""Of what a rented machine starts from: when people are told, and when it sees no persons."""
 OFFERS_WAIT = timedelta(seconds=20)
 """How long a provider that never answered is waited for."""
 OFFERS_WAIT_WARM = timedelta(seconds=0.8)

@@ -19,6 +19,8 @@ class Requirements:
     """What the tasks of an instance need at once. `accelerator` is nvidia, amd, cpu or any; VRAM and CUDA
     rules apply only where the offer's accelerator is a GPU. `regions`: None is anywhere, except where
     `tier_min` asks for a contracted data centre: then it is nowhere but here.
+    `image_days`: how old is what a rented machine starts from, None where nobody knows; it may be
+    `image_days_max` where a contracted data centre is asked for.
     `own_disk_gib` is what an own machine needs of disk, where that is less than a rented one."""
 
     accelerator: str = "any"
@@ -34,6 +36,8 @@ class Requirements:
     price_max_eur_per_hour: Decimal | None = None
     own_disk_gib: float | None = None
     reliability_min: float = 0.0
+    image_days: int | None = None
+    image_days_max: int | None = None
 
     def disk_of(self, tier: str) -> float:
         """The disk that an offer of this tier must have."""

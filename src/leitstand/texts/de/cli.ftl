@@ -81,6 +81,7 @@ cli-helps-burst = eine Frist (--by), oder placement.burst = "full"
 cli-helps-criticality = ein späteres --by, damit ein Gebot einmal verloren gehen darf
 cli-helps-deadline = ein späteres --by
 cli-helps-disk = ein kleineres placement.disk_gib_min
+cli-helps-image-age = ein neueres Image mit seinem image_date, und leitstand images bundle
 cli-helps-own-first = nichts: ein eigener Rechner darf und kann es
 cli-helps-price = höhere Preisgrenze des Anbieters
 cli-helps-quarantine = warten, bis sie vorbei ist
@@ -112,6 +113,10 @@ cli-in-vain =
        *[other] { $count } Angebote wurden vergeblich gestartet:
     }
 cli-why-said = { $why }: „{ $said }“
+cli-image-old = { $days ->
+    [unknown] woraus Maschinen von { $provider } starten, ist von unbekanntem Alter: image_date dazu setzen
+   *[other] woraus Maschinen von { $provider } starten, ist { $days } Tage alt: ein neueres Image mit seinem image_date eintragen und leitstand images bundle ausführen
+}
 cli-replayed-head = Wiederholung
 cli-replayed = die aufbewahrten Tatsachen ergeben wieder dieselbe Wahl
 cli-replayed-not = die aufbewahrten Tatsachen ergeben eine andere Wahl: sie wurden verändert, oder die Regeln sind neuer als die Entscheidung
@@ -474,6 +479,10 @@ cli-doctor-gpu-none = keine gefunden: Auswerten geht, nur langsamer
 cli-doctor-gpu-is = { $names }
 cli-doctor-models-ok = { $count } von { $total } der Grundausstattung sind hier
 cli-doctor-models-some = { $count } von { $total } der Grundausstattung sind hier, { $size } zu laden: leitstand models pull
+cli-doctor-image = Image
+cli-doctor-image-none = kein Anbieter startet Maschinen aus einem Image
+cli-doctor-image-ok = { $ages }
+cli-doctor-image-old = { $ages }. Ein neueres Image mit seinem image_date eintragen und leitstand images bundle ausführen; ab { $most } Tagen wird für Personen nichts gemietet
 cli-doctor-control-up = Version { $version } antwortet an { $where }
 cli-doctor-control-idle = hier läuft keiner; ein Befehl, der einen braucht, startet ihn
 cli-doctor-control-old = Version { $version } antwortet an { $where }, diese ist { $ours }. Auf beiden Seiten dieselbe installieren.

@@ -82,6 +82,7 @@ cli-helps-burst = a deadline (--by), or placement.burst = "full"
 cli-helps-criticality = a later --by, so that a bid may be lost once
 cli-helps-deadline = a later --by
 cli-helps-disk = a lower placement.disk_gib_min
+cli-helps-image-age = a newer image with its image_date, and leitstand images bundle
 cli-helps-own-first = nothing: an own machine may and can do it
 cli-helps-price = a higher price limit of the provider
 cli-helps-quarantine = waiting until it is over
@@ -113,6 +114,10 @@ cli-in-vain =
        *[other] { $count } candidates were launched in vain:
     }
 cli-why-said = { $why }: “{ $said }”
+cli-image-old = { $days ->
+    [unknown] what machines of { $provider } start from is of an unknown age: set its image_date
+   *[other] what machines of { $provider } start from is { $days } days old: pin a newer image with its image_date, and run leitstand images bundle
+}
 cli-replayed-head = Replay
 cli-replayed = the facts that were kept give the same choice again
 cli-replayed-not = the facts that were kept give another choice: they were altered, or the rules are newer than the decision
@@ -475,6 +480,10 @@ cli-doctor-gpu-none = none found: analysis works, only slower
 cli-doctor-gpu-is = { $names }
 cli-doctor-models-ok = { $count } of { $total } of the default set are here
 cli-doctor-models-some = { $count } of { $total } of the default set are here, { $size } to fetch: leitstand models pull
+cli-doctor-image = Image
+cli-doctor-image-none = no provider starts machines from an image
+cli-doctor-image-ok = { $ages }
+cli-doctor-image-old = { $ages }. Pin a newer image with its image_date, and run leitstand images bundle; from { $most } days on nothing is rented for persons
 cli-doctor-control-up = version { $version } answers at { $where }
 cli-doctor-control-idle = none runs here; a command that needs one starts it
 cli-doctor-control-old = version { $version } answers at { $where }, this one is { $ours }. Install the same on both.
