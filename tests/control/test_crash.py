@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 
 from leitstand.control.audit import verify
 from leitstand.control.leases import Fenced
+from leitstand.core.letter import MAILBOX
 from leitstand.core.problem import Problem
 from leitstand.ports import ProviderError
 from leitstand.store import attempts, jobs, media, money, tables
@@ -88,6 +89,10 @@ class MortalRented(Rented):
 class MortalBlobs(MemoryBlobs):
     fate: Fate
 
+    def names(self, under: str | None = None) -> Iterator[str]:
+        self.fate.point("before names")
+        return super().names(under)
+
     def put(self, name: str, body: Any) -> None:
         self.fate.point("before put")
         super().put(name, body)
@@ -100,15 +105,17 @@ class MortalBlobs(MemoryBlobs):
 
 
 class Run:
-    """The main path with a fate."""
+    """The main path with a fate. `cut`: a worker hears nothing after its first beat, and all that
+    it makes comes by the mailbox."""
 
-    def __init__(self, database: Database, folder: Path, fate: Fate) -> None:
+    def __init__(self, database: Database, folder: Path, fate: Fate, *, cut: bool = False) -> None:
+        self.cut = cut
         self.database = database
         self.folder = folder
         self.fate = fate
         self.rented = MortalRented()
         self.rented.fate = fate
-        self.blobs = MortalBlobs()
+        self.blobs = MortalBlobs(addressed=cut)
         self.blobs.fate = fate
         self.births = 0
         self.workers: dict[str, Worker] = {}
@@ -120,12 +127,14 @@ class Run:
 
     def _born(self) -> Rig:
         mortal: Any = Mortal(self.database, self.fate)
-        rig = Rig(mortal, self.folder, seed=self.births, segments_per_task=2)
+        rig = Rig(mortal, self.folder, seed=self.births, segments_per_task=2, mailbox=self.cut)
         providers: Any = rig.reconciler._providers
         providers["rented"] = rig.rented = self.rented
         rig.blobs = self.blobs
         for part in (rig.effects, rig.dispatcher, rig.upkeep):
             part._blobs = self.blobs
+        if rig.mailbox is not None:
+            rig.mailbox._blobs = self.blobs
         if self.births:
             rig.time = self.rig.time
         self.births += 1
@@ -162,7 +171,8 @@ class Run:
         worker = self.workers.setdefault(label, Worker(self.rig, spec))
         worker.rig = self.rig
         self.alive(worker.enrol)
-        self.alive(worker.admit)
+        if worker.certificate:
+            self.alive(worker.admit)
         for lease in self.alive(worker.claim) or []:
             self._attempt(worker, lease)
 
@@ -177,8 +187,10 @@ class Run:
         yield lambda: worker.key(lease)
         yield lambda: worker.beat(lease, 1)
         for segment in lease["segments"]:
-            yield partial(worker.result, lease, segment["number"])
-        yield lambda: worker.finish(lease)
+            hand_in = worker.leave if self.cut else worker.result
+            yield partial(hand_in, lease, segment["number"])
+        if not self.cut:
+            yield lambda: worker.finish(lease)
 
     def _at_rest(self) -> bool:
         if self.rented.running or self.rig.job_state(self.job) != "done":
@@ -197,6 +209,7 @@ class Run:
         results = rig.read(lambda conn: attempts.results_of_job(conn, TENANT, self.job.id))
         pairs = [(result.task_id, result.segment) for result in results]
         assert len(pairs) == len(set(pairs)) == 4, "I4"
+        assert [name for name in self.blobs.held if name.startswith(MAILBOX)] == []
         assert rig.read(attempts.live_by_instance) == {}, "I5"
         assert self.rented.running == {}, "I1"
         assert set(rig.instance_states()) == {"terminated"}
@@ -212,8 +225,10 @@ def attempts_made(conn: Connection) -> list[Any]:
     return list(conn.execute(tables.attempts.select()))
 
 
-def lived(database: Database, folder: Path, at: int | None, again: int | None = None) -> Run:
-    run = Run(database, folder, Fate(at, again))
+def lived(
+    database: Database, folder: Path, at: int | None, again: int | None = None, *, cut: bool = False
+) -> Run:
+    run = Run(database, folder, Fate(at, again), cut=cut)
     try:
         run.to_the_end()
         run.check()
@@ -226,30 +241,56 @@ def lived(database: Database, folder: Path, at: int | None, again: int | None = 
 @pytest.fixture(scope="module")
 def points(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """The points of an undisturbed run."""
-    folder = tmp_path_factory.mktemp("undisturbed")
+    return undisturbed(tmp_path_factory.mktemp("undisturbed"))
+
+
+@pytest.fixture(scope="module")
+def points_cut(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Those of one in which all results come by the mailbox."""
+    return undisturbed(tmp_path_factory.mktemp("cut"), cut=True)
+
+
+def undisturbed(folder: Path, *, cut: bool = False) -> list[str]:
     with Database.open(f"sqlite:///{folder}/leitstand.db", relaxed=True) as database:
         database.migrate()
-        return lived(database, folder, None).fate.points
+        return lived(database, folder, None, cut=cut).fate.points
 
 
-def each(points: list[str], folder: Path, step: int, again: int | None) -> None:
+def each(
+    points: list[str], folder: Path, step: int, again: int | None, *, cut: bool = False
+) -> None:
     for at in range(0, len(points), step):
         place = folder / str(at)
         place.mkdir()
         with Database.open(f"sqlite:///{place}/leitstand.db", relaxed=True) as database:
             database.migrate()
-            run = lived(database, place, at, again)
+            run = lived(database, place, at, again, cut=cut)
             assert run.fate.deaths >= 1
 
 
 def test_the_main_path_has_points_of_every_kind(points: list[str]) -> None:
-    kinds = {"commit", "launch", "terminate", "put", "delete"}
+    kinds = {"commit", "launch", "terminate", "put", "delete", "names"}
     assert {point.split()[1] for point in points} == kinds
     assert len(points) > 100
 
 
 def test_f1_a_death_at_some_points_changes_nothing(points: list[str], tmp_path: Path) -> None:
     each(points, tmp_path, SAMPLED, None)
+
+
+def test_f1_nor_where_all_results_come_by_the_mailbox(
+    points_cut: list[str], tmp_path: Path
+) -> None:
+    assert points_cut.count("before names") > 3
+    each(points_cut, tmp_path, 3 * SAMPLED, None, cut=True)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("again", [None, 1])
+def test_f1_nor_at_every_point_there(
+    points_cut: list[str], tmp_path: Path, again: int | None
+) -> None:
+    each(points_cut, tmp_path, 1, again, cut=True)
 
 
 def test_f1_a_death_on_postgresql_changes_nothing(postgresql_url: str, tmp_path: Path) -> None:
