@@ -1,8 +1,7 @@
 """A control plane with a real adapter over a simulated account, in a storm: one seed decides all.
 
-Between plane and account calls are refused, lost, limited and answered with something else; machines
-never come up, vanish, stop, or are not what was offered; prices drift, lists are stale or lack rows;
-the plane dies before and after any call and any commit. Then it is calm, and everything has to end.
+The `Weather` is between plane and account, and at the account; the plane dies before and after any
+call, most of all one with an effect, and any commit. Then it is calm, and everything has to end.
 """
 
 from __future__ import annotations
@@ -23,6 +22,7 @@ from leitstand.control.jobs import CancelJob
 from leitstand.control.leases import Fenced
 from leitstand.core.instance import WILL_NOT_END
 from leitstand.core.machine import NotAllowed
+from leitstand.core.placement import Requirements
 from leitstand.core.problem import Problem
 from leitstand.launch import MANIFEST_VARIABLE, decode
 from leitstand.providers.runpod import LABEL
@@ -31,8 +31,8 @@ from leitstand.store.engine import Database
 from leitstand.store.rows import Stale
 from tests.contracts.worlds import EUR_PER_USD, RENTED
 from tests.control.rig import GOOD, TENANT, Rig, Worker
+from tests.simulation.weather import Weather
 from tests.wire import faults
-from tests.wire.faults import Fault
 
 EXPECTED = (Problem, Fenced, Stale, NotAllowed)
 ENDING = ("draining", "paused", "terminating", "terminated")
@@ -64,14 +64,15 @@ class Mortal:
 class Deadly(httpx.BaseTransport):
     """A line at whose calls the plane may die: before the call, and after it had its effect."""
 
-    def __init__(self, line: httpx.BaseTransport, die: Callable[[], None]) -> None:
+    def __init__(self, line: httpx.BaseTransport, die: Callable[[float], None]) -> None:
         self._line = line
         self._die = die
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        self._die()
+        more = 1 if request.method == "GET" else 10
+        self._die(more)
         reply = self._line.handle_request(request)
-        self._die()
+        self._die(more)
         return reply
 
 
@@ -102,17 +103,18 @@ class Storm:
         self.name = self.dice.choice(sorted(RENTED))
         self.world = RENTED[self.name](folder)
         self.calm = True
-        self.births = 0
+        self.births = self.deaths = 0
         self.most = self.dice.choice((1, 1, 2, 3))
         self._conditions()
         signed = folder / "signed.pdf"
         signed.write_text("signed")
         self.settings = self.world.settings | {"agreement_file": str(signed)}
+        self.settings |= {"bids": self.dice.choice(("yes", "no"))}
         self.foreign = {self.world.plant("ls1-notours1-A-1")}
         self.made: Counter[str] = Counter()
         self.workers: dict[str, Worker] = {}
         self.dull: set[str] = set()
-        self.last_partial = False
+        self.weather = Weather(self.name, self.world, self.dice, self._offers, self._ours)
         self.blobs: Any = None
         self.rented: Any = None
         self.plane = self._born()
@@ -155,8 +157,9 @@ class Storm:
             worker.rig = plane
         return plane
 
-    def _die(self) -> None:
-        if not self.calm and self.dice.random() < 0.004:
+    def _die(self, more: float = 1) -> None:
+        if not self.calm and self.dice.random() < 0.004 * more:
+            self.deaths += 1
             raise Death
 
     # one step
@@ -166,7 +169,7 @@ class Storm:
         dice = self.dice
         try:
             if not self.calm:
-                self._weather()
+                self._trouble()
         except Death:
             self.plane = self._born()
         plane = self.plane
@@ -188,17 +191,9 @@ class Storm:
         self.world.forward(seconds=dice.choice((1, 2, 5, 9, 20)))
         self.check()
 
-    def _weather(self) -> None:
-        dice, world = self.dice, self.world
-        world.faults[:] = [f for f in world.faults if f.times > 0 or f.until is not None]
-        if dice.random() < 0.35 and len(world.faults) < 3:
-            world.faults.append(self._fault())
-        elif dice.random() < 0.1:
-            self._partial()
-        if dice.random() < 0.15:
-            self._fate()
-        if dice.random() < 0.03 and self._ours():
-            world.interrupt(dice.choice(sorted(self._ours())))
+    def _trouble(self) -> None:
+        dice = self.dice
+        self.weather.bring()
         if dice.random() < 0.05 and len(self.jobs) < 4:
             made = self._try(lambda: self.plane.job(provider=self.name))
             if made is not None:
@@ -207,75 +202,7 @@ class Storm:
             job = dice.choice(self.jobs)
             self._try(lambda: self.plane.run(CancelJob(job.id)))
 
-    def _fault(self) -> Fault:
-        dice, world = self.dice, self.world
-        where = dice.choice((world.CREATE, world.CREATE, world.LIST, world.END, world.OFFERS))
-        kind = dice.randrange(12)
-        times = dice.choice((1, 1, 2, 4))
-        match kind:
-            case 0:
-                return faults.lost_before(*where, times=times)
-            case 1 | 2:
-                return faults.lost_after(*where, times=times)
-            case 3:
-                return faults.failed_before(*where, times=times)
-            case 4 | 5:
-                return faults.failed_after(*where, times=times)
-            case 6:
-                return faults.limited(*where, dice.choice((None, 3, 20)), times=times)
-            case 7:
-                return faults.html(*where, times=times)
-            case 8:
-                return faults.truncated(*where, times=times)
-            case 9:
-                return faults.shape(*where, payload=dice.choice(({}, [], None)), times=times)
-            case 10:
-                return faults.hang(*where, times=times)
-            case _:
-                seconds = dice.choice((20, 90, 400))
-                return faults.outage(world.clock.now() + timedelta(seconds=seconds), 503)
-
-    def _partial(self) -> None:
-        """The next list lacks a row. No list of this account is wrong for as long as its lag."""
-        if self.last_partial:
-            self.last_partial = False
-            return
-        self.last_partial = True
-        self.world.faults.append(faults.rewritten(*self.world.LIST, rewrite=self._without_one))
-
-    def _without_one(self, page: Any) -> Any:
-        for name in ("pods", "instances"):
-            rows = page.get(name) if isinstance(page, dict) else None
-            if rows:
-                page[name] = rows[:-1]
-        return page
-
-    def _fate(self) -> None:
-        dice, world = self.dice, self.world
-        minutes = timedelta(minutes=dice.randint(1, 12))
-        match dice.randrange(8):
-            case 0:
-                world.befall(stuck=world.STARTING)
-            case 1:
-                world.befall(vanishes_after=minutes)
-            case 2:
-                world.befall(price=Decimal(9))
-            case 3:
-                world.befall(status="a word that nobody knows")
-            case 4:
-                world.befall(nulls=tuple(dice.sample(world.NULLS, 2)))
-            case 5:
-                world.befall_otherwise()
-            case 6:
-                world.befall(ports=False)
-            case 7:
-                offers = list(self._try(lambda: list(self._offers())) or ())
-                if offers:
-                    world.sell_out(dice.choice(offers))
-
     def _offers(self) -> Any:
-        from leitstand.core.placement import Requirements
-
         provider = self.plane.reconciler._providers[self.name]
         try:
             return provider.offers(Requirements(disk_gib=1.0))
@@ -331,14 +258,14 @@ class Storm:
         world.account.fates.clear()
         self.jobs.append(self.plane.job(provider=self.name))
         for _ in range(400):
-            if self._ours():
+            if self._ours() - self._doomed():
                 break
             self.step()
         until = world.clock.now() + term
         world.faults.append(faults.failed_before(*world.END, until=until))
         for job in self.jobs:
             self._try(lambda job=job: self.plane.run(CancelJob(job.id)))
-        alive = self._ours()
+        alive = self._ours() - self._doomed()
         assert alive
         while world.clock.now() < until - timedelta(minutes=1):
             self.step()
@@ -348,6 +275,12 @@ class Storm:
         assert [one for one in alarms if one.kind == "alarm"], "nobody was told"
         reasons = {self._reason(one) for one in alive}
         assert reasons == {WILL_NOT_END}, reasons
+
+    def _doomed(self) -> set[str]:
+        """Who will vanish without anybody's doing."""
+        account = self.world.account
+        every = account.pods if self.name == "runpod" else account.contracts
+        return {str(one.id) for one in every if one.fate.vanishes_after}
 
     def _reason(self, provider_id: str) -> str | None:
         known = self.plane.read(lambda c: instances.page(c, TENANT, None, 10_000))
