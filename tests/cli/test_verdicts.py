@@ -135,6 +135,12 @@ def test_hosts_on_a_terminal(run: Command, plane: Plane) -> None:
     assert three.endswith("watched (bids)")
 
 
+def test_a_host_on_parole_says_what_that_means(run: Command, plane: Plane) -> None:
+    plane.lists["hosts"] = [host("parole")]
+    _, row = run("hosts", terminal=True).lines()
+    assert row.endswith("parole: the next failure is quarantine again")
+
+
 def test_hosts_for_programs_and_pipes(run: Command, plane: Plane) -> None:
     plane.lists["hosts"] = [host("trusted")]
     (line,) = run("hosts", "--json").lines()

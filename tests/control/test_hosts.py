@@ -14,7 +14,7 @@ from leitstand.api.documents import host_document
 from leitstand.control.decision import document, replayed
 from leitstand.control.hosts import listed
 from leitstand.control.jobs import CancelJob
-from leitstand.core import limits
+from leitstand.core import history, limits
 from leitstand.core.history import Key, Record
 from leitstand.core.placement import Offer, Requirements
 from leitstand.ports import Seen, Status
@@ -99,6 +99,87 @@ def test_a_machine_that_lost_two_is_in_quarantine_and_the_other_is_taken(abroad:
     assert chosen_host(abroad, job.id) == "second"
     found = abroad.planner.odds(list(abroad.rented.offers(Requirements())), abroad.time)
     assert [odds.quarantine_until is not None for odds in found] == [True, False]
+
+
+class Sliced(Elsewhere):
+    """Another slice of one machine for each who asks."""
+
+    there = ("first",)
+    slice = 0
+
+    def offers(self, want: Requirements) -> Iterable[Offer]:
+        for found in super().offers(want):
+            yield replace(found, offer_id=f"{found.offer_id}.{self.slice}")
+
+
+def of_one_machine(rig: Rig, count: int) -> list[Worker]:
+    """Workers on slices of it, each with a job of its own; then it offers nothing more."""
+    providers: Any = rig.reconciler._providers
+    rented: Any = Sliced()
+    providers["rented"] = rig.rented = rented
+    found = []
+    for rented.slice in range(count):
+        rig.job(segments=8)
+        rig.step(3)
+        found.append(Worker.newest(rig).ready())
+        rig.step(1)
+    rented.there = ()
+    return found
+
+
+def lose(rig: Rig, worker: Worker) -> None:
+    """Its host stops it, and that is seen."""
+    for id, seen in list(rig.rented.running.items()):
+        if rig.rented.specs[seen.label].instance_id == worker.id:
+            rig.rented.running[id] = replace(seen, status=Status.STOPPED)
+    rig.reconciler.step(rig.time)
+
+
+def stands(rig: Rig) -> list[history.Standing]:
+    found = rig.read(lambda c: listed(rig.door.look(rig.time, c), None, None, 10))
+    return [one.standing for one in found]
+
+
+def test_what_still_runs_on_a_machine_in_quarantine_gets_no_keys_no_work_and_leaves(
+    rig: Rig,
+) -> None:
+    one, two, three = of_one_machine(rig, 3)
+    lease = three.claim()[0]
+    lose(rig, one)
+    assert three.key(lease).refused is None
+    rig.later(seconds=1)
+    lose(rig, two)
+    assert host(rig).strikes == 2
+    assert three.key(lease).refused == "host-not-quarantined"
+    assert three.claim(2) == []
+    rig.later(seconds=1)
+    rig.reconciler.step(rig.time)
+    left = rig.read(lambda c: instances.find(c, TENANT, three.id))
+    assert (left.state, left.reason["code"]) == ("draining", "host-quarantined")
+    assert host(rig).strikes == 2, "leaving speaks for no machine"
+    (standing,) = stands(rig)
+    assert standing.state == "quarantine"
+    assert standing.until is not None and standing.until > rig.time + timedelta(hours=23)
+    rig.later(days=2)
+    assert stands(rig) == [history.Standing("parole")]
+
+
+def test_what_was_on_its_way_to_a_machine_in_quarantine_does_not_arrive(rig: Rig) -> None:
+    one, two = of_one_machine(rig, 2)
+    rented: Any = rig.rented
+    rented.there, rented.slice = ("first",), 7
+    rig.job(segments=8)
+    rig.step(2)
+    rented.there = ()
+    late = Worker.newest(rig)
+    lose(rig, one)
+    rig.later(seconds=1)
+    lose(rig, two)
+    rig.later(seconds=1)
+    rig.reconciler.step(rig.time)
+    left = rig.read(lambda c: instances.find(c, TENANT, late.id))
+    assert (left.state, left.reason["code"]) == ("terminating", "host-quarantined")
+    assert host(rig).strikes == 2
 
 
 def chosen_host(rig: Rig, job_id: str) -> str:

@@ -41,6 +41,7 @@ def request() -> Request:
         clock_jumped_back=False,
         tier_min="B",
         swap_gib=0.0,
+        host_quarantined=False,
         budget_left=True,
     )
 
@@ -73,6 +74,7 @@ FALSIFIED: dict[str, list[Callable[[Request], Request]]] = {
     ],
     "instance-not-overdue": [on("instance", end_by=NOW)],
     "instance-seen": [on("instance", absent_since=NOW)],
+    "host-not-quarantined": [whole(host_quarantined=True)],
     "instance-as-offered": [on("instance", shown_at=None)],
     "hpke-key-known": [on("instance", hpke_public=None)],
     "tier-allows-class": [on("instance", tier="C"), on("case", data_class=3)],

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from leitstand.control.advance import advance, over
 from leitstand.control.advance import one as job_by_id
 from leitstand.control.commands import Command
-from leitstand.control.hosts import note_work
+from leitstand.control.hosts import note_work, quarantined
 from leitstand.control.instances import one as instance_by_id
 from leitstand.control.leases import (
     Fenced,
@@ -97,6 +97,7 @@ class ReleaseKey(Command[Release]):
             clock_jumped_back=tx.clock_jumped_back,
             tier_min=task.tier_min,
             swap_gib=float((measured.get("facts") or {}).get("swap_gib") or 0.0),
+            host_quarantined=quarantined(tx.conn, tx.tenant, instance, tx.now),
             budget_left=cap is None or money.spent(tx.conn, tx.tenant, job.id) <= cap,
         )
 

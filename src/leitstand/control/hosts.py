@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
+
+from sqlalchemy import Connection
 
 from leitstand.control.transaction import Tx
 from leitstand.core import history, limits
@@ -25,6 +27,7 @@ from leitstand.core.history import (
 )
 from leitstand.core.instance import Instance
 from leitstand.core.job import Attempt, Task
+from leitstand.core.offer import OWN_TIER
 from leitstand.core.outlook import work_seconds
 from leitstand.store import hosts
 
@@ -137,6 +140,14 @@ def ready_deadline(tx: Tx, offer: Mapping[str, Any]) -> timedelta:
     found = hosts.find(tx.conn, tx.tenant, keys) if keys else {}
     learned = (history.ready_within(found[key][1]) for key in keys if key in found)
     return next((one for one in learned if one is not None), limits.READY_DEADLINE)
+
+
+def quarantined(conn: Connection, tenant: str, instance: Instance, now: datetime) -> bool:
+    """Whether an instance stands on a machine in quarantine; an own one never is."""
+    keys = [] if instance.tier == OWN_TIER else _keys(instance.offer)
+    machine = [one for key in keys if key.host for one in history.both(key)]
+    found = hosts.find(conn, tenant, machine, lock=False)
+    return history.quarantine_until([record for _, record in found.values()], now) is not None
 
 
 def _keys(offer: Mapping[str, Any]) -> list[Key]:

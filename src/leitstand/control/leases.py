@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from leitstand.control.advance import advance
 from leitstand.control.advance import one as job_by_id
 from leitstand.control.commands import Command
+from leitstand.control.hosts import quarantined
 from leitstand.control.instances import one as instance_by_id
 from leitstand.control.media import one as medium_by_id
 from leitstand.control.transaction import Change, Tx
@@ -68,6 +69,8 @@ class Claim(Command[list[dict[str, Any]]]):
             return [], []
         if instance.tier != OWN_TIER and instance.shown_at is None:
             return [], []  # no key would be released: better wait for the next listing
+        if quarantined(tx.conn, tx.tenant, instance, tx.now):
+            return [], []  # nor here, and the next step of the reconciler drains it
         wanted = max(0, min(self.slots_free, limits.SLOTS_MAX))
         unbegun = attempts.unbegun(tx.conn, instance.id, self.holding, tx.now)
         lost = [(attempt, task_of(tx, attempt)) for attempt in unbegun[:wanted]]

@@ -15,9 +15,11 @@ from functools import partial
 from typing import Any
 
 import structlog
+from sqlalchemy import Connection
 
 from leitstand.control.commands import Door
 from leitstand.control.doubts import DOUBTED, Doubts
+from leitstand.control.hosts import quarantined
 from leitstand.control.instances import PACE, IntendInstance, Observe
 from leitstand.control.jobs import GiveUpJob, NoteWaiting
 from leitstand.control.listings import Listings
@@ -93,13 +95,15 @@ class Reconciler:
         wanted = database.read(instances.wanted)
         live = database.read(attempts.live_by_instance)
         self._doubts.look(listings, alive, live, now)
+        left_alone = database.read(lambda conn: self._quarantined(conn, alive, now))
         ids = [instance.id for instance in alive]
         launches = database.read(lambda conn: effects.of_kind(conn, "launch", ids))
         ends = database.read(lambda conn: effects.of_kind(conn, "terminate", ids))
         with Turns() as turns:
             for instance in alive:
                 seen = self._doubts.proves(instance, listings.get(instance.provider))
-                need = _need(instance, wanted, live, launches)
+                shunned = instance.id in left_alone
+                need = _need(instance, wanted, live, launches, quarantined=shunned)
                 actions = decide(instance, need, self._listings.says(instance, seen, now), now)
                 if actions and not _asked_lately(actions, ends.get(instance.id), now):
                     turns.take(instance.id, partial(self._observe, instance, actions, after))
@@ -114,6 +118,12 @@ class Reconciler:
             if instance.state == "terminating" or instance.absent_since is not None
         }
         return min(map(self._listings.pace, ending & set(self._providers)), default=None)
+
+    def _quarantined(self, conn: Connection, fleet: list[Instance], now: datetime) -> set[str]:
+        """Those that have to leave their machine."""
+        tenant = self._door.tenant
+        young = [one for one in fleet if one.state in ("booting", "admitting", "ready")]
+        return {one.id for one in young if quarantined(conn, tenant, one, now)}
 
     def _observe(self, instance: Instance, actions: tuple[Action, ...], now: datetime) -> None:
         try:
@@ -329,6 +339,8 @@ def _need(
     wanted: set[str],
     live: dict[str, int],
     launches: dict[str, Effect],
+    *,
+    quarantined: bool,
 ) -> Need:
     launch = launches.get(instance.id)
     return Need(
@@ -336,4 +348,5 @@ def _need(
         live_attempts=live.get(instance.id, 0),
         launch="none" if launch is None else launch.state,
         launch_over_at=None if launch is None else launch.not_before or launch.updated_at,
+        quarantined=quarantined,
     )

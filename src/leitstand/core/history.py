@@ -28,6 +28,8 @@ READY_PRIOR_WEIGHT = 2.0
 SPEED_PRIOR_SECONDS = 600.0
 STRIKES_MAX = 2
 """So many failures in a row put a machine into quarantine."""
+QUARANTINED = "host-quarantined"
+"""Why an instance has to leave a machine on which others of ours failed."""
 QUARANTINE = timedelta(hours=24)
 QUARANTINE_MAX = timedelta(days=30)
 KNOWN_AFTER = 3
@@ -296,10 +298,8 @@ class History:
         return Odds(starts, ready, losses, speed, until)
 
     def _quarantine(self, key: Key, now: datetime) -> datetime | None:
-        """A machine that failed is left alone whether it is bid for or not."""
-        records = (self._at(replace(key, bid=bid), now) for bid in (False, True))
-        ends = (standing(one, None, now).until for one in records if one is not None)
-        return max((end for end in ends if end is not None), default=None)
+        found = (self._records.get(one) for one in both(key))
+        return quarantine_until([one for one in found if one is not None], now)
 
     def _at(self, key: Key, now: datetime) -> Record | None:
         found = self._records.get(key)
@@ -311,6 +311,17 @@ class History:
         weight = SPEED_PRIOR_SECONDS
         done = record.work_seconds + weight * believed
         return done / (record.wall_seconds + weight)
+
+
+def both(key: Key) -> tuple[Key, Key]:
+    """A machine as it is rented firmly and as it is bid for."""
+    return replace(key, bid=False), replace(key, bid=True)
+
+
+def quarantine_until(records: Iterable[Record], now: datetime) -> datetime | None:
+    """Until when a machine is left alone, by its records; it is whether it is bid for or not."""
+    ends = (standing(decayed(one, now), None, now).until for one in records)
+    return max((end for end in ends if end is not None), default=None)
 
 
 def _losses_prior(bid: bool) -> float:
@@ -343,7 +354,10 @@ FAILED_STARTS = frozenset({"never-ready", "mismatch", "admission", "boot-failed"
 
 def exit_of(state: str, event: str, code: str | None, hours: float) -> Event | None:
     """What the end of an instance's time says of its machine; None where it says nothing: ended
-    by us before it could show anything, or ended already. Every time has exactly one such end."""
+    by us before it could show anything, or for what others there did, or ended already. Every time
+    has at most one such end."""
+    if code == QUARANTINED:
+        return None
     match state, event:
         case (("booting" | "admitting"), "end") if code in FAILED_STARTS:
             return NeverReady(deceived=code == "mismatch")

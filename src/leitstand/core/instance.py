@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from leitstand.core import limits
+from leitstand.core.history import QUARANTINED
 from leitstand.core.machine import Machine
 
 _LIVE = (
@@ -109,6 +110,8 @@ class Need:
     """State of the launch effect: none, intended, unknown, done."""
     launch_over_at: datetime | None = None
     """From when on the launch call cannot be under way any more: its answer was lost by then."""
+    quarantined: bool = False
+    """Others of ours failed on its machine; see `core/history.py`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,10 +232,14 @@ def _young(
     if instance.state == "ready":
         if now >= drain_at(instance):
             return (Move("drain", "end-by"),)
+        if need.quarantined:
+            return (Move("drain", QUARANTINED),)
         idle = not need.wanted and need.live_attempts == 0
         return (Move("drain", "idle"),) if idle else ()
     if not need.wanted:
         return (Move("end", "unwanted"),)
+    if need.quarantined:
+        return (Move("end", QUARANTINED),)
     raw = None if listing is None else listing.raw
     if listing is not None and (listing.fatal is not None or listing.status == "stopped"):
         return (Move("end", "boot-failed", listing.fatal or raw),)

@@ -56,6 +56,8 @@ class Request:
     tier_min: str
     """The lowest tier that the task's plan allows."""
     swap_gib: float
+    host_quarantined: bool
+    """Whether others of ours failed on the machine, so that it is left alone."""
     budget_left: bool
     """Whether the job's own cap is not yet spent."""
 
@@ -69,6 +71,7 @@ PREDICATES: tuple[tuple[str, Callable[[Request], bool]], ...] = (
     ("instance-not-overdue", lambda r: r.instance.end_by > r.now),
     ("instance-seen", lambda r: r.instance.absent_since is None),
     ("instance-as-offered", lambda r: r.instance.tier == "L" or r.instance.shown_at is not None),
+    ("host-not-quarantined", lambda r: r.instance.tier == "L" or not r.host_quarantined),
     ("hpke-key-known", lambda r: r.instance.hpke_public is not None),
     ("tier-allows-class", lambda r: r.instance.tier in TIERS_OF_CLASS[r.case.data_class]),
     ("fuse-on-own-machine", lambda r: r.medium is not None or r.instance.tier == "L"),

@@ -33,13 +33,15 @@ def page(
     return [(row.id, _record(row)) for row in rows]
 
 
-def find(conn: Connection, tenant: str, keys: list[Key]) -> dict[Key, tuple[str, Record]]:
-    """Id and record of those keys that have one, locked (PostgreSQL)."""
+def find(
+    conn: Connection, tenant: str, keys: list[Key], *, lock: bool = True
+) -> dict[Key, tuple[str, Record]]:
+    """Id and record of those keys that have one; `lock` keeps a second change waiting (PostgreSQL)."""
     found = {}
     for key in keys:
         same = [hosts.c[name] == getattr(key, name) for name in _KEY]
-        query = _select().where(hosts.c.tenant_id == tenant, *same).with_for_update()
-        row = conn.execute(query).first()
+        query = _select().where(hosts.c.tenant_id == tenant, *same)
+        row = conn.execute(query.with_for_update() if lock else query).first()
         if row is not None:
             found[key] = (row.id, _record(row))
     return found

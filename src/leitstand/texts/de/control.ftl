@@ -36,6 +36,8 @@ problem-digest-differs = angekommen ist nicht, was angekündigt war
 problem-dollar-rate-unset = es ist nicht bekannt, wie viel Euro ein Dollar ist
     .why = der Anbieter nennt Preise in Dollar, und hier wird in Euro gerechnet
     .do = den Kurs in leitstand.toml setzen: money.usd_eur = "0.92", und seinen Tag: money.usd_eur_date = 2026-11-20
+problem-host-quarantined = andere Instanzen sind auf ihrer Maschine gescheitert; sie bleibt eine Weile unbenutzt
+    .do = leitstand hosts sagt, bis wann; die Arbeit geht anderswo weiter
 problem-end-by = ihr vereinbartes Ende ist gekommen
 problem-gated = { $capability } ist nicht freigegeben
     .why = das identifiziert oder beurteilt Personen, und diese Fassung kennt keine Freigaben
@@ -99,6 +101,7 @@ problem-key-refused = der Medienschlüssel wurde nicht freigegeben: { $predicate
         [instance-admitted] seine Instanz ist nicht zugelassen
         [instance-not-overdue] seine Instanz sollte schon beendet sein
         [instance-seen] sein Anbieter führt die Instanz nicht mehr
+        [host-not-quarantined] andere unserer Instanzen sind auf seiner Maschine gescheitert
         [instance-as-offered] sein Anbieter hat die Instanz noch nicht so gezeigt, wie sie angeboten war
         [hpke-key-known] er hat keinen eigenen Schlüssel zum Versiegeln
         [tier-allows-class] seine Maschine darf Medien dieser Schutzklasse nicht sehen

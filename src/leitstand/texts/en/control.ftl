@@ -36,6 +36,8 @@ problem-digest-differs = what arrived is not what was announced
 problem-dollar-rate-unset = it is not known how many euros a dollar is
     .why = the provider asks dollars, and everything here is in euros
     .do = set the rate in leitstand.toml: money.usd_eur = "0.92", and its day: money.usd_eur_date = 2026-11-20
+problem-host-quarantined = other instances failed on its machine, which is left alone for a while
+    .do = leitstand hosts says until when; the work goes on elsewhere
 problem-end-by = its agreed end has come
 problem-gated = { $capability } is not approved
     .why = it identifies or judges persons, and this build has no approvals
@@ -99,6 +101,7 @@ problem-key-refused = the media key was not released: { $predicate ->
         [instance-admitted] its instance is not admitted
         [instance-not-overdue] its instance should have ended by now
         [instance-seen] its provider no longer lists its instance
+        [host-not-quarantined] other instances of ours failed on its machine
         [instance-as-offered] its provider has not shown it running as offered
         [hpke-key-known] it has no key of its own to seal to
         [tier-allows-class] its machine may not see media of this data class
