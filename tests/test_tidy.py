@@ -56,7 +56,8 @@ MAY_IMPORT = {
     "api": {"core", "ports", "messages", "control", "store", "security"},
     "app": {"core", "ports", "api", "control", "store", "vault", "security", "models"}
     | {"clockwork", "startup", "config", "folders", "messages", "launch", "host"}
-    | {"boot", "connect", "reaped"},
+    | {"boot", "connect", "reaped", "rules"},
+    "rules": {"core", "config", "connect", "control"},
     # an instance
     "worker": {"core", "ports", "launch", "host", "security", "vault", "media", "models"}
     | {"analysis"},

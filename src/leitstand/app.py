@@ -24,7 +24,7 @@ from leitstand.api.worker import WorkerParts, worker_app
 from leitstand.boot.files import BootFolder
 from leitstand.clockwork import Step, StepLoop, SystemClock, SystemIds, exclusive, place_of
 from leitstand.config import Settings
-from leitstand.connect import OWN, providers
+from leitstand.connect import providers
 from leitstand.control.bills import Bills
 from leitstand.control.boots import Boots
 from leitstand.control.commands import Door
@@ -33,7 +33,8 @@ from leitstand.control.doubts import Doubts
 from leitstand.control.effects import EffectRunner, WorkerAddress
 from leitstand.control.mailbox import Mailbox
 from leitstand.control.outside import Outside
-from leitstand.control.plan import Planner, PlanRules
+from leitstand.control.plan import Planner
+from leitstand.control.prepay import Prepay
 from leitstand.control.reconcile import Reconciler
 from leitstand.control.sequence import Sequencer
 from leitstand.control.stopper import Stopper
@@ -42,12 +43,10 @@ from leitstand.control.upkeep import Upkeep
 from leitstand.control.volumes import Volumes
 from leitstand.core import limits
 from leitstand.core.access import Actor
-from leitstand.core.cost import spelled
-from leitstand.core.job import FUSE
 from leitstand.core.problem import Exit, Problem
-from leitstand.core.retention import Retention
 from leitstand.folders import Folders
 from leitstand.models.shelf import Shelf
+from leitstand.rules import plan_rules, retention
 from leitstand.security.ca import Authority
 from leitstand.security.listener import names_of, port_of, worker_server
 from leitstand.startup import (
@@ -116,7 +115,7 @@ def _open(settings: Settings, folders: Folders) -> Stores:
     name = installation(folders.data / "installation")
     return Stores(
         database=database,
-        door=Door(database, vault, SystemIds(), TENANT, SystemClock(), _retention(settings)),
+        door=Door(database, vault, SystemIds(), TENANT, SystemClock(), retention(settings)),
         authority=Authority.open(_key_folder(settings, folders) / "ca"),
         signer=Signer.open(_key_folder(settings, folders) / "ledger", f"leitstand-{name}"),
         installation=name,
@@ -170,17 +169,19 @@ class _Plane:
             stores.door,
             self._providers,
             self._shelf,
-            _rules(settings),
+            plan_rules(settings),
             outside.fault,
             outside.nearby,
             self._boot,
         )
         self._stopper = Stopper(stores.door, self._providers)
+        budgets = self._planner.rules.budgets
+        self._prepay = Prepay(stores.door, self._providers, lambda: budgets, self._clock)
         self._volumes = Volumes(
             stores.door,
             self._providers,
             {name: settings.provider(name).volumes for name in settings.providers},
-            self._planner.rules.budgets,
+            budgets,
             stores.installation,
             settings.retention.volumes,
         )
@@ -273,6 +274,7 @@ class _Plane:
             planner=self._planner,
             stopper=self._stopper,
             volumes=self._volumes,
+            prepay=self._prepay,
             wakeups=self._wakeups,
             progress=self._progress,
             clients=self._clients,
@@ -358,39 +360,6 @@ def kept_here(blobs: StoredBlobs, database: Database) -> bool:
     """Whether all that is kept lies in files of this computer. A server is elsewhere, even one that
     answers here: nobody knows where it keeps what it is given."""
     return isinstance(blobs, FolderBlobs) and database.dialect == "sqlite"
-
-
-def _rules(settings: Settings) -> PlanRules:
-    vram = settings.placement.vram_gib
-    budgets = settings.budgets
-    named = {OWN, *settings.providers}
-    return PlanRules(
-        vram_gib={"video": vram.video, "image": vram.image, "audio": vram.audio, FUSE: 0.0},
-        cuda_min=settings.placement.cuda_min,
-        disk_gib_min=settings.placement.disk_gib_min,
-        own_disk_gib_min=settings.placement.own_disk_gib_min,
-        end_by_hours_max={name: settings.provider(name).end_by_hours_max for name in named},
-        price_max={name: settings.provider(name).max_price_eur_per_hour for name in named},
-        regions={name: settings.provider(name).regions for name in named},
-        budgets={
-            "total": spelled(budgets.total_eur),
-            "month": spelled(budgets.month_eur),
-            "job": spelled(budgets.job_eur),
-        },
-        tiers={int(name): tier for name, tier in settings.placement.tiers.items()},
-        instances_max=settings.placement.instances_max,
-        own_first=settings.placement.own_first,
-        burst=settings.placement.burst,
-        images={name: image for name in named if (image := settings.provider(name).image)},
-        image_dates={name: settings.provider(name).image_date for name in named},
-        image_age_warn=settings.placement.image_age_warn,
-        image_age_max=settings.placement.image_age_max,
-    )
-
-
-def _retention(settings: Settings) -> Retention:
-    terms = settings.retention
-    return Retention(terms.media, terms.failed_media, terms.inbox, terms.reports)
 
 
 def _key_folder(settings: Settings, folders: Folders) -> Path:

@@ -107,9 +107,8 @@ class KeySettings(Section):
 class ProviderSettings(Section):
     """What the adapter `providers/<name>.py` is given. `price_eur_per_hour` is the price of own
     machines; secrets are named by file, never written here. `agreement_file`: the processing
-    agreement with this provider. `bids`: machines that whoever bids more takes are offered too.
-    `volumes`: GB of the volume that keeps models, by data centre. `hosts`: own machines by name;
-    `network`: what their containers are connected to."""
+    agreement. `bids`: machines that whoever bids more takes are offered too. `reserve`: a person may
+    pay ahead. `volumes`: GB by data centre. `hosts`: own machines; `network`: of their containers."""
 
     key_file: str | None = None
     base_url: Origin | None = None
@@ -117,6 +116,7 @@ class ProviderSettings(Section):
     image_date: date | None = None
     agreement_file: str | None = None
     bids: bool = False
+    reserve: bool = False
     regions: tuple[str, ...] = ()
     max_price_eur_per_hour: Euros | None = None
     price_eur_per_hour: Euros = Decimal(0)

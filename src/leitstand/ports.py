@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from leitstand.core.placement import Offer, Requirements
     from leitstand.core.problem import Problem
-    from leitstand.core.rented import Billed, LogLine, Volume
+    from leitstand.core.rented import Billed, LogLine, Prepaid, Volume
 
     Rgb = npt.NDArray[np.uint8]
     Samples = npt.NDArray[np.float32]
@@ -49,8 +49,7 @@ class Ids(Protocol):
     def new(self, noun: str, now: datetime) -> str:
         """`<noun>_<ULID>`, sortable by time."""
 
-    def draw(self, size: int) -> bytes:
-        """Bytes for tokens."""
+    def draw(self, size: int) -> bytes: ...  # for tokens
 
 
 # --- providers -----------------------------------------------------------------------------------
@@ -139,9 +138,14 @@ class Storage(Protocol):
     def delete_volume(self, volume_id: str) -> None: ...
 
 
+class PaysAhead(Protocol):
+    """A provider with RESERVE. A payment may be UnknownOutcome, and is never repeated."""
+
+    def prepay(self, provider_id: str, amount_eur: Decimal) -> Prepaid: ...
+
+
 class Rented(Provider, Protocol):
-    """A provider of machines that are paid for. `logs`: the last lines of an instance and its host;
-    raises Unavailable while they are on their way."""
+    """A provider of machines that are paid for; `logs` raises Unavailable while they are on their way."""
 
     @property
     def account(self) -> Books: ...
@@ -307,9 +311,6 @@ class Database(Protocol):
     def named_lock(self, name: str) -> AbstractContextManager[bool]: ...
 
 
-# --- blobs ---------------------------------------------------------------------------------------
-
-
 class Blobs(Protocol):
     """Where ciphertext lies. Names are object ids; bodies are age files. `names`: all, or those in a
     folder. `put_address`, where `addressed`: whoever has it may PUT that name for a while."""
@@ -380,8 +381,7 @@ class Device:
 
 
 class Family(Protocol):
-    """Pre- and post-processing of one kind of model; one file in `models/`, found by name. `load` is
-    a session over verified bytes; it never opens a path and never unpickles."""
+    """One kind of model; one file in `models/`, found by name. `load` opens no path, unpickles nothing."""
 
     def load(self, files: Mapping[str, bytes], device: Device) -> Loaded: ...
 

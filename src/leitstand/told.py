@@ -17,6 +17,7 @@ def told(own: ProviderSettings, money: MoneySettings) -> dict[str, str]:
         "image": own.image,
         "agreement_file": own.agreement_file,
         "bids": "yes" if own.bids else None,
+        "reserve": "yes" if own.reserve else None,
         "network": own.network,
         "hosts": json.dumps({n: _host(h) for n, h in own.hosts.items()}) if own.hosts else None,
         "usd_eur": money.usd_eur,

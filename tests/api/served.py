@@ -67,6 +67,7 @@ def operator_parts(rig: Rig, wakeups: Wakeups) -> OperatorParts:
         planner=rig.planner,
         stopper=rig.stopper,
         volumes=rig.volumes,
+        prepay=rig.prepay,
         wakeups=wakeups,
         progress=Progress(),
         clients=Clients(),

@@ -52,6 +52,8 @@ class Plane:
         self.instances: dict[str, dict[str, Any]] = {}
         self.lists: dict[str, list[dict[str, Any]]] = {}
         self.deleted: list[str] = []
+        self.prepays: dict[str, Any] = {}
+        self.prepaid: list[str] = []
         self.story: list[Act] = []
         self.after: dict[str, list[Act]] = {}
         self.events: list[Act] = []
@@ -339,6 +341,16 @@ class Plane:
         @app.post(v1 + "/instances/{id}/drain")
         async def drain(id: str) -> Any:
             return next(i for i in self.lists["instances"] if i["id"].endswith(id))
+
+        @app.get(v1 + "/instances/{id}/prepay")
+        async def quote(id: str) -> Any:
+            return self.prepays
+
+        @app.post(v1 + "/instances/{id}/prepay")
+        async def prepay(id: str, request: Request) -> Any:
+            self.prepaid.append((await request.json())["amount_eur"])
+            amount = self.prepays["amount_eur"]
+            return {"amount_eur": amount, "months": 1.0, "discount": 0.2}
 
         @app.delete(v1 + "/volumes/{id}")
         async def delete_volume(id: str) -> Any:

@@ -24,7 +24,8 @@ NAMES = (
 VERBS = (
     "jobs show", "jobs hold", "jobs resume", "jobs cancel", "jobs report", "media show",
     "media erase", "media export-identity", "media download", "instances show",
-    "instances drain", "volumes delete", "models list", "images bundle", "images firewall",
+    "instances drain", "instances prepay",
+    "volumes delete", "models list", "images bundle", "images firewall",
     "models pull", "models verify",
     "audit show", "audit verify",
 )  # fmt: skip

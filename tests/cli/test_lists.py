@@ -395,3 +395,29 @@ def test_erasing_asks_and_a_no_erases_nothing(run: Command, plane: Plane) -> Non
     told = run("media", "erase", "m-0001", "--yes", "--json")
     assert json.loads(told.out)["older_copies_open"] is True
     assert plane.media["medium_00000000000000000000000001"]["state"] == "erased"
+
+
+def quoted(instance: str) -> dict[str, Any]:
+    return {
+        "instance": instance, "provider": "vast", "ends_by": "2026-11-25T08:00:00Z",
+        "amount_eur": "25.000000", "price_eur_per_hour": "0.410000", "covers_seconds": 219512.2,
+        "term_seconds": 86400.0, "discount_max": 0.4, "fee": 0.05, "unused_eur": "15.160000",
+        "lost_then_eur": "0.758000", "lost_at_most_eur": "1.250000",
+    }  # fmt: skip
+
+
+def test_paying_ahead_says_what_is_lost_before_it_asks(run: Command, plane: Plane) -> None:
+    plane.prepays = quoted("instance_01KAR3W6V9Q4T8ZC5N0EXB60AA")
+    done = run("instances", "prepay", "i-60aa", "--amount", "25", typed="n\n", terminal=True)
+    shown = " ".join(done.err.replace("\u00a0", " ").split())
+    assert done.exit == 2
+    assert "of at most 40 % for months ahead" in shown
+    assert "at most 1.25 € now" in shown
+    assert "15.16 € would be unused and 0.76 € of that kept" in shown
+    assert "Pay 25.00 € ahead? [y/N]" in shown
+    assert plane.prepaid == []
+    assert run("instances", "prepay", "i-60aa", "--amount", "25").exit == 2
+    done = run("instances", "prepay", "i-60aa", "--amount", "25", "--yes")
+    assert done.exit == 0
+    assert "1.0 months, 20 % off" in done.out.replace("\u00a0", " ")
+    assert plane.prepaid == ["25.0"]

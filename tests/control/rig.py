@@ -25,6 +25,7 @@ from leitstand.control.mailbox import Mailbox
 from leitstand.control.media import CompleteUpload, MediumReady, NewSegment, OpenMedium, OpenUpload
 from leitstand.control.membership import Admit, Enrol
 from leitstand.control.plan import Planner, PlanRules, Wish
+from leitstand.control.prepay import Prepay
 from leitstand.control.reconcile import Reconciler
 from leitstand.control.sequence import Sequencer
 from leitstand.control.stopper import Stopper
@@ -244,6 +245,7 @@ class Rig:
         self.sequencer = Sequencer(self.door, self.signer, "test")
         self.upkeep = Upkeep(self.door, self.blobs)
         self.stopper = Stopper(self.door, providers)
+        self.prepay = Prepay(self.door, providers, lambda: rules.budgets, self)
         self.volumes = Volumes(
             self.door, providers, volumes or {}, rules.budgets, "test1234", VOLUMES_IDLE
         )

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from leitstand.app import _rules
 from leitstand.config import Settings
 from leitstand.control.cases import OpenCase
 from leitstand.control.decision import document, replayed
@@ -17,6 +16,7 @@ from leitstand.control.jobs import StartJob
 from leitstand.control.plan import Wish
 from leitstand.core.placement import Offer, Requirements
 from leitstand.core.problem import Problem
+from leitstand.rules import plan_rules
 from leitstand.store import instances, jobs
 from tests.control.rig import OPERATOR, TENANT, Rented, Rig, job_of
 from tests.test_docs import fields
@@ -41,6 +41,7 @@ OWN: dict[str, list[Any]] = {
     "providers.rented.image_date": ["2026-11-24"],
     "providers.rented.agreement_file": ["/agreement"],
     "providers.rented.bids": [True],
+    "providers.rented.reserve": [True],
     "providers.rented.regions": [[], ["eu"], ["eu", "us", "DE"]],
     "providers.rented.max_price_eur_per_hour": ["0", "1000"],
     "providers.rented.price_eur_per_hour": ["1"],
@@ -165,7 +166,7 @@ def test_no_setting_makes_it_run_there(market: Rig) -> None:
     job = waiting(market)
     rules: Any = market.planner
     for settings in all_settings():
-        rules.rules = _rules(settings)
+        rules.rules = plan_rules(settings)
         decision = planned(market)
         assert decision.verdict["chosen"] is None, settings
         assert {row["rule"] for row in decision.reasons["rejected"]} == {"tier"}, settings

@@ -10,6 +10,7 @@ import pytest
 from leitstand.boot.program import told
 from leitstand.core.placement import Requirements, first_fault
 from leitstand.core.problem import Problem
+from leitstand.core.rented import Prepaid
 from leitstand.launch import MANIFEST_VARIABLE, decode
 from leitstand.ports import (
     Capability,
@@ -348,9 +349,10 @@ def test_paying_ahead_needs_its_own_yes(account, connect):
     provider = connect(reserve="yes")
     assert Capability.RESERVE in provider.capabilities
     path = ("PUT", "/api/v0/instances/prepay/")
-    account.script[path] = [ok(success=True)]
-    provider.prepay("1", Decimal(5))
-    assert account.bodies(*path) == [{"amount": 10.0}]
+    account.script[path] = [ok(success=True), ok(success=True, timescale=1.0, discount_rate=0.2)]
+    assert provider.prepay("1", Decimal(5)) == Prepaid(None, None)
+    assert provider.prepay("1", Decimal("4.999")) == Prepaid(1.0, 0.2)
+    assert account.bodies(*path) == [{"amount": 10.0}, {"amount": 9.99}]
 
 
 def test_the_key_is_in_no_address_and_no_error(account, vast, caplog):

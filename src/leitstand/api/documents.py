@@ -16,6 +16,7 @@ from leitstand.core.instance import Instance
 from leitstand.core.instant import utc
 from leitstand.core.job import FUSE, Attempt, Job, Task
 from leitstand.core.medium import Case, Medium, left_out
+from leitstand.core.prepay import DISCOUNT_MAX, FEE, Quote
 from leitstand.core.problem import Problem
 from leitstand.core.volume import Shelf
 from leitstand.store import attempts, instances, jobs, ledger, media, money, volumes
@@ -320,6 +321,24 @@ def _attempt(attempt: Attempt, task: Task) -> dict[str, Any]:
         "started_at": moment(attempt.created_at),
         "ended_at": moment(attempt.ended_at),
         "stage_seconds": attempt.stage_times,
+    }
+
+
+def prepay_document(instance: Instance, quoted: Quote) -> dict[str, Any]:
+    """What paying ahead comes to."""
+    return {
+        "instance": instance.id,
+        "provider": instance.provider,
+        "ends_by": moment(instance.end_by),
+        "amount_eur": spelled(quoted.amount_eur),
+        "price_eur_per_hour": spelled(instance.price),
+        "covers_seconds": round(quoted.covers_seconds, 1),
+        "term_seconds": round(quoted.term_seconds, 1),
+        "discount_max": float(DISCOUNT_MAX),
+        "fee": float(FEE),
+        "unused_eur": spelled(quoted.unused_eur),
+        "lost_then_eur": spelled(quoted.lost_then_eur),
+        "lost_at_most_eur": spelled(quoted.lost_at_most_eur),
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from leitstand.api import events, media, problems, work
+from leitstand.api import events, extras, media, problems, work
 from leitstand.api.bounds import Bounded
 from leitstand.api.parts import OperatorParts
 from leitstand.api.streams import Clients
@@ -38,7 +38,7 @@ def operator_app(parts: OperatorParts) -> FastAPI:
     )
     app.state.parts = parts
     problems.install(app)
-    for module in (media, work, events):
+    for module in (media, work, extras, events):
         app.include_router(module.router)
 
     app.add_middleware(Bounded, bytes_max=limits.DOCUMENT_BYTES_MAX, free="/api/v1/uploads/")

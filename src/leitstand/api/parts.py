@@ -11,6 +11,7 @@ from fastapi import Request
 from leitstand.api.streams import Clients, Progress, Wakeups
 from leitstand.control.commands import Command, Door
 from leitstand.control.plan import Planner
+from leitstand.control.prepay import Prepay
 from leitstand.control.stopper import Stopper
 from leitstand.control.transaction import Tx
 from leitstand.control.volumes import Volumes
@@ -34,6 +35,7 @@ class OperatorParts:
     planner: Planner
     stopper: Stopper
     volumes: Volumes
+    prepay: Prepay
     wakeups: Wakeups
     progress: Progress
     clients: Clients

@@ -18,7 +18,6 @@ from leitstand.api.documents import (
     instance_document,
     job_document,
     moment,
-    volume_document,
 )
 from leitstand.api.parts import OperatorParts, bounded_limit, page, parts_of
 from leitstand.control import hosts
@@ -32,7 +31,6 @@ from leitstand.control.jobs import CancelJob, HoldJob, ReadReport, ResumeJob, St
 from leitstand.control.plan import Wish
 from leitstand.control.question import plain
 from leitstand.control.refusals import failed
-from leitstand.control.volumes import DeleteVolume
 from leitstand.core import limits
 from leitstand.core.accelerator import ANY, NVIDIA
 from leitstand.core.cost import spelled
@@ -41,7 +39,7 @@ from leitstand.core.ledger import read_leaf
 from leitstand.core.outlook import work_seconds
 from leitstand.core.placement import Requirements, first_fault
 from leitstand.core.problem import Exit, Problem
-from leitstand.store import instances, jobs, ledger, money, volumes
+from leitstand.store import instances, jobs, ledger, money
 
 router = APIRouter(prefix="/api/v1")
 Parts = Annotated[OperatorParts, Depends(parts_of)]
@@ -284,30 +282,6 @@ def drain_instance(instance: str, parts: Parts) -> dict[str, Any]:
     """Finish its segments, then end it."""
     drained = parts.run(DrainInstance(parts.resolve("instances", instance)))
     return instance_document(drained)
-
-
-@router.get("/volumes")
-def list_volumes(
-    parts: Parts, after: str | None = None, limit: int = limits.PAGE_DEFAULT, gone: bool = False
-) -> dict[str, Any]:
-    """Volumes that keep models, newest first; `others` are those of other installations."""
-    most = bounded_limit(limit)
-    found = parts.read(
-        lambda tx: page(
-            volumes.page(tx.conn, tx.tenant, after, most + 1, gone=gone),
-            most,
-            lambda shelf: volume_document(tx, shelf),
-            "leitstand.volumes/1",
-        )
-    )
-    return found | {"others": parts.volumes.strangers()}
-
-
-@router.delete("/volumes/{volume}")
-def delete_volume(volume: str, parts: Parts) -> dict[str, Any]:
-    """Delete one that no instance has; what is on it can be fetched again."""
-    shelf = parts.run(DeleteVolume(parts.resolve("volumes", volume)))
-    return parts.read(lambda tx: volume_document(tx, shelf))
 
 
 @router.get("/costs")

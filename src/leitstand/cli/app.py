@@ -68,7 +68,7 @@ _COMMANDS = (
     ("jobs", "jobs:app", "List jobs; show, hold, resume, cancel one or fetch its report.", None),
     ("media", "media:app", "List media; show or erase one, or take its encrypted files.", None),
     ("cases", "cases:cases", "List cases.", "leitstand cases"),
-    ("instances", "instances:app", "List instances; show or drain one.", None),
+    ("instances", "instances:app", "List instances; show, drain or pay ahead for one.", None),
     ("reap", "reap:reap", "End what is ours and overdue at every provider, without the database.",
      "leitstand reap"),
     ("hosts", "hosts:hosts", "List machines by our own record.",

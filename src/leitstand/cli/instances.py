@@ -12,10 +12,12 @@ from leitstand.cli.app import group
 from leitstand.cli.options import DEFAULT, Options, session
 from leitstand.cli.plans import clock, euros, machine, told, where
 from leitstand.cli.tables import Column, table
-from leitstand.core.problem import Exit
+from leitstand.core.problem import Exit, Problem
 from leitstand.output import Output, full, short
 
-app = group("instances", "List instances; show or drain one.", "leitstand instances --all")
+app = group(
+    "instances", "List instances; show, drain or pay ahead for one.", "leitstand instances --all"
+)
 
 _STYLES = {"terminating": "yellow", "paused": "yellow"}
 
@@ -135,3 +137,85 @@ def drain(instance: str, /, *, options: Options = DEFAULT) -> int:
         output.line(output.say("cli-draining", instance=name))
         output.commands((output.say("cli-next"), f"leitstand instances show {name}"))
     return Exit.DONE
+
+
+@app.command
+def prepay(
+    instance: str,
+    /,
+    *,
+    amount: Annotated[str, Parameter(name="--amount")],
+    yes: bool = False,
+    options: Options = DEFAULT,
+) -> int:
+    """Pay ahead for an instance, for a discount: it says first what would be lost of it.
+
+    Example: leitstand instances prepay i-60aa --amount 25
+
+    Parameters
+    ----------
+    amount
+        Euros.
+    yes
+        Do not ask.
+    """
+    from leitstand.cli.wanted import is_yes
+
+    given = str(values.amount("--amount", amount))
+    with session(options) as here:
+        output = here.output
+        path = f"/instances/{full(instance)}/prepay"
+        quoted = here.client.get(path, amount_eur=given)
+        name = short(quoted["instance"])
+        output.event("question", **quoted)
+        _say_quote(output, quoted)
+        asked = output.say("cli-prepay-ask", amount=euros(output, quoted["amount_eur"]))
+        if not yes and not is_yes(output, output.ask(asked)):
+            raise Problem("not-prepaid", Exit.USAGE, instance=name)
+        paid = here.client.post(path, {"amount_eur": given})
+        output.event("done", **paid)
+        known = paid.get("discount") is not None and paid.get("months") is not None
+        output.step(
+            "✓",
+            output.say("cli-prepaid-head"),
+            output.say(
+                "cli-prepaid",
+                amount=euros(output, paid["amount_eur"]),
+                instance=name,
+                known=str(known),
+                discount=output.texts.percent(float(paid.get("discount") or 0)),
+                months=output.texts.number(float(paid.get("months") or 0), 1),
+            ),
+        )
+    return Exit.DONE
+
+
+def _say_quote(output: Output, quoted: Mapping[str, Any]) -> None:
+    """What it covers, the discount as far as it is known, and what is lost."""
+    texts = output.texts
+    output.note(
+        output.say(
+            "cli-prepay-covers",
+            amount=euros(output, quoted["amount_eur"]),
+            time=texts.duration(float(quoted["covers_seconds"])),
+            price=euros(output, quoted["price_eur_per_hour"]),
+            term=texts.duration(float(quoted["term_seconds"])),
+        )
+    )
+    output.note(
+        output.say(
+            "cli-prepay-discount",
+            provider=str(quoted["provider"]),
+            most=texts.percent(float(quoted["discount_max"])),
+        )
+    )
+    output.note(
+        output.say(
+            "cli-prepay-loses",
+            fee=texts.percent(float(quoted["fee"])),
+            most=euros(output, quoted["lost_at_most_eur"]),
+            unused=euros(output, quoted["unused_eur"]),
+            then=euros(output, quoted["lost_then_eur"]),
+        ),
+        "!",
+    )

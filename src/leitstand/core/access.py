@@ -36,6 +36,7 @@ GRANTED: dict[str, frozenset[str]] = {
             "jobs.cancel",
             "jobs.report",
             "instances.drain",
+            "instances.prepay",
             "volumes.delete",
         }
     ),

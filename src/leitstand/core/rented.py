@@ -45,6 +45,14 @@ class Stray:
 
 
 @dataclass(frozen=True, slots=True)
+class Prepaid:
+    """What a payment ahead bought: so many months, at a discount, by the provider's word."""
+
+    months: float | None
+    discount: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Volume:
     """Storage at a provider that outlives instances."""
 

@@ -18,7 +18,7 @@ import httpx
 
 from leitstand.boot import render
 from leitstand.core.offer import Offer, Requirements
-from leitstand.core.rented import LogLine
+from leitstand.core.rented import LogLine, Prepaid
 from leitstand.launch import LABEL_PREFIX
 from leitstand.ports import (
     Capability,
@@ -234,11 +234,12 @@ class Vast:
         self._logs.pop(provider_id, None)
         return said
 
-    def prepay(self, provider_id: str, amount_eur: Decimal) -> None:
-        """Reserve by paying ahead: cheaper, and partly lost when the instance is ended early."""
+    def prepay(self, provider_id: str, amount_eur: Decimal) -> Prepaid:
+        """Reserve by paying ahead: cheaper, and partly lost when the instance is ended early. One
+        PUT; where its answer is lost it may have been paid: UnknownOutcome."""
         if Capability.RESERVE not in self.capabilities:
             raise Rejected("paying ahead is switched off")
-        self.account.prepay(_number(provider_id), amount_eur)
+        return self.account.prepay(_number(provider_id), amount_eur)
 
     def _seen(self, row: Contract, label: str | None = None) -> Seen:
         price = None if row.dph_total is None else str(self.account.rate.charged(row.dph_total))

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 from typing import Any
 
 import httpx
 
-from leitstand.core.rented import Billed, LogLine
+from leitstand.core.rented import Billed, LogLine, Prepaid
 from leitstand.ports import ProviderError, Unavailable, UnknownOutcome
-from leitstand.providers.vast_answers import Charges, Credit, refusal
+from leitstand.providers.vast_answers import Charges, Credit, Payment, refusal
 from leitstand.wire.call import READ_SECONDS, Reply, Wire
 from leitstand.wire.money import Rate
 from leitstand.wire.pace import Quota, Rank
@@ -30,6 +30,7 @@ QUOTAS = {
 """Least seconds between calls of one kind, and searches a minute (docs: Rate limits)."""
 CHARGE_ROWS, CHARGE_PAGES_MAX = 500, 100
 LOG_BYTES_MAX = 1 << 20
+_CENT = Decimal("0.01")
 
 
 class Account:
@@ -131,11 +132,20 @@ class Account:
             query["after_token"] = page.next_token
         raise Unavailable("the charges do not end")
 
-    def prepay(self, provider_id: int, amount_eur: Decimal) -> None:
-        """Pay ahead for an instance."""
-        amount = float(amount_eur / self.rate.eur_per_usd)
+    def prepay(self, provider_id: int, amount_eur: Decimal) -> Prepaid:
+        """Pay ahead for an instance: at most that much, in whole cents of a dollar."""
+        usd = (amount_eur / self.rate.eur_per_usd).quantize(_CENT, ROUND_FLOOR)
         path = f"/api/v0/instances/prepay/{provider_id}/"
-        self.call(Rank.CREATE, "prepay", "PUT", path, {"amount": amount})
+        reply = self.send(Rank.CREATE, "prepay", "PUT", path, {"amount": float(usd)}, True)
+        told = isinstance(reply.body, dict) and isinstance(reply.body.get("success"), bool)
+        if reply.status >= 500 or (reply.good and not told):
+            raise UnknownOutcome(f"the answer to a payment says nothing (HTTP {reply.status})")
+        answer = self.good(reply)
+        try:
+            paid = parsed(Payment, answer)
+        except Unavailable:
+            return Prepaid(None, None)  # paid, whatever else it says
+        return Prepaid(paid.months, paid.discount)
 
     # --- logs ------------------------------------------------------------------------------------
 

@@ -150,6 +150,13 @@ class Contract(Shape):
         return f"{self.actual_status}: {(self.status_msg or '').strip()}"
 
 
+class Payment(Shape):
+    """The answer to a payment ahead."""
+
+    months: float | None = Field(default=None, alias="timescale", ge=0, le=1200)
+    discount: float | None = Field(default=None, alias="discount_rate", ge=0, le=1)
+
+
 class Page(Shape):
     """A page of `GET /api/v1/instances/`. Every named field must be there: less is never empty."""
 

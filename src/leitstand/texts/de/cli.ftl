@@ -639,3 +639,12 @@ cli-launched-from = { $modality } startet aus { $image }, nach der Startvorgabe 
    *[other] { $models } Modelle
 }.
 cli-launch-spec-changed = Einstellungen oder Bündel haben sich seither geändert: ein Start wäre jetzt nach { $digest }.
+cli-prepay-covers = { $amount } bezahlen { $time } zu { $price } die Stunde. Die Instanz endet von selbst in { $term }, was auch bezahlt ist.
+cli-prepay-discount = { $provider } gibt dafür Nachlass, höchstens { $most } für Monate und so gut wie keinen für Stunden; welchen, sagt er nach der Zahlung.
+cli-prepay-loses = Endet die Instanz, bevor es aufgebraucht ist, wird der Nachlass zurückgenommen und { $fee } des Rests einbehalten: jetzt höchstens { $most }. Am Ende ihrer Frist wären { $unused } unverbraucht und davon { $then } einbehalten.
+cli-prepay-ask = { $amount } im Voraus bezahlen? [j/N]
+cli-prepaid-head = Bezahlt
+cli-prepaid = { $known ->
+    [True] { $amount } für { $instance }: { $months } Monate, { $discount } Nachlass
+   *[other] { $amount } für { $instance }; welchen Nachlass, hat der Anbieter nicht gesagt
+}

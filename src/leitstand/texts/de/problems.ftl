@@ -263,3 +263,5 @@ problem-instance-launching = { $instance } ist angefordert und hat noch nicht ge
     .do = in einer Minute noch einmal
 problem-volume-kept = { $volume } blieb, wie es ist
     .do = leitstand volumes delete { $volume } --yes
+problem-not-prepaid = für { $instance } wurde nichts im Voraus bezahlt
+    .do = leitstand instances prepay { $instance } --amount … --yes

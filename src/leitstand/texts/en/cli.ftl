@@ -633,3 +633,12 @@ cli-launched-from = { $modality } is launched from { $image }, with launch spec 
    *[other] { $models } models
 }.
 cli-launch-spec-changed = The settings or the bundle have changed since: a launch now would be by { $digest }.
+cli-prepay-covers = { $amount } pays for { $time } at { $price } an hour. The instance ends by itself in { $term }, whatever is paid.
+cli-prepay-discount = { $provider } gives a discount for it, of at most { $most } for months ahead and next to none for hours; it says which once it is paid.
+cli-prepay-loses = Where the instance ends before it is used up, the discount is taken back and { $fee } of the rest is kept: at most { $most } now. At the end of its term { $unused } would be unused and { $then } of that kept.
+cli-prepay-ask = Pay { $amount } ahead? [y/N]
+cli-prepaid-head = Prepaid
+cli-prepaid = { $known ->
+    [True] { $amount } for { $instance }: { $months } months, { $discount } off
+   *[other] { $amount } for { $instance }; the provider did not say at what discount
+}

@@ -264,3 +264,5 @@ problem-instance-launching = { $instance } was asked for and has not answered ye
     .do = try again in a minute
 problem-volume-kept = { $volume } was left as it is
     .do = leitstand volumes delete { $volume } --yes
+problem-not-prepaid = nothing was paid ahead for { $instance }
+    .do = leitstand instances prepay { $instance } --amount … --yes
