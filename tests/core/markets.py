@@ -36,6 +36,7 @@ def odds_of(one: Offer) -> Odds:
         losses_per_hour=dice.uniform(0.0, 1.0 if one.bid else 0.05),
         speed=dice.choice((4.0, 8.0, 12.0)),
         quarantine_until=NOW + timedelta(hours=1) if dice.random() < 0.1 else None,
+        boot_gib=dice.choice((0.0, 4.0)),
     )
 
 
@@ -63,6 +64,8 @@ def an_offer(draw: Any) -> Offer:
         down_mbit_per_s=draw(st.sampled_from((50.0, 200.0, 900.0, None))),
         reliability=draw(st.sampled_from((None, 0.85, 0.99))),
         bid=draw(st.booleans()),
+        down_eur_per_gb=draw(st.sampled_from((Decimal(0), Decimal("0.003"), Decimal("0.05")))),
+        up_eur_per_gb=draw(st.sampled_from((Decimal(0), Decimal("0.02")))),
     )
 
 

@@ -16,7 +16,7 @@ from leitstand.core.filters import RULES, first_fault
 from leitstand.core.offer import TIERS, Offer
 from leitstand.core.outlook import Outlook
 from leitstand.core.placement import Placement, Terms, order, parts_of, place
-from tests.core.markets import MARKET, TERMS, WANT, an_offer, look, odds_of, prices
+from tests.core.markets import LOAD, MARKET, TERMS, WANT, an_offer, look, odds_of, prices
 from tests.core.rows import NOW
 
 AFTER_RULES = ("quarantine", "deadline", "criticality", "budget")
@@ -148,6 +148,7 @@ def _may(one: Offer, terms: Terms) -> bool:
         return True
     term = seconds * 1.5 + min(120.0, seconds * 0.5) + 60
     worst = max(rate * term / 3600, float(one.minimum_eur))
+    worst += 1.2 * (_down(one) * seen.down_gib + _up(one) * seen.up_gib)
     assume(abs(worst - float(terms.left_eur)) > 1e-4)
     return worst <= float(terms.left_eur)
 
@@ -155,7 +156,20 @@ def _may(one: Offer, terms: Terms) -> bool:
 def _cost(one: Offer) -> float:
     seen = look(one)
     hours = (seen.seconds + seen.release_seconds) / 3600
-    return max(float(one.rate_eur_per_hour) * hours, float(one.minimum_eur))
+    odds = odds_of(one)
+    losses = odds.losses_per_hour * seen.work_seconds / 3600
+    boots, fetches = 1 / odds.starts + losses, 1 + losses
+    moved = _down(one) * (boots * odds.boot_gib + fetches * LOAD.download_gib)
+    moved = 0.0 if one.tier == "L" else moved + _up(one) * LOAD.download_gib * 0.05
+    return max(float(one.rate_eur_per_hour) * hours + moved, float(one.minimum_eur))
+
+
+def _down(one: Offer) -> float:
+    return float(one.down_eur_per_gb) * 2**30 / 10**9
+
+
+def _up(one: Offer) -> float:
+    return float(one.up_eur_per_gb) * 2**30 / 10**9
 
 
 @given(an_offer())

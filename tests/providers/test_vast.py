@@ -379,3 +379,12 @@ def test_a_key_file_that_others_may_read_is_refused(account, connect):
 def test_without_a_rate_there_is_no_price(connect, rate):
     with pytest.raises(Rejected):
         connect(usd_eur=rate)
+
+
+def test_an_offer_says_what_its_host_charges_for_traffic(tmp_path):
+    world = VastWorld(tmp_path)
+    for machine in world.account.machines:
+        machine.up_cost = Decimal("0.02")
+    found = world.connect().offers(Requirements())
+    assert {one.up_eur_per_gb for one in found} == {Decimal("0.01")}
+    assert {one.down_eur_per_gb for one in found} == {Decimal("0.0015")}

@@ -220,12 +220,16 @@ def reservation(output: Output, decision: Decision, case: str) -> str | None:
         return None
     amount = decision.get("reservation_eur") or decision["chosen"].get("worst_eur")
     left = decision.get("budget_left_eur")
-    return output.say(
+    reserves = output.say(
         "cli-reserves",
         amount=euros(output, amount),
         case=case,
         left="none" if left is None else euros(output, left),
     )
+    traffic = offer_of(decision["chosen"]).get("traffic_eur")
+    if not Decimal(traffic or 0):
+        return reserves
+    return f"{reserves} {output.say('cli-reserves-traffic', amount=euros(output, traffic))}"
 
 
 def told(output: Output, reason: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 from leitstand.control.commands import Command
-from leitstand.control.question import Question, named, plain, question_of
+from leitstand.control.question import Question, named, question_of, taken
 from leitstand.control.transaction import Tx
 from leitstand.core.change import break_even
 from leitstand.core.cost import spelled
@@ -117,7 +117,7 @@ def replayed(decision: jobs.Decision) -> bool | None:
 
 def _ranked(ranked: Ranked) -> dict[str, Any]:
     return {
-        "offer": plain(ranked.offer),
+        "offer": taken(ranked),
         "price_eur_per_hour": spelled(ranked.offer.price_eur_per_hour),
         "expected_eur": spelled(ranked.expected_eur),
         "expected_low_eur": spelled(ranked.low_eur),

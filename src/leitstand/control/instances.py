@@ -59,6 +59,7 @@ def intend(
     What is checked against the budgets is what gets reserved. Raises Problem `over-budget`.
     """
     amount = worst_case(rate_of(offer), Decimal(offer["minimum_eur"]), tx.now, until)
+    amount += Decimal(offer.get("traffic_eur") or 0)
     money.check_covered(tx, job, amount, budgets)
     offer = without_taken(tx, offer)
     instance_id = tx.new_id("instance")

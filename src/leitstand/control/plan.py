@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime, timedelta
@@ -248,7 +249,7 @@ class Planner:
         history = self._history()
         names = sorted({offer.provider for offer in offers})
         wants = {name: self.wanted_of(name, want, terms.now) for name in names}
-        odds = [history.odds(offer, terms.now) for offer in offers]
+        odds = self._odds(history, offers, terms.now)
         outlooks = [outlook(o, load, one) for o, one in zip(offers, odds, strict=True)]
         terms = self._barring(offers, terms)
         return Question(tuple(offers), wants, terms, tuple(outlooks))
@@ -268,12 +269,29 @@ class Planner:
         history = self._history()
         wants = {o.provider: self.wanted_of(o.provider, want, now) for o in offers}
         barred = self._barring(offers, Terms(now)).barred
-        return Board(offers, wants, lambda offer: history.odds(offer, now), now, barred)
+        boot_gib = self._boot_gib()
+
+        def odds_of(offer: Offer) -> Odds:
+            return _fetching(history.odds(offer, now), offer, boot_gib)
+
+        return Board(offers, wants, odds_of, now, barred)
 
     def odds(self, offers: Sequence[Offer], now: datetime) -> list[Odds]:
         """What is believed of these offers."""
         history = self._history()
-        return [history.odds(offer, now) for offer in offers]
+        return self._odds(history, offers, now)
+
+    def _odds(self, history: History, offers: Sequence[Offer], now: datetime) -> list[Odds]:
+        boot_gib = self._boot_gib()
+        return [_fetching(history.odds(offer, now), offer, boot_gib) for offer in offers]
+
+    def _boot_gib(self) -> float:
+        """What a fresh machine installs."""
+        manifest = None if self._boot is None else self._boot.manifest()
+        if manifest is None:
+            return 0.0
+        sizes = [float(file["bytes"]) for file in json.loads(manifest).get("files", [])]
+        return sum(sizes) / limits.GIB
 
     def _history(self) -> History:
         tenant = self._door.tenant
@@ -351,6 +369,11 @@ class Planner:
     def _software(self) -> str | None:
         manifest = None if self._boot is None else self._boot.manifest()
         return None if manifest is None else hashlib.sha256(manifest).hexdigest()
+
+
+def _fetching(odds: Odds, offer: Offer, boot_gib: float) -> Odds:
+    """With what it fetches at each start, where that costs money."""
+    return replace(odds, boot_gib=boot_gib) if offer.down_eur_per_gb else odds
 
 
 def _load(ready: Sequence[tuple[Medium, set[str]]], models: Sequence[ModelVersion]) -> Load:

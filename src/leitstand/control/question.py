@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -18,6 +18,7 @@ from leitstand.core.placement import (
     OWN_TIER,
     Offer,
     Placement,
+    Ranked,
     Rejection,
     Requirements,
     Terms,
@@ -25,7 +26,8 @@ from leitstand.core.placement import (
     place,
 )
 
-_AMOUNTS = ("price_eur_per_hour", "minimum_eur", "storage_eur_per_hour")
+_AMOUNTS = {"price_eur_per_hour", "minimum_eur", "storage_eur_per_hour"}
+_AMOUNTS |= {"down_eur_per_gb", "up_eur_per_gb", "traffic_eur"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,11 @@ def named(offer: Offer) -> dict[str, Any]:
 def plain(value: Any) -> dict[str, Any]:
     """A core dataclass as JSON: decimals and times as text, which loses nothing."""
     return {key: _plain(item) for key, item in asdict(value).items()}
+
+
+def taken(ranked: Ranked) -> dict[str, Any]:
+    """The offer as an instance of it keeps it: with what is reserved for the traffic of its work."""
+    return plain(replace(ranked.offer, traffic_eur=ranked.traffic_eur))
 
 
 def _plain(item: Any) -> Any:

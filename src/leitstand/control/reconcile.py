@@ -27,7 +27,7 @@ from leitstand.control.market import Offers
 from leitstand.control.money import over_budget
 from leitstand.control.orphans import Orphans
 from leitstand.control.plan import Planner
-from leitstand.control.question import model_bytes, needed, plain, remaining
+from leitstand.control.question import model_bytes, needed, remaining, taken
 from leitstand.control.refusals import AS_ASKED, code_of, refusals_of, rules_of, untried
 from leitstand.control.turns import Rounds, Turns
 from leitstand.core import limits
@@ -294,7 +294,7 @@ class Reconciler:
     ) -> None:
         command = IntendInstance(
             job.id,
-            plain(chosen.offer),
+            taken(chosen),
             chosen.end_by,
             dict(self._planner.rules.budgets),
             self._installation,

@@ -18,7 +18,7 @@ from leitstand.core import limits
 from leitstand.core.filters import Rejection, first_fault
 from leitstand.core.offer import OWN_TIER, Offer, Requirements
 from leitstand.core.outlook import Load, Odds, Outlook, outlook
-from leitstand.core.placement import Placement, Terms, place
+from leitstand.core.placement import GB_PER_GIB, Placement, Terms, place
 
 Terms4 = tuple[float, float, float, float]
 """Factors of 1, work, downloads, and both."""
@@ -58,12 +58,17 @@ class Board:
         self._done: list[Terms4] = []
         self._late: list[Terms4] = []
         self._costs: list[_Cost] = []
+        self._traffic: dict[int, tuple[float, float]] = {}
         for at, offer in enumerate(self.admitted):
             odds = self._odds[id(offer)]
             done, late = _seconds(offer, odds)
             self._done.append(done)
             self._late.append(late)
-            self._costs.append(_cost(offer, odds, done, at))
+            cost = _cost(offer, odds, done, at)
+            if offer.tier != OWN_TIER and (offer.down_eur_per_gb or offer.up_eur_per_gb):
+                fixed, per_gib = self._traffic[at] = _traffic(offer, odds)
+                cost = _with_traffic(cost, fixed, per_gib, offer, odds)
+            self._costs.append(cost)
 
     def place(self, load: Load, terms: Terms, *, firm: bool = False) -> Placement:
         """The best two offers for a job, no bids where only `firm` ones may be. Where none keeps its
@@ -126,7 +131,11 @@ class Board:
         drain = min(limits.DRAIN_GRACE.total_seconds(), busy / 3)
         term = busy + drain + limits.ENDING.total_seconds()
         worst = float(self.admitted[at].rate_eur_per_hour) * term / 3600
-        return late, max(worst, float(self.admitted[at].minimum_eur)) - float(terms.left_eur)
+        most = max(worst, float(self.admitted[at].minimum_eur))
+        if at in self._traffic:
+            fixed, per_gib = self._traffic[at]
+            most += (fixed + per_gib * load.download_gib) * limits.TRAFFIC_MARGIN
+        return late, most - float(terms.left_eur)
 
 
 _UNKNOWN = float("inf")
@@ -150,6 +159,22 @@ def _cost(offer: Offer, odds: Odds, done: Terms4, at: int) -> _Cost:
     release = outlook(offer, Load(0.0), odds).release_seconds
     least = float(offer.minimum_eur)
     return rate * (one + release), rate * work, rate * gib, rate * both, least, at
+
+
+def _traffic(offer: Offer, odds: Odds) -> tuple[float, float]:
+    """Euros for the traffic of one instance: of itself, and for each GiB that the job downloads."""
+    down = float(offer.down_eur_per_gb) * GB_PER_GIB
+    up = float(offer.up_eur_per_gb) * GB_PER_GIB
+    return down * (odds.boot_gib - offer.cached_gib), down + up * limits.RESULTS_PER_DOWNLOAD
+
+
+def _with_traffic(cost: _Cost, fixed: float, per_gib: float, offer: Offer, odds: Odds) -> _Cost:
+    one, work, gib, both, least, at = cost
+    down = float(offer.down_eur_per_gb) * GB_PER_GIB
+    failed = (1 - odds.starts) / odds.starts
+    lost = odds.losses_per_hour / 3600 / odds.speed
+    one += fixed + down * failed * odds.boot_gib
+    return one, work + lost * fixed, gib + per_gib, both + lost * down, least, at
 
 
 def _at(terms: Terms4, load: Load) -> float:

@@ -11,7 +11,7 @@ from leitstand.core.cost import MILLIONTH, spelled
 from leitstand.core.filters import first_fault
 from leitstand.core.instant import utc
 from leitstand.core.offer import Offer, Requirements
-from leitstand.core.placement import Placement, Ranked, Terms, order
+from leitstand.core.placement import Placement, Ranked, Terms, order, traffic_of
 
 _HOUR = Decimal(3600)
 
@@ -176,8 +176,10 @@ def break_even(placement: Placement) -> BreakEven | None:
         return None
     seen, rate = bid.outlook, bid.offer.rate_eur_per_hour
     # what an hour with one loss in it adds to the cost of the work
-    per_loss = float(rate) * seen.loss_seconds / 3600 * seen.work_seconds / 3600
+    fetched = float(traffic_of(bid.offer, seen.down_gib, 0.0))
+    per_loss = (float(rate) * seen.loss_seconds / 3600 + fetched) * seen.work_seconds / 3600
     calm = float(rate) * (seen.busy_seconds + seen.release_seconds) / 3600
+    calm += float(traffic_of(bid.offer, seen.down_gib + seen.failed_gib, seen.up_gib))
     even = (float(firm.expected_eur) - calm) / per_loss if per_loss > 0 else 0.0
     return BreakEven(bid.offer, firm.offer, seen.losses_per_hour, max(even, 0.0), allowed)
 

@@ -105,6 +105,12 @@ UNGUARDED_HOURS_MAX = 2.0
 BOOT_LOG_EVERY = timedelta(seconds=30)
 BOOT_LOGS_PER_STEP = 4
 """A log may take seconds to come."""
+RESULTS_PER_DOWNLOAD = 0.05
+"""Bytes that a machine sends, findings and pictures cut from media, for each that it fetches for the
+work: more than was ever seen."""
+TRAFFIC_MARGIN = 1.2
+"""What is reserved for traffic, by what is expected of one instance: what surrounds the bytes, and
+what is fetched twice."""
 BILLS_EVERY, BILLS_LATE_EVERY = timedelta(minutes=10), timedelta(hours=6)
 BILLS_FRESH = timedelta(hours=49)
 """For so long after its end an instance is looked for in the bills of its provider every time, and

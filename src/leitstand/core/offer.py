@@ -56,7 +56,8 @@ class Offer:
     `networked`: an own machine that starts from a stock image and dials us over the network, as a
     rented one does over the internet. `place`: where in its region, in the provider's word, as
     far as volumes are bound to it; `volume`: the provider's id of the one that an instance of this
-    offer gets, on which `cached_gib` of the models of the work lie.
+    offer gets, on which `cached_gib` of the models of the work lie. `traffic_eur`: what one instance
+    of it may cost in traffic for the work it was weighed for; it is reserved with its time.
     """
 
     provider: str
@@ -87,6 +88,9 @@ class Offer:
     place: str | None = None
     volume: str | None = None
     cached_gib: float = 0.0
+    down_eur_per_gb: Decimal = Decimal(0)
+    up_eur_per_gb: Decimal = Decimal(0)
+    traffic_eur: Decimal = Decimal(0)
 
     @property
     def rate_eur_per_hour(self) -> Decimal:

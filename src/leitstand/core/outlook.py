@@ -53,6 +53,8 @@ class Odds:
     speed: float = 1.0
     """Work done in the time of one CPU core pair."""
     quarantine_until: datetime | None = None
+    boot_gib: float = 0.0
+    """What it fetches to become a worker, at each start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,16 @@ class Outlook:
     """What one loss costs: another start, the same downloads, half a segment again."""
     release_seconds: float = 0.0
     quarantine_until: datetime | None = None
+    down_gib: float = 0.0
+    """What one instance fetches."""
+    up_gib: float = 0.0
+    failed_gib: float = 0.0
+    """What failed starts fetch beside that, by their odds."""
+
+    @property
+    def again_gib(self) -> float:
+        """What is fetched beside that of one instance: by failed starts, and after losses."""
+        return self.failed_gib + self.losses_per_hour * self.work_seconds / 3600 * self.down_gib
 
     @property
     def redo_seconds(self) -> float:
@@ -109,7 +121,20 @@ def outlook(offer: Offer, load: Load, odds: Odds) -> Outlook:
         missing = max(0.0, load.download_gib - offer.cached_gib)
         transfer = missing * MBIT_PER_GIB / (offer.down_mbit_per_s or DOWN_MBIT_PER_S)
         release = RELEASE_SECONDS_RENTED
+    down, up, more = 0.0, 0.0, 0.0
+    if offer.tier != OWN_TIER:
+        down, up = odds.boot_gib + missing, limits.RESULTS_PER_DOWNLOAD * load.download_gib
+        more = failed * odds.boot_gib
     again = boot + transfer + limits.FORECAST_SECONDS / odds.speed / 2
     return Outlook(
-        boot, transfer, work, odds.losses_per_hour, again, release, odds.quarantine_until
+        boot,
+        transfer,
+        work,
+        odds.losses_per_hour,
+        again,
+        release,
+        odds.quarantine_until,
+        down,
+        up,
+        more,
     )

@@ -42,9 +42,10 @@ __all__ = [
     "tier_min",
 ]
 
-PARTS = ("boot", "transfer", "work", "redo", "release", "storage", "minimum")
+PARTS = ("boot", "transfer", "work", "redo", "release", "storage", "traffic", "minimum")
 """What the cost to the result consists of; `minimum` is what a provider's least charge adds."""
 _HOUR = Decimal(3600)
+GB_PER_GIB = 1.073741824
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,8 @@ class Ranked:
     low_eur: Decimal = Decimal(0)
     high_eur: Decimal = Decimal(0)
     parts_eur: Mapping[str, Decimal] = field(default_factory=dict)
+    traffic_eur: Decimal = Decimal(0)
+    """What of `worst_eur` is for traffic."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +188,8 @@ def _fault_of_work(offer: Offer, seen: Outlook, terms: Terms) -> Rejection | Non
         if after_loss > due_at:
             return _late("criticality", after_loss, due_at)
     if terms.left_eur is not None:
-        return _budget_fault(offer, now, needed_term(finish_at - now), terms.left_eur)
+        needed = needed_term(finish_at - now)
+        return _budget_fault(offer, now, needed, terms.left_eur, reserved_traffic(offer, seen))
     return None
 
 
@@ -199,15 +203,16 @@ def weighed(offer: Offer, seen: Outlook, want: Requirements, terms: Terms) -> Ra
     now, rate = terms.now, offer.rate_eur_per_hour
     longest = want.end_by or now + timedelta(hours=1)
     finish_at = now + timedelta(seconds=seen.seconds)
-    until = longest
+    until, traffic = longest, reserved_traffic(offer, seen)
     if terms.left_eur is not None:
-        needed = needed_term(finish_at - now)
-        until = now + affordable_term(rate, longest - now, needed, terms.left_eur, terms.shares)
+        needed, left = needed_term(finish_at - now), terms.left_eur - traffic
+        until = now + affordable_term(rate, longest - now, needed, left, terms.shares)
     parts = parts_of(offer, seen)
     expected = sum(parts.values(), Decimal(0))
     calm = seen.busy_seconds + seen.release_seconds
     slow = seen.busy_seconds * limits.FORECAST_MARGIN + seen.release_seconds
-    worst = worst_case(rate, offer.minimum_eur, now, until)
+    worst = worst_case(rate, offer.minimum_eur, now, until) + traffic
+    low = _cost(rate, calm) + traffic_of(offer, seen.down_gib, seen.up_gib)
     return Ranked(
         offer,
         expected,
@@ -215,10 +220,26 @@ def weighed(offer: Offer, seen: Outlook, want: Requirements, terms: Terms) -> Ra
         finish_at,
         until,
         seen,
-        min(expected, max(_cost(rate, calm), offer.minimum_eur)),
-        max(expected, min(worst, _cost(rate, slow + seen.loss_seconds))),
+        min(expected, max(low, offer.minimum_eur)),
+        max(expected, min(worst, _cost(rate, slow + seen.loss_seconds) + traffic)),
         parts,
+        traffic,
     )
+
+
+def reserved_traffic(offer: Offer, seen: Outlook) -> Decimal:
+    """What one instance may cost in traffic."""
+    margin = limits.TRAFFIC_MARGIN
+    return traffic_of(offer, seen.down_gib * margin, seen.up_gib * margin)
+
+
+def traffic_of(offer: Offer, down_gib: float, up_gib: float) -> Decimal:
+    """What so much traffic of an instance costs."""
+    if not (offer.down_eur_per_gb or offer.up_eur_per_gb):
+        return Decimal(0)
+    down = offer.down_eur_per_gb * Decimal(down_gib * GB_PER_GIB)
+    up = offer.up_eur_per_gb * Decimal(up_gib * GB_PER_GIB)
+    return (down + up).quantize(MILLIONTH, ROUND_UP)
 
 
 def parts_of(offer: Offer, seen: Outlook) -> dict[str, Decimal]:
@@ -231,6 +252,7 @@ def parts_of(offer: Offer, seen: Outlook) -> dict[str, Decimal]:
         "redo": _cost(price, seen.redo_seconds),
         "release": _cost(price, seen.release_seconds),
         "storage": _cost(offer.storage_eur_per_hour, seen.seconds + seen.release_seconds),
+        "traffic": traffic_of(offer, seen.down_gib + seen.again_gib, seen.up_gib),
     }
     least = offer.minimum_eur - sum(parts.values(), Decimal(0))
     return {**parts, "minimum": max(least, Decimal(0))}
@@ -261,10 +283,10 @@ def affordable_term(
 
 
 def _budget_fault(
-    offer: Offer, now: datetime, needed: timedelta, left_eur: Decimal
+    offer: Offer, now: datetime, needed: timedelta, left_eur: Decimal, traffic_eur: Decimal
 ) -> Rejection | None:
     over = now + needed + limits.ENDING
-    amount = worst_case(offer.rate_eur_per_hour, offer.minimum_eur, now, over)
+    amount = worst_case(offer.rate_eur_per_hour, offer.minimum_eur, now, over) + traffic_eur
     if amount <= left_eur:
         return None
     return Rejection("budget", spelled(left_eur), spelled(amount), spelled(amount - left_eur))

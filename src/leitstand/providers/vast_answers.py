@@ -64,6 +64,8 @@ class Ask(Shape):
     cpu_ram: float
     disk_space: float
     inet_down: float | None = None
+    inet_down_cost: Dollars | None = None
+    inet_up_cost: Dollars | None = None
     dph_base: Dollars
     dph_total: Dollars
     storage_cost: Dollars
