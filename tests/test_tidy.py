@@ -57,7 +57,7 @@ MAY_IMPORT = {
     "app": {"core", "ports", "api", "control", "store", "vault", "security", "models"}
     | {"clockwork", "startup", "config", "folders", "messages", "launch", "host"}
     | {"boot", "connect", "reaped", "rules"},
-    "rules": {"core", "config", "connect", "control"},
+    "rules": {"core", "boot", "config", "connect", "control", "folders"},
     # an instance
     "worker": {"core", "ports", "launch", "host", "security", "vault", "media", "models"}
     | {"analysis"},

@@ -169,7 +169,7 @@ class _Plane:
             stores.door,
             self._providers,
             self._shelf,
-            plan_rules(settings),
+            plan_rules(settings, folders),
             outside.fault,
             outside.nearby,
             self._boot,

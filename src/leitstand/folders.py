@@ -97,6 +97,11 @@ class Folders:
         return self.cache / "models"
 
     @property
+    def images(self) -> Path:
+        """Which images were built here."""
+        return self.data / "images.json"
+
+    @property
     def boot(self) -> Path:
         return self.cache / "boot"
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from leitstand.boot.image import known
 from leitstand.config import Settings
 from leitstand.connect import OWN
 from leitstand.control.plan import PlanRules
 from leitstand.core.cost import spelled
 from leitstand.core.job import FUSE
 from leitstand.core.retention import Retention
+from leitstand.folders import Folders
 
 
-def plan_rules(settings: Settings) -> PlanRules:
+def plan_rules(settings: Settings, folders: Folders) -> PlanRules:
     """The rules that planning keeps to."""
     vram = settings.placement.vram_gib
     budgets = settings.budgets
@@ -36,6 +38,7 @@ def plan_rules(settings: Settings) -> PlanRules:
         image_dates={name: settings.provider(name).image_date for name in named},
         image_age_warn=settings.placement.image_age_warn,
         image_age_max=settings.placement.image_age_max,
+        prebuilt=frozenset(n for n in named if known(folders.images, settings.provider(n).image)),
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from leitstand.boot import bundle, program
+from leitstand.boot import bundle, image
 from leitstand.boot.files import BootFolder
 from leitstand.models.fetch import pip_command
 from tests import weights
@@ -19,10 +19,7 @@ from tests.podman import Podman, podman
 
 __all__ = ["install"]
 
-FILE = Path(__file__).parents[2] / "deploy" / "Containerfile"
 SECONDS_MAX = 1800
-PYTHON = "3.11"
-"""What the recipe installs."""
 
 
 def base() -> Path:
@@ -41,17 +38,20 @@ def base() -> Path:
 
 def built(engine: Podman, folder: Path) -> str:
     """The worker's image, by digest."""
-    context = folder / "context"
-    (context / "wheels").mkdir(parents=True)
-    files = BootFolder(folder / "boot")
-    files.write_to(context / "wheels", bundle.build(files, pip_command(), PYTHON, "cpu"))
-    shutil.copy(program.__file__, context)
-    shutil.copy(FILE, context)
+    context, files = folder / "context", BootFolder(folder / "boot")
+    image.lay_out(context)
+    files.write_to(context / image.WHEELS, bundle.build(files, pip_command(), image.PYTHON, "cpu"))
     engine.run("import", str(base()), "localhost/debian:1")
-    engine.run(
-        *("build", "--isolation", "chroot", "--format", "docker", "--quiet"),
-        *("--build-arg", "BASE=localhost/debian:1", "--tag", "localhost/worker:1", str(context)),
+    made = image.build(
+        "podman",
+        context,
+        "localhost/worker:1",
+        "localhost/debian:1",
+        "cpu",
+        options=("--isolation", "chroot", "--quiet"),
+        run=lambda command: engine.run(*command[1:]),
     )
+    assert made.id.removeprefix("sha256:") in engine.run("images", "--no-trunc", "--quiet")
     digest = engine.run("images", "--digests", "--format", "{{.Digest}}", "localhost/worker")
     return f"localhost/worker@{digest}"
 

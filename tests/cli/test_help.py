@@ -25,7 +25,7 @@ VERBS = (
     "jobs show", "jobs hold", "jobs resume", "jobs cancel", "jobs report", "media show",
     "media erase", "media export-identity", "media download", "instances show",
     "instances drain", "instances prepay",
-    "volumes delete", "models list", "images bundle", "images firewall",
+    "volumes delete", "models list", "images bundle", "images build", "images firewall",
     "models pull", "models verify",
     "audit show", "audit verify",
 )  # fmt: skip

@@ -77,6 +77,12 @@ def test_the_break_even_of_bids_is_shown(
     assert "under 0.83 times an hour (known: 0.10)" in shown
 
 
+def test_what_a_prebuilt_image_would_save_is_shown(run: Command, plane: Plane) -> None:
+    plane.decision = paid() | {"prebuilt": {"seconds": 394.0, "eur": "0.044000", "bytes": 9}}
+    shown = run("explain", "d-5540", terminal=True).out.replace("\u00a0", " ")
+    assert "would save about 6 min 34 s and 0.04 € at each start" in shown
+
+
 def test_a_decision_that_is_not_the_one_that_was_made_says_so(run: Command, plane: Plane) -> None:
     plane.decision = paid() | {"replayed": False}
     assert "give another choice" in run("explain", "d-5540", terminal=True).out

@@ -36,14 +36,18 @@ RUNPOD_BODY_MAX = 102_400
 DOCKER_BOOT_FOLDER = "/tmp"
 _NAME = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 _WORKER_USER = "leitstand"
+PREBUILT = "/opt/leitstand/bin/python"
+"""Where an image of `Containerfile` has the worker."""
 SHELL_LINE = (
-    "command -v python3 >/dev/null 2>&1 ||"
+    f"[ ! -x {PREBUILT} ] || exec {PREBUILT} -I /opt/leitstand/boot.py --installed;"
+    " command -v python3 >/dev/null 2>&1 ||"
     f" {{ echo '{REFUSED}this image has no python3' >&2; exit 3; }};"
     " exec python3 -I -c 'import base64,os,zlib;"
     f'get=lambda n:os.environ.get("{program.PROGRAM}"+str(n),"");'
     f'exec(zlib.decompress(base64.b64decode("".join(map(get,range({program.PARTS_MAX}))))))\''
 )
-"""POSIX shell: the program where there is a `python3`, else a last line that says so."""
+"""POSIX shell: the worker where the image has it, the program where there is a `python3`, else a last
+line that says so."""
 
 
 @dataclass(frozen=True, slots=True)

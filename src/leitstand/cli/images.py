@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
+import tempfile
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -53,6 +55,71 @@ def bundle(
     output.line(
         output.say("cli-bundled", files=len(kept), size=output.texts.size(size), python=wanted)
     )
+    return Exit.DONE
+
+
+@app.command
+def build(
+    name: str,
+    /,
+    *,
+    base: str,
+    accelerator: Literal["cuda", "cpu"] = "cuda",
+    layer: tuple[Path, ...] = (),
+    push: bool = False,
+    engine: Literal["buildah", "podman", "docker"] | None = None,
+    options: Options = DEFAULT,
+) -> int:
+    """Build the worker as an image for a registry of yours, so that no machine has to fetch it from
+    you at every start.
+
+    Example: leitstand images build registry.example/worker --base ubuntu:22.04@sha256:… --push
+
+    Parameters
+    ----------
+    name
+        What it is called, with the registry it may be pushed to.
+    base
+        What it is built on: Ubuntu 22.04 or Debian 12, pinned by digest.
+    accelerator
+        What the worker computes on; cuda brings NVIDIA's libraries along and runs on a CPU too.
+    layer
+        A list of further packages, as pip takes it, each with version and digest: PyTorch or
+        TensorFlow for models of your own. May stand several times.
+    push
+        Push it to the registry that its name begins with.
+    engine
+        What builds it; without it the first of buildah, podman and docker that is installed.
+    """
+    from leitstand.boot import bundle as bundling
+    from leitstand.boot import image
+    from leitstand.boot.files import BootFolder
+    from leitstand.folders import Folders
+    from leitstand.models.fetch import pip_command
+
+    output, folders = options.output(), Folders.find()
+    image.checked(name, base)
+    builder = image.engine_here(engine)
+    folders.create()
+    with tempfile.TemporaryDirectory(prefix="leitstand-image-") as drafts:
+        context = Path(drafts)
+        layers = image.lay_out(context, layer)
+        output.note(output.say("cli-bundling", python=image.PYTHON, accelerator=accelerator))
+        given = BootFolder(folders.boot)  # what is given out stays what it is, where there is any
+        files = given if given.manifest() is None else BootFolder(context / "kept")
+        kept = bundling.build(files, pip_command(), image.PYTHON, accelerator)
+        files.write_to(context / image.WHEELS, kept)
+        shutil.rmtree(context / "kept", ignore_errors=True)
+        output.note(output.say("cli-image-building", name=name, engine=builder))
+        made = image.build(builder, context, name, base, accelerator, layers)
+        if push:
+            output.note(output.say("cli-image-pushing", name=name))
+            made = image.push(builder, made, context)
+    image.keep(folders.images, made)
+    output.event("done", name=name, id=made.id, digest=made.digest, image=made.pinned)
+    output.line(output.say("cli-image-built", name=name, image=made.pinned))
+    output.line(output.say("cli-image-setting" if push else "cli-image-setting-here"))
+    output.line(f'image = "{made.pinned}"')
     return Exit.DONE
 
 

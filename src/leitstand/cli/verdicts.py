@@ -23,6 +23,10 @@ def behind(output: Output, decision: Decision) -> None:
     bids = decision.get("bids")
     if bids:
         output.line(_bids(output, bids))
+    saves = decision.get("prebuilt")
+    if saves:
+        time = output.texts.duration(float(saves["seconds"]))
+        output.line(output.say("cli-prebuilt", time=time, cost=euros(output, saves["eur"])))
     aged(output, decision)
 
 

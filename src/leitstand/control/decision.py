@@ -62,6 +62,7 @@ def document(decision: jobs.Decision) -> dict[str, Any]:
         "silent": decision.reasons["silent"],
         "aged": decision.reasons.get("aged", {}),
         "old_images": decision.reasons.get("old_images", {}),
+        "prebuilt": decision.reasons.get("prebuilt"),
         "reservation_eur": None if chosen is None else chosen["worst_eur"],
         "budget_left_eur": verdict.get("budget_left_eur"),
         "profile": decision.inputs["profile"],

@@ -30,12 +30,14 @@ from leitstand.core.outlook import Load, Odds, outlook, work_seconds
 from leitstand.core.placement import (
     OWN_TIER,
     Offer,
+    Placement,
     Rejection,
     Requirements,
     Terms,
     combined,
     tier_min,
 )
+from leitstand.core.prebuilt import saving
 from leitstand.core.problem import Exit, Problem
 from leitstand.core.profile import check, pipeline_of
 from leitstand.core.template import as_now, launch_spec
@@ -77,6 +79,8 @@ class PlanRules:
     """Of which day that is."""
     image_age_warn: timedelta | None = None
     image_age_max: timedelta | None = None
+    prebuilt: frozenset[str] = frozenset()
+    """Providers whose image was built here and has the worker."""
 
     def tier_min(self, data_class: int) -> str:
         """The lowest tier that may see media of this class."""
@@ -153,9 +157,21 @@ class Planner:
         placement = question.answer()
         inputs = self._inputs(wish, work) | {"market": market_of(question)}
         judged = verdict(placement, question)
-        why = reasons(placement, offers.silent, offers.aged)
+        why = reasons(placement, offers.silent, offers.aged) | self._prebuilt(placement)
         why["old_images"] = self.old_images(now)
         return self._door.run(RecordDecision(inputs, judged, why), actor, now)
+
+    def _prebuilt(self, placement: Placement) -> dict[str, Any]:
+        """What a prebuilt image would save, where the chosen machine starts from another."""
+        chosen = placement.chosen
+        manifest = None if self._boot is None else self._boot.manifest()
+        if chosen is None or manifest is None or chosen.offer.provider in self.rules.prebuilt:
+            return {}
+        size = sum(file["bytes"] for file in json.loads(manifest).get("files", ()))
+        saved = saving(chosen.offer, size)
+        if saved is None:
+            return {}
+        return {"prebuilt": {"seconds": saved.seconds, "eur": spelled(saved.eur), "bytes": size}}
 
     def work(self, wish: Wish, now: datetime) -> Work:
         """What the media and the profile come to."""

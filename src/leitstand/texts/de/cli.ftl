@@ -118,6 +118,7 @@ cli-image-old = { $days ->
     [unknown] woraus Maschinen von { $provider } starten, ist von unbekanntem Alter: image_date dazu setzen
    *[other] woraus Maschinen von { $provider } starten, ist { $days } Tage alt: ein neueres Image mit seinem image_date eintragen und leitstand images bundle ausführen
 }
+cli-prebuilt = Ein Image, das den Worker schon hat, spart bei jedem Start etwa { $time } und { $cost }: leitstand images build
 cli-replayed-head = Wiederholung
 cli-replayed = die aufbewahrten Tatsachen ergeben wieder dieselbe Wahl
 cli-replayed-not = die aufbewahrten Tatsachen ergeben eine andere Wahl: sie wurden verändert, oder die Regeln sind neuer als die Entscheidung
@@ -218,6 +219,11 @@ cli-models-optional = Nicht hier, also nicht gesucht: { $names } ({ $size }, lei
 cli-models-ask = Jetzt laden? [j/N]
 cli-bundling = Worker für Python { $python } auf x86_64, { $accelerator }, wird geholt und gebaut
 cli-bundled = { $files } Dateien, { $size }, für Maschinen mit Python { $python }. Laufende Leitstellen geben sie ab jetzt aus.
+cli-image-building = { $name } wird mit { $engine } gebaut; das dauert Minuten.
+cli-image-pushing = { $name } wird hochgeladen
+cli-image-built = { $name } ist gebaut: { $image }
+cli-image-setting = In leitstand.toml, unter [providers.<name>], für Anbieter, die es holen dürfen:
+cli-image-setting-here = Es ist nur hier. In leitstand.toml, unter [providers.docker], für Engines, die es haben; mit --push bekommt es einen Digest, unter dem andere es holen können:
 cli-firewall = { $file } lässt eine Maschine { $url } ({ $addresses }) erreichen und sonst nichts. Dort, als root: nft -f { $file }
 cli-pulling = Lädt { $names }, { $size }.
 cli-pull-fetch = lädt { $name }, { $done } von { $total }
@@ -596,6 +602,17 @@ problem-no-offer-chosen = kein Angebot darf diese Arbeit übernehmen
 problem-boot-python = für Python { $given } gibt es keinen Worker
     .why = bekannt: { $known }
     .do = ein Image mit einem davon wählen
+problem-no-image-builder = hier baut nichts Images
+    .why = gesucht: { $names }
+    .do = eines installieren, zum Beispiel: apt install podman
+problem-image-name = { $given } ist kein Name eines Images
+    .do = so nennen, wie die Registry es will, in kleinen Buchstaben: registry.example/worker
+problem-image-base = { $given } nennt nicht durch einen Digest, was es ist
+    .why = ein Tag kann verschoben werden, und das Image mit ihm
+    .do = den Digest nachsehen und anhängen: docker.io/library/ubuntu:22.04@sha256:…
+problem-image-failed = das Image konnte nicht gebaut oder hochgeladen werden
+    .why = { $detail }
+    .do = das Netz prüfen, und ob dieser Benutzer die Engine benutzen darf; zum Hochladen mit dem Login der Engine bei der Registry anmelden
 problem-boot-bundle-failed = die Dateien des Workers ließen sich nicht zusammenstellen
     .why = { $detail }
     .do = Netz und Einstellungen von pip prüfen, dann noch einmal: leitstand images bundle

@@ -119,6 +119,7 @@ cli-image-old = { $days ->
     [unknown] what machines of { $provider } start from is of an unknown age: set its image_date
    *[other] what machines of { $provider } start from is { $days } days old: pin a newer image with its image_date, and run leitstand images bundle
 }
+cli-prebuilt = An image that has the worker would save about { $time } and { $cost } at each start: leitstand images build
 cli-replayed-head = Replay
 cli-replayed = the facts that were kept give the same choice again
 cli-replayed-not = the facts that were kept give another choice: they were altered, or the rules are newer than the decision
@@ -219,6 +220,11 @@ cli-models-optional = Not here, so not looked for: { $names } ({ $size }, leitst
 cli-models-ask = Fetch them now? [y/N]
 cli-bundling = Fetching and building the worker for Python { $python } on x86_64, { $accelerator }
 cli-bundled = { $files } files, { $size }, for machines with Python { $python }. Running control planes hand them out from now on.
+cli-image-building = Building { $name } with { $engine }; this takes minutes.
+cli-image-pushing = Pushing { $name }
+cli-image-built = { $name } is built: { $image }
+cli-image-setting = In leitstand.toml, below [providers.<name>], for providers that may fetch it:
+cli-image-setting-here = It is only here. In leitstand.toml, below [providers.docker], for engines that have it; with --push it gets a digest that others can fetch it by:
 cli-firewall = { $file } lets a machine dial { $url } ({ $addresses }) and nothing else. There, as root: nft -f { $file }
 cli-pulling = Fetching { $names }, { $size }.
 cli-pull-fetch = fetching { $name }, { $done } of { $total }
@@ -590,6 +596,17 @@ problem-no-offer-chosen = no offer may take this work
 problem-boot-python = there is no worker for Python { $given }
     .why = known: { $known }
     .do = choose an image with one of these
+problem-no-image-builder = nothing here builds images
+    .why = looked for: { $names }
+    .do = install one, for example: apt install podman
+problem-image-name = { $given } is no name of an image
+    .do = name it as the registry wants it, in small letters: registry.example/worker
+problem-image-base = { $given } does not name what it is by digest
+    .why = a tag can be moved, and the image with it
+    .do = look the digest up and append it: docker.io/library/ubuntu:22.04@sha256:…
+problem-image-failed = the image could not be built or pushed
+    .why = { $detail }
+    .do = check the network and that this user may use the engine; to push, log in to the registry with the engine's own login
 problem-boot-bundle-failed = the worker's files could not be put together
     .why = { $detail }
     .do = check the network and what pip is set up with, then again: leitstand images bundle
