@@ -50,7 +50,7 @@ def test_every_provider_is_under_test():
         for name in found
         if hasattr(importlib.import_module(f"leitstand.providers.{name}"), "connect")
     }
-    assert providers == set(WORLDS)
+    assert providers | {"simulated"} == set(WORLDS)
 
 
 def test_offers_carry_the_facts_that_placement_reads(provider):
@@ -144,8 +144,10 @@ def test_a_recycled_pid_is_never_ended(provider, stranger):
 
 
 @LOCAL
-def test_a_pid_recycled_by_another_worker_of_ours_is_never_ended(provider, prefix, monkeypatch):
-    launched = launch(provider, f"{prefix}-A-1")
+def test_a_pid_recycled_by_another_worker_of_ours_is_never_ended(
+    world, provider, prefix, monkeypatch
+):
+    launched = launch(world, provider, f"{prefix}-A-1")
     pid, _, start = launched.provider_id.partition(":")
     sent = []
     monkeypatch.setattr(signal, "pidfd_send_signal", lambda _, number: sent.append(number))

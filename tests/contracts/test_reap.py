@@ -1,9 +1,11 @@
 """The net that needs no database: over each account, it ends what is ours and overdue, and no other."""
 
-from datetime import timedelta
+import itertools
+import os
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from tests.contracts.worlds import RunPodWorld, candidates, patient, spec
+from tests.contracts.worlds import WORLDS, RunPodWorld, candidates, launch, patient, spec
 from tests.wire import faults
 
 from leitstand.core.instance import label
@@ -97,3 +99,41 @@ def test_an_end_is_believed_only_after_two_lists_a_lag_apart(world, fleet, reape
     assert reaper.end(found) == ()
     assert world.clock.now() - began > timedelta(seconds=30)
     assert fleet["overdue"] not in world.alive()
+
+
+@pytest.mark.parametrize("name", ["simulated", "local", "docker"])
+@pytest.mark.parametrize("everything", [False, True], ids=["overdue", "all"])
+def test_the_same_holds_where_the_machines_are_ones_own(tmp_path, name, everything):
+    ours, others = os.urandom(4).hex(), os.urandom(4).hex()
+    world, now = WORLDS[name](tmp_path), datetime.now(UTC)
+    provider = world.connect()
+    try:
+        rented = {}
+        for number, (what, installation, minutes) in enumerate(
+            (("overdue", ours, -5), ("young", ours, 600), ("other", others, -5))
+        ):
+            end_by = now + timedelta(minutes=minutes)
+            called = label(installation, f"instance_{number:026d}", end_by)
+            if name == "docker" and what == "young" and not everything:
+                continue  # its host has two places
+            if name == "docker" and what == "other" and everything:
+                continue
+            rented[what] = launch(world, provider, called)
+        seconds = itertools.count()
+        found = []
+        reaper = Reaper(
+            {"it": world.connect()},
+            ours,
+            lambda: now + timedelta(seconds=next(seconds)),
+            lambda pause: [world.wait_gone(one.seen) for one in found],
+        )
+        look = reaper.look()
+        found[:] = look.ours if everything else look.overdue(now)
+        wanted = {"overdue", "young"} & rented.keys() if everything else {"overdue"}
+        assert {one.seen.provider_id for one in found} == {rented[w].provider_id for w in wanted}
+        assert reaper.end(found) == ()
+        left = {one.label for one in provider.list()} & {one.label for one in rented.values()}
+        assert left == {rented[what].label for what in rented.keys() - wanted}
+    finally:
+        for prefix in (ours, others):
+            world.clean(f"ls1-{prefix}")

@@ -13,6 +13,7 @@ from decimal import Decimal
 
 import httpx
 import psutil
+from tests.contracts.simulated import SimulatedWorld
 from tests.podman import podman
 from tests.wire.clock import Clock
 from tests.wire.runpod import RunPod as SimulatedRunPod
@@ -319,7 +320,7 @@ class VastWorld(RentedWorld):
 
 
 RENTED = {"runpod": RunPodWorld, "vast": VastWorld}
-WORLDS = {"local": LocalWorld, "docker": DockerWorld, **RENTED}
+WORLDS = {"simulated": SimulatedWorld, "local": LocalWorld, "docker": DockerWorld, **RENTED}
 
 
 def spec(**environment):

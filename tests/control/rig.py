@@ -38,7 +38,8 @@ from leitstand.core.limits import VOLUMES_IDLE
 from leitstand.core.model import ModelFile, ModelVersion, digest_of
 from leitstand.core.placement import Offer, Requirements
 from leitstand.core.problem import Exit, Problem
-from leitstand.ports import Capability, LaunchSpec, Provider, ProviderError, Seen, Status
+from leitstand.launch import LABEL_PREFIX
+from leitstand.ports import Capability, LaunchSpec, Provider, ProviderError, Rejected, Seen, Status
 from leitstand.security.ca import Authority, WorkerCredentials
 from leitstand.store import instances, jobs, media
 from leitstand.store.engine import Database
@@ -150,6 +151,8 @@ class Rented:
         return self.create(spec, label)
 
     def create(self, spec: LaunchSpec, label: str) -> Seen:
+        if not label.startswith(LABEL_PREFIX):
+            raise Rejected("the label has no prefix of ours")
         seen = Seen(
             f"p{self.launches}", label, Status.RUNNING, region="eu", other_image=self.other_image
         )
@@ -163,10 +166,10 @@ class Rented:
         return list(self.running.values())
 
     def pause(self, provider_id: str) -> None:
-        raise NotImplementedError
+        raise Rejected("not offered")
 
     def resume(self, provider_id: str) -> None:
-        raise NotImplementedError
+        raise Rejected("not offered")
 
     def terminate(self, provider_id: str) -> None:
         self.ends.append(provider_id)

@@ -1,0 +1,123 @@
+"""`leitstand reap` over the accounts of all providers at once, without control plane and database."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leitstand import connect
+from leitstand import reap as net
+from leitstand.config import Folders
+from leitstand.core.instance import label
+from tests.cli.conftest import Command
+from tests.contracts.simulated import SimulatedWorld
+from tests.contracts.worlds import RENTED, launch
+from tests.wire import faults
+
+OURS, OTHERS = "abcd1234", "zzzz9999"
+STRANGER = f"ls1-{OURS}-and-what-not"
+WORLDS: dict[str, Callable[[Path], Any]] = {"local": SimulatedWorld, **RENTED}
+
+
+class Accounts:
+    """Each with one overdue machine of ours, a young one, another installation's and a stranger's."""
+
+    def __init__(self, folder: Path) -> None:
+        self.worlds = {name: world(folder / name) for name, world in WORLDS.items()}
+        now, self.made = datetime.now(UTC), dict[str, set[str]]()
+        for name, world in self.worlds.items():
+            provider = world.connect()
+            for number, (what, installation, minutes) in enumerate(
+                (("overdue", OURS, -5), ("young", OURS, 600), ("other", OTHERS, -5))
+            ):
+                end_by = now + timedelta(minutes=minutes)
+                called = label(installation, f"instance_{number:026d}", end_by)
+                launch(world, provider, called)
+                world.forward(minutes=1)
+                self.made.setdefault(what, set()).add(f"{name} {called}")
+            if name in RENTED:
+                world.plant(STRANGER)
+
+    def alive(self) -> set[str]:
+        """By provider and label, but for strangers."""
+        return {
+            f"{name} {seen.label}"
+            for name, world in self.worlds.items()
+            for seen in world.connect().list()
+            if seen.label != STRANGER
+        }
+
+    def strangers(self) -> int:
+        return sum(
+            len(self.worlds[name].alive()) - len(self.worlds[name].told()) for name in RENTED
+        )
+
+    def sleep(self, seconds: float) -> None:
+        for world in self.worlds.values():
+            world.forward(seconds=seconds)
+
+
+@pytest.fixture
+def accounts(home: Folders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Accounts:
+    """Behind the settings of this home, in which nothing but keys and a name is left."""
+    found = Accounts(tmp_path)
+    (home.data / "installation").write_text(f"{OURS}\n")
+    home.settings_file.write_text(
+        "".join(f'[providers.{name}]\nkey_file = "/nowhere"\n' for name in RENTED)
+    )
+    monkeypatch.setattr(
+        connect, "connect", lambda settings, folders, name: found.worlds[name].connect()
+    )
+    clock = found.worlds["runpod"].clock
+    whole = net.Reaper
+
+    def reaper(providers: Any, installation: str) -> net.Reaper:
+        return whole(providers, installation, clock.now, found.sleep)
+
+    monkeypatch.setattr(net, "Reaper", reaper)
+    return found
+
+
+def test_what_is_overdue_is_ended_everywhere_and_nothing_else(
+    run: Command, home: Folders, accounts: Accounts
+) -> None:
+    before = accounts.alive()
+    done = run("reap", "--yes")
+    assert done.exit == 0
+    assert accounts.alive() == before - accounts.made["overdue"]
+    assert accounts.strangers() == len(RENTED)
+    assert not list(home.data.rglob("*.db"))
+
+
+def test_all_that_is_ours_is_ended_everywhere_and_nothing_else(
+    run: Command, accounts: Accounts
+) -> None:
+    assert run("reap", "--all", "--yes").exit == 0
+    assert accounts.alive() == accounts.made["other"]
+    assert accounts.strangers() == len(RENTED)
+
+
+def test_without_a_yes_nothing_is_ended(run: Command, accounts: Accounts) -> None:
+    before = accounts.alive()
+    done = run("reap", typed="n\n", terminal=True)
+    assert done.exit == 2
+    assert accounts.alive() == before
+
+
+def test_a_provider_that_is_silent_is_named_and_the_others_are_reaped(
+    run: Command, accounts: Accounts
+) -> None:
+    world = accounts.worlds["vast"]
+    world.faults.append(faults.html(*world.LIST))
+    before = accounts.alive
+    done = run("reap", "--yes", "--json")
+    events = [json.loads(line) for line in done.out.splitlines()]
+    assert done.exit == 1
+    assert [one["ended"] for one in events if "ended" in one] == [len(WORLDS) - 1]
+    left = {one for one in accounts.made["overdue"] if one.startswith("vast ")}
+    assert before() & accounts.made["overdue"] == left
