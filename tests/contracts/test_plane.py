@@ -85,6 +85,27 @@ def test_an_end_that_is_refused_for_an_hour_is_never_called_an_end(plane):
     assert not alive & plane.world.alive()
 
 
+def test_what_is_taken_away_at_work_is_done_elsewhere_and_billed_no_more(plane):
+    job = plane.job(provider=plane.name)
+    worker = plane.boot()
+    plane.until(lambda: plane.there()[0].shown_at)
+    assert worker.claim()
+    first = plane.there()[0]
+    plane.world.interrupt(first.provider_id)
+    plane.until(lambda: len(plane.there()) == 2)
+    ended = next(one for one in plane.there() if one.id == first.id)
+    assert ended.reason["code"] == "stopped-by-host"
+    other = plane.boot()
+    plane.until(lambda: plane.there()[0].shown_at)
+    plane.until(other.work_all)
+    plane.until(lambda: "terminated" in plane.states())
+    assert first.provider_id not in plane.world.alive()
+    plane.until(lambda: plane.states() == ["terminated"] * 2)
+    plane.until(lambda: plane.rented.specs)
+    Worker.newest(plane).ready().work_all()
+    plane.until(lambda: plane.job_state(job) == "done")
+
+
 def test_an_outage_during_work_makes_nothing_and_ends_nothing(plane):
     plane.job(provider=plane.name)
     plane.boot()

@@ -166,15 +166,36 @@ def test_an_outage_of_half_an_hour_makes_nothing_ends_nothing_and_hides_nothing(
     assert [seen.provider_id for seen in ours(world, provider, "ls1-")] == [made.provider_id]
 
 
-@pytest.mark.parametrize("hours", [-2, 2])
-def test_a_clock_that_is_off_changes_nothing(tmp_path, hours):
-    world = RENTED["runpod"](tmp_path)
+def _its_clock_is_off(world, hours):
     world.account.conduct.skew = timedelta(hours=hours)
     if hours < 0:
         world.forward(hours=-hours)
-    provider = world.connect()
+    return world.connect()
+
+
+def _our_clock_is_off(world, hours):
+    return world.ADAPTER(
+        world.settings,
+        world.transport,
+        world.clock.monotonic,
+        world.sleep,
+        lambda: world.clock.now() + timedelta(hours=hours),
+    )
+
+
+@pytest.mark.parametrize("hours", [-2, 2])
+@pytest.mark.parametrize(
+    ("name", "off"), [("runpod", _its_clock_is_off), ("vast", _our_clock_is_off)]
+)
+def test_a_clock_that_is_off_changes_nothing(tmp_path, hours, name, off):
+    world = RENTED[name](tmp_path)
+    provider = off(world, hours)
     made = launch(world, provider, LABEL)
     world.forward(minutes=5)
     assert [seen.status for seen in provider.list()] == [Status.RUNNING]
     end(world, provider, made.provider_id)
     world.wait_gone(made)
+    world.use_up_the_day()
+    with pytest.raises(RateLimited) as limited:
+        provider.offers(Requirements())
+    assert timedelta(0) < limited.value.retry_after <= timedelta(days=1)
