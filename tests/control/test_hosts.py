@@ -257,6 +257,31 @@ def test_what_is_no_speed_is_not_written_down(abroad: Rig, tflops: Any) -> None:
     assert Key("", "", "", "T4") not in records(abroad)
 
 
+def test_what_a_worker_measured_with_cuda_is_of_the_nvidia_card_that_was_offered(
+    abroad: Rig,
+) -> None:
+    class Cards(Elsewhere):
+        def offers(self, want: Requirements) -> Iterable[Offer]:
+            for found in super().offers(want):
+                yield replace(
+                    found,
+                    accelerator="nvidia",
+                    cuda="13.0",
+                    compute_capability="7.5",
+                    vram_gib=48.0,
+                )
+
+    providers: Any = abroad.reconciler._providers
+    providers["rented"] = abroad.rented = Cards()
+    abroad.job()
+    abroad.step(2)
+    worker = Worker.newest(abroad)
+    worker.enrol()
+    gpus = {"facts": {"cores": 4, "gpus": [{"name": "NVIDIA T4", "vram_gib": 48.0}]}}
+    assert worker.admit(measured(40.0, "cuda") | gpus) == ()
+    assert records(abroad)[Key("", "", "", "T4")].probes == 1
+
+
 def test_what_was_not_measured_on_the_gpu_that_was_offered_is_not_written_down(
     abroad: Rig,
 ) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from leitstand.control.cases import OpenCase
 from leitstand.control.decision import replayed
+from leitstand.control.fresh import Fresh
 from leitstand.control.jobs import StartJob
 from leitstand.control.plan import Wish
 from leitstand.core import limits
@@ -36,6 +37,9 @@ class Files:
     def open(self, sha256: str) -> None:
         return None
 
+    def built_at(self) -> None:
+        return None
+
 
 class Metered(Rented):
     """A host that charges for what it fetches and sends."""
@@ -51,7 +55,7 @@ def rig(sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     with Database.open(sqlite_url, relaxed=True) as database:
         found = Rig(database, tmp_path)
         found.rented.tier = "B"
-        found.planner._boot = Files()
+        found.planner._boot = Fresh(Files())
         yield found
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime, timedelta
@@ -13,6 +11,7 @@ from typing import Any
 from leitstand.control import money
 from leitstand.control.commands import Door
 from leitstand.control.decision import RecordDecision, reasons, verdict
+from leitstand.control.fresh import Fresh
 from leitstand.control.market import Market, Offers
 from leitstand.control.question import Question, market_of, plain
 from leitstand.control.transaction import Tx
@@ -21,7 +20,6 @@ from leitstand.core.access import Actor
 from leitstand.core.board import Board
 from leitstand.core.cost import Budget, left_in, spelled
 from leitstand.core.history import History
-from leitstand.core.images import age_days
 from leitstand.core.instant import utc
 from leitstand.core.job import FUSE
 from leitstand.core.medium import Case, Medium, takeable
@@ -30,14 +28,12 @@ from leitstand.core.outlook import Load, Odds, outlook, work_seconds
 from leitstand.core.placement import (
     OWN_TIER,
     Offer,
-    Placement,
     Rejection,
     Requirements,
     Terms,
     combined,
     tier_min,
 )
-from leitstand.core.prebuilt import saving
 from leitstand.core.problem import Exit, Problem
 from leitstand.core.profile import check, pipeline_of
 from leitstand.core.template import as_now, launch_spec
@@ -140,7 +136,7 @@ class Planner:
         self.keeps_volumes = any(Capability.VOLUMES in p.capabilities for p in providers.values())
         self._shelf = shelf
         self.rules = rules
-        self._boot = boot
+        self._boot = Fresh(boot)
         self._outside, self._nearby = outside, nearby
 
     def decide(self, wish: Wish, actor: Actor, now: datetime) -> jobs.Decision:
@@ -157,21 +153,12 @@ class Planner:
         placement = question.answer()
         inputs = self._inputs(wish, work) | {"market": market_of(question)}
         judged = verdict(placement, question)
-        why = reasons(placement, offers.silent, offers.aged) | self._prebuilt(placement)
+        why = reasons(placement, offers.silent, offers.aged)
         why["old_images"] = self.old_images(now)
-        return self._door.run(RecordDecision(inputs, judged, why), actor, now)
-
-    def _prebuilt(self, placement: Placement) -> dict[str, Any]:
-        """What a prebuilt image would save, where the chosen machine starts from another."""
         chosen = placement.chosen
-        manifest = None if self._boot is None else self._boot.manifest()
-        if chosen is None or manifest is None or chosen.offer.provider in self.rules.prebuilt:
-            return {}
-        size = sum(file["bytes"] for file in json.loads(manifest).get("files", ()))
-        saved = saving(chosen.offer, size)
-        if saved is None:
-            return {}
-        return {"prebuilt": {"seconds": saved.seconds, "eur": spelled(saved.eur), "bytes": size}}
+        if chosen is not None and chosen.offer.provider not in self.rules.prebuilt:
+            why["prebuilt"] = self._boot.prebuilt(chosen.offer)
+        return self._door.run(RecordDecision(inputs, judged, why), actor, now)
 
     def work(self, wish: Wish, now: datetime) -> Work:
         """What the media and the profile come to."""
@@ -249,7 +236,7 @@ class Planner:
     ) -> Offers:
         """What all providers offer, or one of them. `models` are bytes by digest: an offer says how
         much of them lies on the volume that an instance of it would get."""
-        answer = self._market.offers(want, only, now)
+        answer = self._market.offers(self._boot.runs_on(want), only, now)
         if not self.keeps_volumes:
             return answer
         read = self._door.database.read
@@ -285,7 +272,7 @@ class Planner:
         history = self._history()
         wants = {o.provider: self.wanted_of(o.provider, want, now) for o in offers}
         barred = self._barring(offers, Terms(now)).barred
-        boot_gib = self._boot_gib()
+        boot_gib = self._boot.gib()
 
         def odds_of(offer: Offer) -> Odds:
             return _fetching(history.odds(offer, now), offer, boot_gib)
@@ -298,16 +285,8 @@ class Planner:
         return self._odds(history, offers, now)
 
     def _odds(self, history: History, offers: Sequence[Offer], now: datetime) -> list[Odds]:
-        boot_gib = self._boot_gib()
+        boot_gib = self._boot.gib()
         return [_fetching(history.odds(offer, now), offer, boot_gib) for offer in offers]
-
-    def _boot_gib(self) -> float:
-        """What a fresh machine installs."""
-        manifest = None if self._boot is None else self._boot.manifest()
-        if manifest is None:
-            return 0.0
-        sizes = [float(file["bytes"]) for file in json.loads(manifest).get("files", [])]
-        return sum(sizes) / limits.GIB
 
     def _history(self) -> History:
         tenant = self._door.tenant
@@ -320,24 +299,22 @@ class Planner:
             hours = min(hours, limits.UNGUARDED_HOURS_MAX)
         regions, most = self.rules.regions.get(provider) or None, self.rules.image_age_max
         here = combined([want, replace(want, regions=regions)])
+        if provider in self.rules.images:
+            here = self._boot.runs_on(here)
         return replace(
             here,
             end_by=now + timedelta(hours=hours),
             price_max_eur_per_hour=self.rules.price_max.get(provider),
-            image_days=self._image_days(provider, now),
+            image_days=self._boot.days(self.rules.image_dates.get(provider), now),
             image_days_max=None if most is None else most.days,
         )
-
-    def _image_days(self, provider: str, now: datetime) -> int | None:
-        built = None if self._boot is None else self._boot.built_at()
-        return age_days(self.rules.image_dates.get(provider), built, now)
 
     def old_images(self, now: datetime) -> dict[str, int | None]:
         """By provider: how many days old is what its machines start from, where it is too old not
         to be said, or of an age that nobody knows."""
         least, found = self.rules.image_age_warn, {}
         for name in sorted(self.rules.images) if least is not None else ():
-            days = self._image_days(name, now)
+            days = self._boot.days(self.rules.image_dates.get(name), now)
             if days is None or (least is not None and days > least.days):
                 found[name] = days
         return found
@@ -370,7 +347,7 @@ class Planner:
 
     def _launch_specs(self, profile: str, work: Work) -> list[dict[str, Any]]:
         """One for each modality of the work."""
-        software, specs = self._software(), []
+        software, specs = self._boot.software(), []
         for name in work.pipelines:
             families = {use.family for use in check(profile)[name]}
             models = [model.digest for model in work.models if model.family in families]
@@ -380,11 +357,7 @@ class Planner:
 
     def as_now(self, spec: Mapping[str, Any]) -> dict[str, Any]:
         """A recorded launch spec, were it made now."""
-        return as_now(spec, self.rules.images, self._software())
-
-    def _software(self) -> str | None:
-        manifest = None if self._boot is None else self._boot.manifest()
-        return None if manifest is None else hashlib.sha256(manifest).hexdigest()
+        return as_now(spec, self.rules.images, self._boot.software())
 
 
 def _fetching(odds: Odds, offer: Offer, boot_gib: float) -> Odds:
