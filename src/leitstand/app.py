@@ -295,6 +295,7 @@ class _Plane:
             slots=self._settings.worker.slots,
             boot=self._boot,
             probe_seconds=self._settings.worker.probe_seconds,
+            mbit_per_s=self._settings.worker.mbit_per_s,
         )
 
     def _start_steps(self, address: WorkerAddress) -> None:

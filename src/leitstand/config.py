@@ -66,12 +66,13 @@ class ServerSettings(Section):
 class WorkerSettings(Section):
     """`listen`: where workers dial in. `advertise_url`: what they are told to dial. `slots`: tasks
     at once on one instance. `probe_seconds`: how long a machine with a GPU measures its speed before
-    it is admitted."""
+    it is admitted. `mbit_per_s`: what one machine elsewhere may use of the line."""
 
     listen: Listen = "127.0.0.1:0"
     advertise_url: shapes.DialledOrigin | None = Field(default=None, validate_default=True)
     slots: Annotated[int, Field(ge=1, le=limits.SLOTS_MAX)] = 1
     probe_seconds: Annotated[float, Field(ge=0, le=60)] = 10.0
+    mbit_per_s: Annotated[float, Field(ge=1)] | None = None
 
     @field_validator("advertise_url")
     @classmethod

@@ -21,7 +21,7 @@ LABEL_PREFIX = "ls1-"
 class WorkerSpec:
     """What a worker was told. `cache_folder` holds models between instances; None: the worker's
     own choice. `token` enrols once and is worthless afterwards. `probe_seconds`: how long it measures
-    its speed before it is admitted."""
+    its speed before it is admitted. `mbit_per_s`: what it may use of the line; None: all."""
 
     url: str
     ca_sha256: str
@@ -31,6 +31,7 @@ class WorkerSpec:
     slots: int
     cache_folder: str | None
     probe_seconds: float = 0.0
+    mbit_per_s: float | None = None
 
     def __repr__(self) -> str:
         return f"WorkerSpec({self.instance_id} at {self.url})"
@@ -48,6 +49,7 @@ def encode(spec: LaunchSpec, cache_folder: str | None = None) -> str:
             "slots": spec.slots,
             "cache_folder": cache_folder,
             "probe_seconds": spec.probe_seconds,
+            "mbit_per_s": spec.mbit_per_s,
         },
         separators=(",", ":"),
     )
@@ -66,6 +68,7 @@ def decode(text: str) -> WorkerSpec:
             slots=max(1, int(raw["slots"])),
             cache_folder=raw.get("cache_folder"),
             probe_seconds=float(raw.get("probe_seconds") or 0.0),
+            mbit_per_s=float(raw["mbit_per_s"]) if raw.get("mbit_per_s") else None,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError("the launch spec is not complete") from error

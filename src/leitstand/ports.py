@@ -1,7 +1,6 @@
 """Every seam on one page: what the core and the control loop ask of the world, and how it may fail.
 
-Ports are synchronous; loops and the API run them in threads. Adapters do not wait, retry or log:
-waiting is a state, retry is the effect runner's business.
+Ports are synchronous, run in threads. Adapters do not wait, retry or log: the effect runner does.
 """
 
 from __future__ import annotations
@@ -104,6 +103,7 @@ class LaunchSpec:
     slots: int
     environment: Mapping[str, str]
     probe_seconds: float = 0.0  # how long it measures its speed before it is admitted
+    mbit_per_s: float | None = None  # what it may use of the line
 
 
 class Provider(Protocol):

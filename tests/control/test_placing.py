@@ -108,3 +108,14 @@ def test_a_decision_keeps_what_a_machine_for_each_modality_is_launched_from(rig:
     assert sealed(spec) == spec == rig.planner.as_now(spec)
     rig.planner.rules = replace(rig.planner.rules, images={"rented": image[:-1] + "2"})
     assert rig.planner.as_now(spec)["digest"] != spec["digest"]
+
+
+@pytest.mark.parametrize(("tier", "limit"), [("L", None), ("B", 20.0)])
+def test_the_line_is_limited_for_machines_elsewhere_alone(
+    rig: Rig, tier: str, limit: float | None
+) -> None:
+    rig.effects._address = replace(rig.effects._address, mbit_per_s=20.0)
+    rig.rented.tier = tier
+    rig.job()
+    rig.step(2)
+    assert {spec.mbit_per_s for spec in rig.rented.specs.values()} == {limit}

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -88,6 +89,9 @@ def test_a_launch_spec_survives_the_environment():
     assert read.slots == 2
     assert read.cache_folder == "/cache"
     assert launch.decode(launch.encode(spec())).cache_folder is None
+    assert launch.decode(launch.encode(spec())).mbit_per_s is None
+    limited = replace(spec(), mbit_per_s=50.0)
+    assert launch.decode(launch.encode(limited)).mbit_per_s == 50.0
 
 
 def test_a_launch_spec_does_not_show_its_token():

@@ -30,6 +30,7 @@ from leitstand.core import limits
 from leitstand.core.access import SYSTEM
 from leitstand.core.boot import words
 from leitstand.core.job import FUSE
+from leitstand.core.offer import OWN_TIER
 from leitstand.launch import MANIFEST_VARIABLE
 from leitstand.ports import (
     Blobs,
@@ -92,6 +93,7 @@ class WorkerAddress:
     environment: Mapping[str, str] = field(default_factory=dict)
     boot: BootFiles | None = None
     probe_seconds: float = 0.0
+    mbit_per_s: float | None = None
     """For machines whose speed is compared with that of others of their GPU."""
 
     def told(self) -> dict[str, str]:
@@ -216,6 +218,7 @@ class EffectRunner:
             slots=self._address.slots,
             environment=self._address.told(),
             probe_seconds=self._address.probe_seconds if probed(instance.offer) else 0.0,
+            mbit_per_s=self._address.mbit_per_s if _elsewhere(instance.offer) else None,
         )
         try:
             provider, offer = self._provider(instance.provider), offer_of(instance.offer)
@@ -301,6 +304,11 @@ class EffectRunner:
         if self._mailbox is not None:
             tried = partial(attempts.ids_on, tenant=effect.tenant_id, target_id=effect.target_id)
             self._mailbox.forget(self._door.database.read(tried))
+
+
+def _elsewhere(offer: Mapping[str, Any]) -> bool:
+    """Whether a machine is reached over a line, as this computer is not."""
+    return offer["tier"] != OWN_TIER or bool(offer.get("networked"))
 
 
 def _refusal(error: ProviderError) -> str:

@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
+
+from leitstand.core.limits import RESULT_BYTES_MAX
 
 Box = tuple[float, float, float, float]
 Point = tuple[float, float, float]
@@ -153,9 +156,30 @@ def encode(lines: Iterable[Line]) -> bytes:
     return ("\n".join(out) + "\n").encode() if out else b""
 
 
+def packed(lines: bytes) -> bytes:
+    """Lines as they travel: compressed (zlib, RFC 1950) where that is shorter. Lines begin with a
+    brace, compressed ones never do. Done before encryption, after which nothing is compressible."""
+    shorter = zlib.compress(lines, 6)
+    return shorter if len(shorter) < len(lines) else lines
+
+
+def unpacked(data: bytes, most: int = RESULT_BYTES_MAX) -> bytes:
+    """The lines again. Raises ValueError on what is damaged, or comes to more than `most`."""
+    if not data or data[:1] == b"{":
+        return data
+    opened = zlib.decompressobj()
+    try:
+        lines = opened.decompress(data, most)
+    except zlib.error as error:
+        raise ValueError("a damaged result") from error
+    if not opened.eof or opened.unused_data:
+        raise ValueError("a result that is larger than any, or damaged")
+    return lines
+
+
 def decode(data: bytes) -> Iterator[Line]:
-    """Result lines from JSON lines. Raises ValueError on a line it does not know."""
-    for raw in data.splitlines():
+    """Result lines from JSON lines, compressed or not. Raises ValueError on a line it does not know."""
+    for raw in unpacked(data).splitlines():
         document = json.loads(raw)
         kind = _TYPES.get(document.pop("type", ""))
         if kind is None:

@@ -15,6 +15,7 @@ from leitstand.models.cache import Changed, ModelCache
 from leitstand.worker.blame import Failure
 from leitstand.worker.link import Link, Refused
 from leitstand.worker.live import LiveAttempt
+from leitstand.worker.traffic import Rank
 
 CACHED_NAMED_MAX = 1_000
 """Digests a claim names at most; they help placement and nothing depends on them."""
@@ -80,7 +81,7 @@ class ModelFiles:
         whole = bytearray()
         path = f"/w/1/models/{quote(file.sha256, safe='')}"
         try:
-            for part in self._link.download(path, file.bytes, live.alive):
+            for part in self._link.download(path, file.bytes, live.alive, Rank.MODEL):
                 whole += part
                 live.advance()
         except Refused as error:

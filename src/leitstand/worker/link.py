@@ -20,6 +20,7 @@ from tenacity import Retrying, retry_if_exception_type, sleep_using_event, wait_
 
 from leitstand.core.limits import CLAIM_WAIT_SECONDS_MAX, PART_BYTES, RESULT_BYTES_MAX
 from leitstand.security.ca import WorkerCredentials
+from leitstand.worker.traffic import PIECE_BYTES, Rank, Traffic
 
 T = TypeVar("T")
 
@@ -106,8 +107,10 @@ class Link:
         credentials: WorkerCredentials,
         authority_pem: bytes,
         stop: threading.Event,
+        traffic: Traffic | None = None,
     ) -> None:
         self._url = url
+        self._traffic = traffic or Traffic()
         self._csr = credentials.csr_pem(instance_id).decode()
         self._credentials = credentials
         self._authority_pem = authority_pem
@@ -183,23 +186,32 @@ class Link:
         except (KeyError, TypeError, ValueError) as error:
             raise Refused(200, "malformed-key") from error
 
-    def download(self, path: str, size: int, alive: Callable[[], bool]) -> Iterator[bytes]:
+    def download(
+        self, path: str, size: int, alive: Callable[[], bool], rank: Rank
+    ) -> Iterator[bytes]:
         """`size` bytes of `path` in parts, each tried again while `alive()`. Digests are the
         caller's business. Raises Unreachable, Refused."""
         for start in range(0, size, PART_BYTES):
-            end = min(start + PART_BYTES, size)
-            yield self.patiently(lambda: self._part(path, start, end, alive), alive)  # noqa: B023
+            span = start, min(start + PART_BYTES, size)
+            yield self.patiently(lambda: self._part(path, *span, alive, rank), alive)  # noqa: B023
 
-    def _part(self, path: str, start: int, end: int, alive: Callable[[], bool]) -> bytes:
+    def _part(
+        self, path: str, start: int, end: int, alive: Callable[[], bool], rank: Rank
+    ) -> bytes:
         headers = _headers() | {"Range": f"bytes={start}-{end - 1}"}
         part = bytearray()
-        with _transport(), self._client.stream("GET", path, headers=headers) as reply:
+        with (
+            self._traffic.transfer(rank) as let_pass,
+            _transport(),
+            self._client.stream("GET", path, headers=headers) as reply,
+        ):
             if reply.status_code >= 300:
                 reply.read()
             _check(reply)
             if reply.status_code != 206 and start:
                 raise Refused(reply.status_code, "range-ignored")
             for chunk in reply.iter_raw():
+                let_pass(len(chunk))
                 part += chunk
                 if len(part) > end - start:
                     raise Refused(reply.status_code, "longer-than-said")
@@ -227,13 +239,15 @@ class Link:
     def put_result(self, attempt: str, fence: int, segment: int, body: bytes) -> None:
         """Store the result of one segment; the same again is fine. Raises Fenced."""
         digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
-        self._send(
-            "PUT",
-            f"/w/1/results/{attempt}/{segment}",
-            params={"fence": str(fence)},
-            content=body,
-            headers=_headers() | {"Content-Digest": f"sha-256=:{digest}:"},
-        )
+        size = {"Content-Length": str(len(body))}
+        with self._traffic.transfer(Rank.RESULT) as let_pass:
+            self._send(
+                "PUT",
+                f"/w/1/results/{attempt}/{segment}",
+                params={"fence": str(fence)},
+                content=_pieces(body, let_pass),
+                headers=_headers() | size | {"Content-Digest": f"sha-256=:{digest}:"},
+            )
 
     def silent_seconds(self) -> float:
         """How long nothing was heard of the control plane."""
@@ -265,6 +279,13 @@ class Link:
         reply = _answer(lambda: self._client.request(method, path, **options))
         self.heard_at = time.monotonic()
         return reply
+
+
+def _pieces(body: bytes, let_pass: Callable[[int], None]) -> Iterator[bytes]:
+    for start in range(0, len(body), PIECE_BYTES):
+        piece = body[start : start + PIECE_BYTES]
+        let_pass(len(piece))
+        yield piece
 
 
 def _headers() -> dict[str, str]:

@@ -146,6 +146,7 @@ class _Worker:
     def _enrol(self, release_key: HpkeKey) -> tuple[Link, dict[str, Any]]:
         from leitstand.security.ca import WorkerCredentials
         from leitstand.worker.link import Link, fetch_authority, patiently
+        from leitstand.worker.traffic import Traffic
 
         spec, stop = self._spec, self._board.ending
         authority = patiently(
@@ -153,7 +154,8 @@ class _Worker:
             stop,
             lambda: time.monotonic() - self._started < UNREACHABLE_SECONDS_MAX,
         )
-        link = Link(spec.url, spec.instance_id, WorkerCredentials.generate(), authority, stop)
+        credentials, traffic = WorkerCredentials.generate(), Traffic(spec.mbit_per_s)
+        link = Link(spec.url, spec.instance_id, credentials, authority, stop, traffic)
         facts = self._facts()
         enrolment = link.patiently(
             lambda: link.enrol(spec.token, release_key.public, facts), lambda: self._hears(link)

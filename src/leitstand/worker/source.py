@@ -16,6 +16,7 @@ from leitstand.worker.lease import Segment
 from leitstand.worker.link import Link, Refused
 from leitstand.worker.live import LiveAttempt
 from leitstand.worker.stages import Stages
+from leitstand.worker.traffic import Rank
 
 if TYPE_CHECKING:
     from leitstand.ports import Samples, VideoFrame
@@ -30,7 +31,7 @@ def plaintext(live: LiveAttempt, link: Link, segment: Segment) -> Iterator[bytes
     Raises Failure blamed on us when the object is not the one of the lease or does not open.
     """
     path = f"/w/1/objects/{quote(segment.object_id, safe='')}"
-    ciphertext = _bound(link.download(path, segment.bytes, live.alive), segment, live)
+    ciphertext = _bound(link.download(path, segment.bytes, live.alive, Rank.MEDIA), segment, live)
     try:
         for chunk in envelope.decrypt(live.identity, ciphertext):
             live.check()
