@@ -197,3 +197,13 @@ def test_a_job_that_its_budget_stopped_had_begun_cost_something_and_was_refused(
     assert done.exit == 3
     assert begun in masked(done.err)
     assert why in masked(done.err)
+
+
+def test_what_is_reserved_for_traffic_is_said(run: Command, plane: Plane) -> None:
+    Path("a.jpg").write_bytes(b"IMG")
+    plane.decision = paid()
+    plane.decision["chosen"]["offer"]["traffic_eur"] = "0.120000"
+    done = run("analyze", "a.jpg", terminal=True, typed="n\n")
+    said = "0.12 € is for traffic, which this host charges by the gigabyte."
+    assert said in masked(done.err)
+    assert said in masked(run("plan", "a.jpg").err)

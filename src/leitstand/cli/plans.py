@@ -173,6 +173,13 @@ def ranking(output: Output, decision: Decision) -> None:
         ],
         rows,
     )
+    _traffic(output, decision)
+
+
+def _traffic(output: Output, decision: Decision) -> None:
+    traffic = offer_of(decision.get("chosen")).get("traffic_eur")
+    if Decimal(traffic or 0):
+        output.note(output.say("cli-traffic", amount=euros(output, traffic)))
 
 
 def why_not(output: Output, decision: Decision) -> None:
@@ -220,16 +227,12 @@ def reservation(output: Output, decision: Decision, case: str) -> str | None:
         return None
     amount = decision.get("reservation_eur") or decision["chosen"].get("worst_eur")
     left = decision.get("budget_left_eur")
-    reserves = output.say(
+    return output.say(
         "cli-reserves",
         amount=euros(output, amount),
         case=case,
         left="none" if left is None else euros(output, left),
     )
-    traffic = offer_of(decision["chosen"]).get("traffic_eur")
-    if not Decimal(traffic or 0):
-        return reserves
-    return f"{reserves} {output.say('cli-reserves-traffic', amount=euros(output, traffic))}"
 
 
 def told(output: Output, reason: Mapping[str, Any]) -> str:

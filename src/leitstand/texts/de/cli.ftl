@@ -63,7 +63,7 @@ cli-plan-free = { $where }: { $machine }{ $about ->
    *[other] ; etwa { $about }
 }
 cli-plan-paid = { $machine }, { $where }, Stufe { $tier }; erwartet { $expected }, höchstens { $worst }, fertig { $finish }
-cli-reserves-traffic = Davon bis zu { $amount } für Datenverkehr, den dieser Host je Gigabyte berechnet.
+cli-traffic = Von den Höchstkosten sind { $amount } für Datenverkehr, den dieser Host je Gigabyte berechnet.
 cli-reserves = Merkt { $amount } vor{ $left ->
     [none] .
    *[other] ; davor sind { $left } des Budgets frei.

@@ -64,7 +64,7 @@ cli-plan-free = { $where }: { $machine }{ $about ->
    *[other] ; about { $about }
 }
 cli-plan-paid = { $machine }, { $where }, tier { $tier }; expected { $expected }, at most { $worst }, finish { $finish }
-cli-reserves-traffic = Of that, up to { $amount } is for traffic, which this host charges by the gigabyte.
+cli-traffic = Of the most that it costs, { $amount } is for traffic, which this host charges by the gigabyte.
 cli-reserves = Reserves { $amount }{ $left ->
     [none] .
    *[other] ; { $left } of the budget is free before that.
