@@ -11,10 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 from leitstand.core import label
-from leitstand.core.rented import Stray
-from leitstand.ports import Provider, ProviderError, Seen
+from leitstand.core.rented import Stray, Volume
+from leitstand.core.volume import owner_of
+from leitstand.ports import Capability, Provider, ProviderError, Seen, Storage
 
 GONE_WITHIN = timedelta(minutes=10)
 """How long an end is waited for."""
@@ -49,14 +51,25 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """One volume of this installation, and what it costs in a day."""
+
+    provider: str
+    volume: Volume
+    price_eur_per_day: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Look:
     """What all providers list. `others` bear a label of another installation; `silent` did not
-    answer, so nothing is known of them. `doubtful` are called as ours are and may be somebody's."""
+    answer, so nothing is known of them. `doubtful` are called as ours are and may be somebody's.
+    `volumes` have no end: they cost until they are deleted."""
 
     ours: tuple[Found, ...]
     others: int
     silent: Mapping[str, str] = field(default_factory=dict)
     doubtful: tuple[Found, ...] = ()
+    volumes: tuple[Kept, ...] = ()
 
     def overdue(self, now: datetime) -> tuple[Found, ...]:
         """Those that should be gone."""
@@ -81,10 +94,12 @@ class Reaper:
         """Every provider's whole list."""
         ours: list[Found] = []
         doubtful: list[Found] = []
+        kept: list[Kept] = []
         others, silent = 0, {}
         for name, provider in self._providers.items():
             try:
                 listed = list(provider.list())
+                kept += self._volumes(name, provider)
             except Exception as error:
                 silent[name] = type(error).__name__
                 continue
@@ -95,7 +110,30 @@ class Reaper:
                 else:
                     kind = doubtful if seen.doubtful else ours
                     kind.append(Found(name, seen, said.instance_id, said.end_by))
-        return Look(tuple(ours), others, silent, tuple(doubtful))
+        return Look(tuple(ours), others, silent, tuple(doubtful), tuple(kept))
+
+    def _volumes(self, name: str, provider: Provider) -> list[Kept]:
+        if Capability.VOLUMES not in provider.capabilities:
+            return []
+        storage: Storage = provider.account  # type: ignore[attr-defined]
+        ours = [v for v in storage.volumes() if owner_of(v.name) == self._installation]
+        return [Kept(name, v, storage.volume_price(v.size_gb) * 24) for v in ours]
+
+    def delete(self, wanted: Sequence[Kept]) -> tuple[Kept, ...]:
+        """Delete these; those of which that was refused, as while a machine has one, or that are
+        listed all the same."""
+        left = []
+        for one in wanted:
+            provider = self._providers[one.provider]
+            try:
+                provider.account.delete_volume(one.volume.volume_id)  # type: ignore[attr-defined]
+                there = self._volumes(one.provider, provider)
+            except ProviderError:
+                left.append(one)
+                continue
+            if any(same.volume.volume_id == one.volume.volume_id for same in there):
+                left.append(one)
+        return tuple(left)
 
     def end(self, wanted: Sequence[Found]) -> tuple[Found, ...]:
         """Ask these to end until each is absent from two lists that are one listing lag apart;

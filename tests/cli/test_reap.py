@@ -121,3 +121,21 @@ def test_a_provider_that_is_silent_is_named_and_the_others_are_reaped(
     assert [one["ended"] for one in events if "ended" in one] == [len(WORLDS) - 1]
     left = {one for one in accounts.made["overdue"] if one.startswith("vast ")}
     assert before() & accounts.made["overdue"] == left
+
+
+def test_volumes_of_ours_are_named_and_go_with_all(run: Command, accounts: Accounts) -> None:
+    storage = accounts.worlds["runpod"].connect().account
+    mine = storage.create_volume(f"ls1-{OURS}-models-EU-RO-1", 30, "EU-RO-1")
+    storage.create_volume("ls1-zzzz9999-models-EU-RO-1", 30, "EU-RO-1")
+    storage.create_volume("somebody's", 30, "EU-RO-1")
+    done = run("reap", "--yes")
+    assert done.exit == 0
+    assert f"keeps 30 GB as {mine.name}" in done.out
+    assert "a day until it is deleted: leitstand volumes delete" in done.out
+    assert len(storage.volumes()) == 3
+    assert run("reap", "--all", typed="y\nn\n", terminal=True).exit == 0
+    assert len(storage.volumes()) == 3
+    lines = run("reap", "--all", "--yes", "--json").lines()
+    assert json.loads(lines[-1])["volumes_deleted"] == 1
+    assert mine not in storage.volumes()
+    assert len(storage.volumes()) == 2

@@ -17,7 +17,7 @@ from leitstand.output import Output, short
 
 if TYPE_CHECKING:
     from leitstand.config import Folders, Settings
-    from leitstand.reap import Found
+    from leitstand.reap import Found, Kept
 
 
 def reap(
@@ -33,7 +33,7 @@ def reap(
     Parameters
     ----------
     all_
-        Everything that bears the label of this installation, overdue or not.
+        Everything that bears the label of this installation, overdue or not, and its volumes.
     yes
         Do not ask.
     """
@@ -65,16 +65,45 @@ def reap(
 
         if not is_yes(output, output.ask(output.say("cli-reap-ask", count=len(wanted)))):
             raise Problem("not-reaped", Exit.USAGE, count=len(wanted))
+    kept = _volumes(output, look.volumes, all_, yes)
     with suppress(OSError):  # a note is worth less than an end
         note(folders.data, [one.stray(datetime.now(UTC)) for one in wanted])
     left = reaper.end(wanted)
-    output.event("done", ended=len(wanted) - len(left), left=[one.seen.label for one in left])
+    bill = reaper.delete(kept) if kept else ()
+    output.event(
+        "done",
+        ended=len(wanted) - len(left),
+        left=[one.seen.label for one in left],
+        volumes_deleted=len(kept) - len(bill),
+        volumes_left=[one.volume.name for one in (bill if all_ else look.volumes)],
+    )
     if left:
         raise Problem("reap-left", Exit.FAILED, count=len(left))
+    if bill:
+        raise Problem("reap-volumes-left", Exit.FAILED, count=len(bill))
     unsure = bool(silent or look.doubtful)
     if not unsure:
         output.step("✓", output.say("cli-reap-head"), output.say("cli-reap-done", all=str(all_)))
     return Exit.FAILED if unsure else Exit.DONE
+
+
+def _volumes(output: Output, found: tuple[Kept, ...], all_: bool, yes: bool) -> tuple[Kept, ...]:
+    """Volumes of ours are named, because they cost until they are deleted; with `--all` those to
+    delete, after a yes of their own."""
+    from leitstand.cli.wanted import is_yes
+
+    for one in found:
+        price = euros(output, str(one.price_eur_per_day))
+        name, size = one.volume.name, one.volume.size_gb
+        told = output.say("cli-reap-volume", name=name, gb=size, price=price, all=str(all_))
+        output.step("!", one.provider, told)
+    if not (found and all_):
+        return ()
+    if not yes and not is_yes(
+        output, output.ask(output.say("cli-reap-ask-volumes", count=len(found)))
+    ):
+        return ()
+    return found
 
 
 def _providers(settings: Settings, folders: Folders) -> tuple[dict[str, Any], dict[str, str]]:

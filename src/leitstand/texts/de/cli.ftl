@@ -666,3 +666,11 @@ cli-prepaid = { $known ->
     [True] { $amount } für { $instance }: { $months } Monate, { $discount } Nachlass
    *[other] { $amount } für { $instance }; welchen Nachlass, hat der Anbieter nicht gesagt
 }
+cli-reap-volume = hält { $gb } GB als { $name }, für { $price } am Tag, bis es gelöscht ist{ $all ->
+    [True] .
+   *[other] : leitstand volumes delete { $name }, oder leitstand reap --all
+}
+cli-reap-ask-volumes = { $count ->
+    [one] Auch dieses Volume löschen?
+   *[other] Auch diese { $count } Volumes löschen?
+} [j/N]

@@ -265,3 +265,9 @@ problem-volume-kept = { $volume } blieb, wie es ist
     .do = leitstand volumes delete { $volume } --yes
 problem-not-prepaid = für { $instance } wurde nichts im Voraus bezahlt
     .do = leitstand instances prepay { $instance } --amount … --yes
+problem-reap-volumes-left = { $count ->
+    [one] 1 Volume wurde nicht gelöscht
+   *[other] { $count } Volumes wurden nicht gelöscht
+}
+    .why = ein Anbieter behält es, solange eine Maschine es hat, und es kostet, bis es weg ist
+    .do = leitstand reap --all

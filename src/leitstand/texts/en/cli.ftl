@@ -660,3 +660,11 @@ cli-prepaid = { $known ->
     [True] { $amount } for { $instance }: { $months } months, { $discount } off
    *[other] { $amount } for { $instance }; the provider did not say at what discount
 }
+cli-reap-volume = keeps { $gb } GB as { $name }, for { $price } a day until it is deleted{ $all ->
+    [True] .
+   *[other] : leitstand volumes delete { $name }, or leitstand reap --all
+}
+cli-reap-ask-volumes = { $count ->
+    [one] Delete this volume, too?
+   *[other] Delete these { $count } volumes, too?
+} [y/N]

@@ -266,3 +266,9 @@ problem-volume-kept = { $volume } was left as it is
     .do = leitstand volumes delete { $volume } --yes
 problem-not-prepaid = nothing was paid ahead for { $instance }
     .do = leitstand instances prepay { $instance } --amount … --yes
+problem-reap-volumes-left = { $count ->
+    [one] 1 volume was not deleted
+   *[other] { $count } volumes were not deleted
+}
+    .why = a provider keeps one while a machine has it, and it costs until it is gone
+    .do = leitstand reap --all
