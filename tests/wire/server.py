@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Protocol
@@ -149,6 +150,10 @@ def _handler(served: Served) -> type[BaseHTTPRequestHandler]:
 
         def log_message(self, format: str, *args: Any) -> None:
             """Nothing is printed."""
+
+        def handle(self) -> None:
+            with suppress(ConnectionError):  # a client that is gone
+                super().handle()
 
         def date_time_string(self, timestamp: float | None = None) -> str:
             """`Date` is the provider's clock, not this machine's."""
