@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from leitstand.config import Settings
+from leitstand.config import Folders, Settings
 from leitstand.control.cases import OpenCase
 from leitstand.control.decision import document, replayed
 from leitstand.control.jobs import StartJob
@@ -162,11 +163,15 @@ def test_a_job_waits_and_says_why_and_goes_on_once_a_better_machine_is_there(mar
     assert market.rented.launches == 2
 
 
-def test_no_setting_makes_it_run_there(market: Rig) -> None:
+def test_no_setting_makes_it_run_there(
+    market: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEITSTAND_HOME", str(tmp_path))
+    folders = Folders.find()
     job = waiting(market)
     rules: Any = market.planner
     for settings in all_settings():
-        rules.rules = plan_rules(settings)
+        rules.rules = plan_rules(settings, folders)
         decision = planned(market)
         assert decision.verdict["chosen"] is None, settings
         assert {row["rule"] for row in decision.reasons["rejected"]} == {"tier"}, settings
