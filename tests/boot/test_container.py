@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from leitstand.boot import bundle, image
+from leitstand.boot import bundle, image, render
 from leitstand.boot.files import BootFolder
 from leitstand.models.fetch import pip_command
 from tests import weights
@@ -62,9 +62,17 @@ def test_a_worker_in_a_container_with_limits_does_a_real_job(
     install: Install, tmp_path: Path
 ) -> None:
     engine = podman("overlay")
+    worker = built(engine, tmp_path)
+    # As RunPod starts it, whose launch replaces the entry point: with what the image has.
+    started = engine.run(
+        *("run", "--rm", "--network", "none", "--entrypoint", "/bin/sh", worker),
+        *("-c", '/bin/sh -c "$0" 2>&1; echo code $?', render.SHELL_LINE),
+    )
+    assert "there is no launch spec" in started
+    assert started.endswith("code 2")
     here = install(
         {
-            "LEITSTAND_PROVIDERS__DOCKER__IMAGE": built(engine, tmp_path),
+            "LEITSTAND_PROVIDERS__DOCKER__IMAGE": worker,
             "LEITSTAND_PROVIDERS__DOCKER__NETWORK": "host",
             "LEITSTAND_PROVIDERS__DOCKER__HOSTS__BOX__URL": f"unix://{engine.socket}",
             "LEITSTAND_PROVIDERS__DOCKER__HOSTS__BOX__PLACES": "2",

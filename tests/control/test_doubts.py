@@ -124,3 +124,14 @@ def test_the_own_machine_s_list_is_the_truth(many: Many) -> None:
     many.hide()
     many.minutes(0.5)
     assert many.instance_states()[:3] == ["terminated"] * 3
+
+
+def test_a_new_one_that_is_listed_lifts_no_doubt_about_the_others(many: Many) -> None:
+    many.job()
+    many.step(2)
+    assert len(many.rented.running) > 3
+    many.hide(3)
+    many.minutes(2)
+    assert many.instance_states()[:3] == ["ready"] * 3
+    assert many.instance_states()[3] == "booting"
+    assert len(many.alarms()) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -120,6 +121,7 @@ def build(
     output.line(output.say("cli-image-built", name=name, image=made.pinned))
     output.line(output.say("cli-image-setting" if push else "cli-image-setting-here"))
     output.line(f'image = "{made.pinned}"')
+    output.line(f"image_date = {datetime.now(UTC).date()}")
     return Exit.DONE
 
 
