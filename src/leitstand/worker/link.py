@@ -239,15 +239,20 @@ class Link:
     def put_result(self, attempt: str, fence: int, segment: int, body: bytes) -> None:
         """Store the result of one segment; the same again is fine. Raises Fenced."""
         digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
-        size = {"Content-Length": str(len(body))}
-        with self._traffic.transfer(Rank.RESULT) as let_pass:
+        with self.result(body) as content:
             self._send(
                 "PUT",
                 f"/w/1/results/{attempt}/{segment}",
                 params={"fence": str(fence)},
-                content=_pieces(body, let_pass),
-                headers=_headers() | size | {"Content-Digest": f"sha-256=:{digest}:"},
+                content=content,
+                headers=_headers() | sized(body) | {"Content-Digest": f"sha-256=:{digest}:"},
             )
+
+    @contextlib.contextmanager
+    def result(self, body: bytes) -> Iterator[Iterator[bytes]]:
+        """A result on its way, wherever it goes: in pieces, each when the line may take it."""
+        with self._traffic.transfer(Rank.RESULT) as let_pass:
+            yield _pieces(body, let_pass)
 
     def silent_seconds(self) -> float:
         """How long nothing was heard of the control plane."""
@@ -279,6 +284,11 @@ class Link:
         reply = _answer(lambda: self._client.request(method, path, **options))
         self.heard_at = time.monotonic()
         return reply
+
+
+def sized(body: bytes) -> dict[str, str]:
+    """The header that a body in pieces needs, lest it be sent without an end that is known."""
+    return {"Content-Length": str(len(body))}
 
 
 def _pieces(body: bytes, let_pass: Callable[[int], None]) -> Iterator[bytes]:

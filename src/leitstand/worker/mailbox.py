@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from leitstand.core.letter import Letter, pack, to_sign
-from leitstand.worker.link import Link, Unreachable
+from leitstand.worker.link import Link, Unreachable, sized
 
 _PUT = httpx.Timeout(30.0, connect=5.0)
 
@@ -24,8 +24,8 @@ def leave(link: Link, address: str, attempt: str, fence: int, segment: int, seal
     certificate, signature = link.sign(to_sign(attempt, fence, segment, sealed))
     letter = pack(Letter(attempt, fence, segment, certificate, signature, sealed))
     try:
-        with httpx.Client(timeout=_PUT, trust_env=False) as client:
-            reply = client.put(address, content=letter)
+        with httpx.Client(timeout=_PUT, trust_env=False) as client, link.result(letter) as content:
+            reply = client.put(address, content=content, headers=sized(letter))
     except (httpx.TransportError, httpx.StreamError, httpx.InvalidURL) as error:
         raise Unreachable(f"mailbox: {type(error).__name__}") from None
     if not reply.is_success:
