@@ -32,6 +32,7 @@ from leitstand.control.leases import Claim
 from leitstand.control.mailbox import Mailbox
 from leitstand.control.membership import Admit, Enrol, Renew
 from leitstand.control.results import take
+from leitstand.control.transaction import Tx
 from leitstand.control.volumes import NoteHolds
 from leitstand.core import limits
 from leitstand.core.access import Actor
@@ -201,12 +202,9 @@ def _membership(app: FastAPI, parts: WorkerParts) -> None:
         }
 
 
-def _note_holds(parts: WorkerParts, instance: str, cached: list[str]) -> None:
-    """What lies on the volume of an instance, where that is news."""
-    door, now = parts.door, parts.clock.now()
-    holds = NoteHolds(instance, tuple(cached))
-    if door.database.read(lambda conn: holds.news(door.look(now, conn))) is not None:
-        door.run(holds, Actor("instance", instance), now)
+def _looked(tx: Tx, claim: Claim, holds: NoteHolds) -> tuple[bool, bool, bool]:
+    """What a claim would get, and whether what lies on the volume of its instance is news."""
+    return (*claim.look(tx), holds.news(tx) is not None)
 
 
 def _work(app: FastAPI, parts: WorkerParts) -> None:
@@ -215,7 +213,7 @@ def _work(app: FastAPI, parts: WorkerParts) -> None:
     @app.post("/w/1/claim")
     async def claim(body: ClaimBody, instance: Caller) -> dict[str, Any]:
         ends = clock.monotonic() + body.wait_seconds
-        await run_in_threadpool(_note_holds, parts, instance, body.cached)
+        holds, actor = NoteHolds(instance, tuple(body.cached)), Actor("instance", instance)
         command = Claim(
             instance,
             body.slots_free,
@@ -225,12 +223,14 @@ def _work(app: FastAPI, parts: WorkerParts) -> None:
         )
         while True:
             seen = parts.wakeups.seen()
-            grants, drain = await run_in_threadpool(
-                door.database.read, lambda conn: command.look(door.look(clock.now(), conn))
+            grants, drain, news = await run_in_threadpool(
+                door.database.read,
+                lambda conn: _looked(door.look(clock.now(), conn), command, holds),
             )
+            if news:
+                await run_in_threadpool(door.run, holds, actor, clock.now())
             leases: list[dict[str, Any]] = []
             if grants:
-                actor = Actor("instance", instance)
                 leases = await run_in_threadpool(door.run, command, actor, clock.now())
                 await run_in_threadpool(_address, parts.mailbox, leases)
             left = ends - clock.monotonic()

@@ -438,9 +438,17 @@ cli-count-result = { $count ->
     [one] 1 Ergebnis
    *[other] { $count } Ergebnisse
 }
+cli-count-rent = { $count ->
+    [one] 1 Miete eines Volumes
+   *[other] { $count } Mieten von Volumes
+}
 cli-count-task = { $count ->
     [one] 1 Aufgabe
    *[other] { $count } Aufgaben
+}
+cli-count-volume = { $count ->
+    [one] 1 Volume
+   *[other] { $count } Volumes
 }
 cli-entry-unreadable = nicht lesbar
 cli-verified-in = Geprüft in { $time }.

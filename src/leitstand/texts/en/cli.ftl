@@ -439,9 +439,17 @@ cli-count-result = { $count ->
     [one] 1 result
    *[other] { $count } results
 }
+cli-count-rent = { $count ->
+    [one] 1 rent of a volume
+   *[other] { $count } rents of volumes
+}
 cli-count-task = { $count ->
     [one] 1 task
    *[other] { $count } tasks
+}
+cli-count-volume = { $count ->
+    [one] 1 volume
+   *[other] { $count } volumes
 }
 cli-entry-unreadable = cannot be read
 cli-verified-in = Verified in { $time }.
