@@ -11,9 +11,11 @@ from tests.wire import faults
 
 from leitstand.boot.program import told
 from leitstand.control.audit import verify
+from leitstand.control.money import budgets
 from leitstand.control.volumes import DeleteVolume, NoteHolds, Volumes, without_taken
 from leitstand.core import limits
 from leitstand.core.access import Actor
+from leitstand.core.cost import left_in
 from leitstand.core.placement import Requirements
 from leitstand.core.problem import Problem
 from leitstand.launch import decode
@@ -247,3 +249,34 @@ def test_a_list_that_fails_changes_nothing(plane):
     plane.look(times=4)
     assert [one.state for one in plane.shelves()] == ["ready"]
     assert len(plane.at_the_provider()) == 1
+
+
+def test_jobs_leave_a_day_of_each_volume_in_the_budgets(plane):
+    limits_eur = {"job": None, "month": None, "total": "100"}
+
+    def left():
+        return plane.read(
+            lambda conn: left_in(budgets(plane.door.look(plane.time, conn), None, None, limits_eur))
+        )
+
+    plane.work()
+    plane.until(lambda: set(plane.instance_states()) == {"terminated"})
+    spent = plane.read(lambda conn: money.spent(conn, "local"))
+    [shelf] = plane.shelves()
+    assert left() == 100 - spent - 24 * shelf.price
+
+
+def test_a_volume_goes_before_it_costs_what_others_have_reserved(plane):
+    plane.work()
+    plane.until(lambda: set(plane.instance_states()) == {"terminated"})
+    [shelf] = plane.shelves()
+    spent = plane.read(lambda conn: money.spent(conn, "local"))
+    plane.volumes._budgets = {"job": None, "month": None, "total": str(spent + 3 * shelf.price)}
+    plane.look()
+    assert [one.state for one in plane.shelves()] == ["ready"]
+    plane.look(times=40)
+    assert plane.shelves() == plane.at_the_provider() == []
+    [gone] = plane.read(lambda conn: volumes.page(conn, "local", None, 9, gone=True))
+    assert gone.reason["code"] == "volume-unpaid"
+    cost, _ = plane.read(lambda conn: volumes.cost_of(conn, "local", gone.id))
+    assert cost <= 3 * shelf.price

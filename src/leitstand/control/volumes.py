@@ -23,7 +23,9 @@ from leitstand.core.cost import left_in
 from leitstand.core.problem import Exit, Problem
 from leitstand.core.rented import Volume
 from leitstand.core.volume import (
+    ENDING_HOURS,
     FORESEEN,
+    HELD,
     VOLUME,
     Act,
     Create,
@@ -281,17 +283,17 @@ class Volumes:
         wanted = self._wanted.get(name, {})
         envelopes = money.budgets(tx, None, None, self._budgets)
         left = left_in(envelopes)
-        unspent = [b.limit_eur - b.spent_eur for b in envelopes if b.limit_eur is not None]
+        hour = sum((shelf.price for shelf in volumes.kept(tx.conn)), Decimal(0))
+        kept = None if left is None else left + hour * (HELD // timedelta(hours=1))
         dearest = max((prices[size] for size in wanted.values()), default=Decimal(0))
         foreseen = cost(dearest, FORESEEN // timedelta(hours=1))
-        next_hour = sum((shelf.price for shelf in shelves), Decimal(0))
         return shelves, Sight(
             listed=ours,
             wanted=wanted,
             needed=frozenset(str(i.offer["place"]) for i in alive if i.offer.get("place")),
             mounted=frozenset(str(i.offer["volume"]) for i in alive if i.offer.get("volume")),
             affordable=left is None or left >= foreseen,
-            paid=not unspent or min(unspent) >= next_hour,
+            paid=kept is None or kept >= hour * ENDING_HOURS,
             idle_max=self._idle_max,
             lag=provider.listing_lag,
             now=tx.now,

@@ -19,6 +19,10 @@ _NAME = re.compile(r"ls1-([a-z0-9]{8})-models-(.{1,40})")
 _HOUR = timedelta(hours=1)
 FORESEEN = timedelta(days=30)
 """How long a volume must be paid for by what budgets leave, or it is not made."""
+HELD = timedelta(hours=24)
+"""How much of each volume's time no job may reserve the money of."""
+ENDING_HOURS = 2
+"""A volume whose next hours are not paid for goes: it takes as long at most until it is gone."""
 MAKING = timedelta(minutes=2)
 """How long a volume that was asked for may be missing from the list before it is asked for again."""
 
@@ -144,7 +148,7 @@ class Sight:
     affordable: bool
     """Whether the budgets pay for another one for `FORESEEN`."""
     paid: bool
-    """Whether they pay for the next hour of those that are there."""
+    """Whether they pay for the next hours of those that are there."""
     idle_max: timedelta
     lag: timedelta
     now: datetime

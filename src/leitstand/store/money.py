@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from sqlalchemy import Connection, Select, func, select, update
 
+from leitstand.core.volume import HELD
 from leitstand.store.rows import columns, fetch
-from leitstand.store.tables import charges, instances, rents, reservations
+from leitstand.store.tables import charges, instances, rents, reservations, volumes
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,8 @@ class Reservation:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What is spent and reserved at one moment, of one job and of all."""
+    """What is spent and reserved at one moment, of one job and of all. For a day of each volume
+    money is kept as if it were reserved."""
 
     job_spent: Decimal
     job_held: Decimal
@@ -60,11 +62,12 @@ def totals(conn: Connection, tenant: str, job_id: str | None, month: datetime) -
         _spent(tenant),
         _held(tenant),
     )
-    rented = (_rented(tenant, month), _rented(tenant))
+    rented = (_rented(tenant, month), _rented(tenant), _prices(tenant))
     both = (query.scalar_subquery() for query in (*queries, *rented))
     values = [_total(value) for value in conn.execute(select(*both)).one()]
     job_spent, job_held, of_month, in_all, held_ = values[:5]
-    return Totals(job_spent, job_held, of_month + values[5], in_all + values[6], held_)
+    kept = values[7] * (HELD // timedelta(hours=1))
+    return Totals(job_spent, job_held, of_month + values[5], in_all + values[6], held_ + kept)
 
 
 def held(conn: Connection, tenant: str, job_id: str | None = None) -> Decimal:
@@ -99,6 +102,12 @@ def _rented(tenant: str, since: datetime | None = None) -> Select[Decimal]:
     """What volumes cost, which is of no job."""
     query = select(func.sum(rents.c.amount)).where(rents.c.tenant_id == tenant)
     return query if since is None else query.where(rents.c.from_at >= since)
+
+
+def _prices(tenant: str) -> Select[Decimal]:
+    """What an hour of all volumes that are kept costs."""
+    query = select(func.sum(volumes.c.price)).where(volumes.c.tenant_id == tenant)
+    return query.where(volumes.c.state != "deleted")
 
 
 def spent_on(conn: Connection, tenant: str, instance_id: str) -> Decimal:
