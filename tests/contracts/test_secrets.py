@@ -6,8 +6,11 @@ import logging
 import traceback
 from contextlib import suppress
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
+import sqlalchemy as sa
+from tests.contracts.plane import Plane
 from tests.contracts.worlds import IMAGE, KEY, LABEL, RENTED, TOKEN, offer, spec
 from tests.wire import faults
 from tests.wire.clock import Clock
@@ -15,8 +18,11 @@ from tests.wire.faults import Fault
 from tests.wire.runpod_server import ServedRunPod
 from tests.wire.vast_server import ServedVast
 
+from leitstand.boot.program import told
 from leitstand.core.placement import Requirements
-from leitstand.ports import ProviderError, RateLimited
+from leitstand.launch import decode
+from leitstand.ports import Capability, ProviderError, RateLimited
+from leitstand.store.engine import Database
 
 SERVED = {"runpod": ServedRunPod, "vast": ServedVast}
 ECHO = f"Bearer {KEY} sent {TOKEN}"
@@ -37,6 +43,7 @@ class Watched:
         path.touch(0o600)
         path.write_text(KEY)
         settings = {"key_file": str(path), "usd_eur": "0.5", "image": IMAGE, "base_url": line.url}
+        settings["reserve"] = "yes"
         self.provider = world.ADAPTER(settings, None, self.clock.monotonic, self.sleep)
         self.said = []
         self.sent = []
@@ -83,6 +90,14 @@ class Watched:
             lambda: account.billed(now() - timedelta(hours=1), now()),
         ]
         calls += [lambda: provider.logs(provider_id, 1)] * 4
+        if Capability.VOLUMES in provider.capabilities:
+            calls += [
+                account.volumes,
+                lambda: account.create_volume("ls1-abcdefgh-models", 10, "EU-RO-1"),
+                lambda: account.delete_volume("gone"),
+            ]
+        if Capability.RESERVE in provider.capabilities:
+            calls.append(lambda: provider.prepay(provider_id, Decimal(1)))
         for call in calls:
             self.ask(call)
         self.ask(lambda: provider.terminate(provider_id))
@@ -141,3 +156,32 @@ def test_the_key_follows_no_redirect(watched):
         with pytest.raises(ProviderError):
             watched.provider.list()
         assert elsewhere.sim.calls == []
+
+
+@pytest.mark.parametrize("name", RENTED)
+def test_nothing_that_is_stored_or_told_holds_a_key_or_a_token(name, sqlite_url, tmp_path, caplog):
+    """A provider repeats to us what it was sent, in every way that fails and in its listing."""
+    caplog.set_level(logging.DEBUG)
+    with Database.open(sqlite_url, relaxed=True) as database:
+        plane = Plane(database, tmp_path, name)
+        world = plane.world
+        job = plane.job(provider=name)
+        for status in (400, 422, 500, 200):
+            told_us = {"success": False, "error": ECHO, "detail": ECHO, "msg": ECHO, "id": ECHO}
+            body = json.dumps(told_us).encode()
+            world.faults.append(Fault(*world.CREATE, False, "replaced", status, {}, body))
+        world.befall(status=ECHO)
+        plane.until(lambda: bool(world.alive()))
+        plane.later(minutes=2)
+        plane.step(3)
+        tokens = {decode(told(environment)).token for environment in world.told()}
+        assert tokens and plane.job_state(job) in ("waiting", "running", "planned")
+
+        def everything(conn):
+            names = sa.inspect(conn).get_table_names()
+            return [repr(conn.exec_driver_sql(f"SELECT * FROM {name}").all()) for name in names]
+
+        stored = [*plane.read(everything), caplog.text]
+        stored += [path.read_bytes().hex() for path in tmp_path.rglob("*.db*")]
+    for secret in (KEY, *tokens):
+        assert [text for text in stored if secret in text or secret.encode().hex() in text] == []

@@ -62,16 +62,19 @@ class Mortal:
 
 
 class Deadly(httpx.BaseTransport):
-    """A line at whose calls the plane may die: before the call, and after it had its effect."""
+    """A line at whose calls the plane may die: before the call, and after it had its effect. A call
+    that changes something takes a second, so that nothing begins and ends in the same moment."""
 
-    def __init__(self, line: httpx.BaseTransport, die: Callable[[float], None]) -> None:
-        self._line = line
+    def __init__(self, world: Any, die: Callable[[float], None]) -> None:
+        self._world, self._line = world, world.transport
         self._die = die
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         more = 1 if request.method == "GET" else 10
         self._die(more)
-        reply = self._line.handle_request(request)
+        reply: httpx.Response = self._line.handle_request(request)
+        if request.method != "GET":
+            self._world.forward(seconds=1)
         self._die(more)
         return reply
 
@@ -134,7 +137,7 @@ class Storm:
         self.births += 1
         world = self.world
         adapter = world.ADAPTER(
-            self.settings, Deadly(world.transport, self._die), world.clock.monotonic, world.sleep
+            self.settings, Deadly(world, self._die), world.clock.monotonic, world.sleep
         )
         plane = Plane(
             Mortal(self.database, self._die),
