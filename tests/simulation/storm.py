@@ -259,8 +259,11 @@ class Storm:
         world, self.calm = self.world, True
         world.faults.clear()
         world.account.fates.clear()
-        self.jobs.append(self.plane.job(provider=self.name))
+        made = None
         for _ in range(400):
+            if made is None:  # a provider that set a limit is not asked before it is over
+                made = self._try(lambda: self.plane.job(provider=self.name))
+                self.jobs += [made] if made else []
             if self._ours() - self._doomed():
                 break
             self.step()
