@@ -17,7 +17,7 @@ from leitstand.core import limits
 from leitstand.core.instance import Instance
 from leitstand.core.job import ATTEMPT, FUSE, TASK, Attempt, Job, Task
 from leitstand.core.placement import TIERS
-from leitstand.core.profile import uses
+from leitstand.core.profile import families
 from leitstand.core.release import release_info
 from leitstand.store import attempts, instances, jobs, media
 
@@ -168,10 +168,8 @@ def missing(tx: Tx, task: Task) -> list[dict[str, Any]]:
 
 
 def _models(job: Job, task: Task) -> list[dict[str, Any]]:
-    if task.pipeline == FUSE:
-        return []
-    families = {use.family for use in uses(job.profile, task.pipeline)}
-    return [model for model in job.models if model["family"] in families]
+    loaded = families(job.profile, task.pipeline)
+    return [model for model in job.models if model["family"] in loaded]
 
 
 def info_of(instance: Instance, attempt_id: str, fence: int, task: Task) -> bytes:

@@ -32,7 +32,7 @@ from leitstand.core.placement import (
     tier_min,
 )
 from leitstand.core.problem import Exit, Problem
-from leitstand.core.profile import check, pipeline_of
+from leitstand.core.profile import check, families, pipeline_of
 from leitstand.ports import ModelShelf, Provider
 from leitstand.store import jobs, media
 
@@ -151,7 +151,7 @@ class Planner:
         if not pipelines:
             raise Problem("nothing-to-analyse", Exit.USAGE, profile=wish.profile)
         models, missing = self._models(wish.profile, pipelines, case, now)
-        wants = {name: self._want(name, models, case) for name in (*pipelines, FUSE)}
+        wants = {n: self._want(n, wish.profile, models, case) for n in (*pipelines, FUSE)}
         seconds = sum(_work_seconds(m, found) for m, found in ready)
         want = combined([wants[name] for name in pipelines])
         return Work(case, pipelines, models, missing, wants, want, seconds)
@@ -177,14 +177,15 @@ class Planner:
             raise Problem("models-missing", Exit.USAGE, families=", ".join(sorted(set(required))))
         return tuple(chosen[family] for family in sorted(chosen)), tuple(missing)
 
-    def _want(self, pipeline: str, models: Sequence[ModelVersion], case: Case) -> Requirements:
-        measured = [m.vram_gib for m in models]
+    def _want(
+        self, pipeline: str, profile: str, models: Sequence[ModelVersion], case: Case
+    ) -> Requirements:
+        loaded = [model for model in models if model.family in families(profile, pipeline)]
+        measured = [model.vram_gib for model in loaded]
         vram = self.rules.vram_gib[pipeline]
-        if pipeline != FUSE and measured and all(value is not None for value in measured):
+        if measured and all(value is not None for value in measured):
             vram = sum(value or 0.0 for value in measured) * 1.2
-        ram = RAM_GIB[pipeline]
-        if pipeline != FUSE:
-            ram += sum(m.ram_gib or 0.0 for m in models) * 1.2
+        ram = RAM_GIB[pipeline] + sum(model.ram_gib or 0.0 for model in loaded) * 1.2
         return Requirements(
             accelerator="any",
             vram_gib=round(vram, 2),
