@@ -14,7 +14,7 @@ from leitstand.core.sealed import Sealed
 MEDIUM = Machine(
     "medium",
     "receiving",
-    frozenset({"failed", "erased"}),
+    frozenset({"erased"}),
     {
         ("receiving", "received"): "intake",
         ("receiving", "refused"): "failed",
