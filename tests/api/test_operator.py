@@ -471,6 +471,13 @@ def test_a_medium_announced_again_under_its_id_is_the_same(api: httpx.Client) ->
     problem(api.post("/media", json=body | {"id": "medium_1"}), "bad-request", 400)
 
 
+def test_jobs_are_listed_by_state(api: httpx.Client, rig: Rig) -> None:
+    held, waiting = rig.job(), rig.job()
+    rig.run(HoldJob(held.id))
+    assert [job["id"] for job in api.get("/jobs?state=held").json()["items"]] == [held.id]
+    assert {job["id"] for job in api.get("/jobs").json()["items"]} == {held.id, waiting.id}
+
+
 def test_what_the_job_document_counts(api: httpx.Client, rig: Rig) -> None:
     job = rig.job(segments=3, media=2)
     worker = serve(rig)

@@ -341,9 +341,15 @@ class Plane:
 
         @app.get(v1 + "/{noun}")
         async def page(
-            noun: str, after: str | None = None, limit: int = 50, gone: bool = True
+            noun: str,
+            after: str | None = None,
+            limit: int = 50,
+            gone: bool = True,
+            state: str | None = None,
         ) -> Any:
             items = self.lists.get(noun, [])
+            if state is not None:
+                items = [item for item in items if item["state"] == state]
             if not gone:
                 items = [item for item in items if item["state"] != "terminated"]
             first = 0 if after is None else int(after)

@@ -129,13 +129,16 @@ def start_job(body: JobBody, parts: Parts) -> dict[str, Any]:
 
 @router.get("/jobs")
 def list_jobs(
-    parts: Parts, after: str | None = None, limit: int = limits.PAGE_DEFAULT
+    parts: Parts,
+    state: str | None = None,
+    after: str | None = None,
+    limit: int = limits.PAGE_DEFAULT,
 ) -> dict[str, Any]:
-    """Jobs, newest first."""
+    """Jobs, newest first; `state` leaves only those in it."""
     most = bounded_limit(limit)
     return parts.read(
         lambda tx: page(
-            jobs.page(tx.conn, tx.tenant, after, most + 1),
+            jobs.page(tx.conn, tx.tenant, after, most + 1, state),
             most,
             lambda job: job_document(tx, job),
             "leitstand.jobs/1",

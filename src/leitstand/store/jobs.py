@@ -50,9 +50,13 @@ def by_decision(conn: Connection, tenant: str, decision_id: str) -> Job | None:
     return next(iter(fetch(conn, Job, query)), None)
 
 
-def page(conn: Connection, tenant: str, after: str | None, limit: int) -> list[Job]:
-    """Newest first, older than `after`."""
+def page(
+    conn: Connection, tenant: str, after: str | None, limit: int, state: str | None = None
+) -> list[Job]:
+    """Newest first, older than `after`, in this state."""
     query = columns(Job, jobs).where(jobs.c.tenant_id == tenant)
+    if state is not None:
+        query = query.where(jobs.c.state == state)
     if after is not None:
         query = query.where(jobs.c.id < after)
     return fetch(conn, Job, query.order_by(jobs.c.id.desc()).limit(limit))
