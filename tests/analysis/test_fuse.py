@@ -336,9 +336,8 @@ def pictured(lang: str, **image: Any) -> dict[str, Any]:
     """The report on one picture whose file says this about itself."""
     job = Job(lang)
     gaps = [CUT] if "readable" in image else []
-    job.medium(
-        "medium_p", "p.jpg", "image", segments=[PICTURE], gaps=gaps, technical={"image": image}
-    )
+    about = {"segments": [PICTURE], "gaps": gaps, "technical": {"image": image}}
+    job.medium("medium_p", "p.jpg", "image", state="partial" if gaps else "done", **about)
     job.result("medium_p", "image:0", 0, [Frame(0), *(Gap(0, 1, "truncated") for _ in gaps)])
     report = made(job).report
     assert validate(report) == []
@@ -504,6 +503,7 @@ def test_the_checks_find_what_they_promise(report: dict[str, Any]) -> None:
     assert broken(lambda r: r["findings"][1].update(interval=[2, 1]))
     assert broken(lambda r: r["gaps"][0].update(media="medium_none"))
     assert broken(lambda r: r["media"][0].update(state="failed"))
+    assert broken(lambda r: r["media"][0].update(state="done"))
 
 
 def test_the_schema_refuses_what_is_not_a_report(report: dict[str, Any]) -> None:

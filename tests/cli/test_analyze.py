@@ -257,7 +257,7 @@ def test_gaps_are_done_and_say_so(run: Command, plane: Plane) -> None:
     def in_part(found: Plane) -> None:
         ended("done", segments=segments)(found)
         medium = found.report["media"][0]
-        medium["state"] = "partial"
+        found.job()["media"][0]["state"] = "partial"
         gap = {"media": medium["id"], "stream": "video:0", "from_s": 53.0, "to_s": 79.5}
         found.report["gaps"] = [{**gap, "reason": "truncated", "sentence": ""}]
 
@@ -282,7 +282,8 @@ def test_a_picture_cut_short_is_told_without_times(
     def in_part(found: Plane) -> None:
         ended("done")(found)
         medium = found.report["media"][0]
-        medium |= {"state": "partial", "kind": "image", "technical": {"image": image}}
+        found.job()["media"][0]["state"] = "partial"
+        medium |= {"kind": "image", "technical": {"image": image}}
         gap = {"media": medium["id"], "stream": "image:0", "from_s": 0.0, "to_s": 0.0}
         found.report["gaps"] = [{**gap, "reason": "truncated", "sentence": ""}]
 

@@ -334,13 +334,13 @@ class Worker:
         reply = self.rig.run(Beat(self.id, (beat,)), self.actor)
         return str(reply.verdicts[lease["attempt"]][0])
 
-    def result(self, lease: dict[str, Any], segment: int) -> bool:
+    def result(self, lease: dict[str, Any], segment: int, gap: bool = False) -> bool:
         object_id = self.rig.door.ids.new("object", self.rig.time)
         body = f"result {segment}".encode()
         self.rig.blobs.put(object_id, [body])
         digest = hashlib.sha256(body).hexdigest()
         command = StoreResult(
-            self.id, lease["attempt"], lease["fence"], segment, object_id, len(body), digest
+            self.id, lease["attempt"], lease["fence"], segment, object_id, len(body), digest, gap
         )
         return bool(self.rig.run(command, self.actor))
 

@@ -297,6 +297,7 @@ def _bytes(app: FastAPI, parts: WorkerParts) -> None:
         segment: Number,
         fence: Number,
         instance: Caller,
+        gap: bool = False,
         content_digest: Annotated[str | None, Header()] = None,
     ) -> Response:
         body = await bounded(request, limits.RESULT_BYTES_MAX)
@@ -307,7 +308,7 @@ def _bytes(app: FastAPI, parts: WorkerParts) -> None:
             object_id = door.ids.new("object", clock.now())
             blobs.put(object_id, [body])
             command = StoreResult(
-                instance, attempt, fence, segment, object_id, len(body), digest.hex()
+                instance, attempt, fence, segment, object_id, len(body), digest.hex(), gap
             )
             kept = False
             try:

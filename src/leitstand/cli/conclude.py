@@ -49,11 +49,10 @@ def _done(session: Session, ending: Ending, out: str | None, found: Batch) -> in
     output, job = session.output, ending.job
     media = _named(output, ending)
     failed = [medium for medium in media if medium.get("state") == "failed"]
+    partial = [medium for medium in media if medium.get("state") == "partial"]
     report = reports.fetch(session.client, str(job["id"]))
     document = json.loads(report["report.json"])
     found_in = _headlines(session, document)
-    in_part = {m["id"] for m in document["media"] if m["state"] == "partial"}
-    partial = [medium for medium in media if medium["id"] in in_part]
     for medium in media:
         if medium in failed:
             output.problem(problem_of_medium(medium))

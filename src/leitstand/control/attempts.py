@@ -112,6 +112,8 @@ class StoreResult(Command[bool]):
     object_id: str
     bytes: int
     sha256: str
+    gap: bool = False
+    """Whether the worker says that the result names a gap: the result itself is sealed."""
     action: ClassVar[str] = "attempts.result"
 
     def owner(self) -> str | None:
@@ -166,6 +168,7 @@ class StoreResult(Command[bool]):
             "segment": self.segment,
             "fence": self.fence,
             "object_id": self.object_id,
+            "gap": self.gap,
         }
         add(tx.conn, tables.results, [row])
         case = tx.case(job.case_id)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, case, func, select
 
 from leitstand.core.job import FUSE, Job, Task
 from leitstand.store import ledger
@@ -166,12 +166,18 @@ class Tally:
     tasks: int
     segments: int
     done: int
+    gaps: int
+    """Results that name a gap, among those that are done."""
 
 
 def tallies(conn: Connection, tenant: str, job_ids: Sequence[str]) -> dict[str, list[Tally]]:
     """How far the ordinary tasks of jobs are, counted in the database."""
     done = (
-        select(results.c.task_id, func.count().label("done"))
+        select(
+            results.c.task_id,
+            func.count().label("done"),
+            func.sum(case((results.c.gap, 1), else_=0)).label("gaps"),
+        )
         .join(tasks, tasks.c.id == results.c.task_id)
         .where(tasks.c.job_id.in_(job_ids))
         .group_by(results.c.task_id)
@@ -186,6 +192,7 @@ def tallies(conn: Connection, tenant: str, job_ids: Sequence[str]) -> dict[str, 
             func.count().label("tasks"),
             func.sum(tasks.c.last_segment - tasks.c.first_segment + 1).label("segments"),
             func.sum(func.coalesce(done.c.done, 0)).label("done"),
+            func.sum(func.coalesce(done.c.gaps, 0)).label("gaps"),
         )
         .select_from(tasks.outerjoin(done, done.c.task_id == tasks.c.id))
         .where(tasks.c.job_id.in_(job_ids), tasks.c.tenant_id == tenant, tasks.c.pipeline != FUSE)
@@ -201,6 +208,7 @@ def tallies(conn: Connection, tenant: str, job_ids: Sequence[str]) -> dict[str, 
                 int(row.tasks),
                 int(row.segments),
                 int(row.done),
+                int(row.gaps),
             )
         )
     return found

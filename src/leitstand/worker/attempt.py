@@ -111,7 +111,7 @@ class _Run:
         """Every segment of the lease; True when a hold ended it early."""
         self._live.keep(self._key())
         if self._lease.pipeline == FUSE:
-            return self._each(lambda segment: fuse.fuse(self._live, self._tools.link, segment))
+            return self._each(self._fused)
         pipeline: Pipeline = importlib.import_module(f"leitstand.analysis.{self._lease.pipeline}")
         with contextlib.ExitStack() as stack:
             with self._stages.measure("load"):
@@ -149,15 +149,15 @@ class _Run:
         loaded = tools.sessions.use(version, lambda: tools.files.read(version, live))
         return _TimedModel(stack.enter_context(loaded), live, self._stages)
 
-    def _each(self, result: Callable[[Segment], bytes]) -> bool:
+    def _each(self, result: Callable[[Segment], tuple[bytes, bool]]) -> bool:
         for segment in self._lease.segments:
             self._live.segment = segment.number
-            self._commit(segment, result(segment))
+            self._commit(segment, *result(segment))
             if self._live.held:
                 return True
         return False
 
-    def _commit(self, segment: Segment, body: bytes) -> None:
+    def _commit(self, segment: Segment, body: bytes, gap: bool) -> None:
         if encrypted_size(1, len(body)) > RESULT_BYTES_MAX:
             # Made again it would be as large: no other attempt would help.
             if self._lease.pipeline == FUSE:
@@ -168,13 +168,19 @@ class _Run:
             sealed = b"".join(encrypt([Recipient.parse(lease.result_recipient)], [body]))
             self._live.check()
             link.patiently(
-                lambda: link.put_result(lease.attempt, lease.fence, segment.number, sealed),
+                lambda: link.put_result(lease.attempt, lease.fence, segment.number, sealed, gap),
                 self._live.alive,
             )
 
+    def _fused(self, segment: Segment) -> tuple[bytes, bool]:
+        return fuse.fuse(self._live, self._tools.link, segment), False
+
     # --- one segment of media --------------------------------------------------------------------
 
-    def _analyse(self, pipeline: Pipeline, models: Mapping[str, Model], segment: Segment) -> bytes:
+    def _analyse(
+        self, pipeline: Pipeline, models: Mapping[str, Model], segment: Segment
+    ) -> tuple[bytes, bool]:
+        """The result of a segment, and whether it names a gap."""
         before = self._stages.seconds()
         with self._decoded(segment) as source:
             try:
@@ -185,12 +191,13 @@ class _Run:
             if not source.read:
                 self._unreadable(segment, lines)
         spent = self._stages.seconds(since=before)
-        return encode(
+        body = encode(
             dataclasses.replace(line, seconds=spent | line.seconds)
             if isinstance(line, Stats)
             else line
             for line in lines
         )
+        return body, any(isinstance(line, Gap) for line in lines)
 
     @contextlib.contextmanager
     def _decoded(self, segment: Segment) -> Iterator[DecodedSegment]:
