@@ -14,12 +14,15 @@ import httpx
 import httpx_sse
 import pytest
 
+from leitstand.api import events as stream
+from leitstand.client import Client
 from leitstand.control.instances import DrainInstance
 from leitstand.control.jobs import CancelJob, HoldJob, ResumeJob
 from leitstand.core import limits
 from leitstand.core.problem import Problem
 from leitstand.store import events, media, tables
 from leitstand.store.engine import Database
+from leitstand.store.rows import add
 from tests.api.served import digest_header, operators, problem
 from tests.control.rig import TENANT, Rig, serve
 from tests.unwritable import unwritable
@@ -614,12 +617,33 @@ def test_a_stream_says_that_nothing_can_be_written_and_when_it_can_again(
         assert json.loads(next(told).data) == {"code": None, "params": {}}
 
 
+def test_what_happened_so_far_is_told_whole_before_any_progress(
+    api: httpx.Client, rig: Rig
+) -> None:
+    job = rig.job()
+    facts = [(job.id, "segment", {"number": number}) for number in range(2 * stream.BATCH)]
+    rig.database.write(lambda conn: add(conn, tables.events, events.rows(TENANT, rig.time, facts)))
+    stored = rig.read(lambda c: events.after(c, TENANT, job.id, 0, 10_000))
+    http = httpx.Client(transport=api._transport, base_url="http://leitstand")
+    told = [event.id for event in Client(http, "here").past(job.id)]
+    assert told == [str(event.id) for event in stored]
+
+
+def test_a_stream_on_which_nothing_happens_tells_that_it_lives(
+    api: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "PING_SECONDS", 0.01)
+    with httpx_sse.connect_sse(api, "GET", "/events") as source:
+        assert next(event for event in source.iter_sse() if event.event == "ping").id == ""
+
+
 def test_nonsense_as_last_event_begins_with_the_present(api: httpx.Client, rig: Rig) -> None:
     job = rig.job()
     with httpx_sse.connect_sse(
         api, "GET", "/events", params={"subject": job.id}, headers={"Last-Event-ID": "9" * 40}
     ) as source:
-        assert next(source.iter_sse()).event == "progress"
+        told = source.iter_sse()
+        assert [next(told).event, next(told).event] == ["present", "progress"]
 
 
 # --- commands at odd moments ---------------------------------------------------------------------

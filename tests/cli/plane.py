@@ -294,6 +294,7 @@ class Plane:
         while self.jobs and self.shown == shown and not self.stopping:
             await woken.wait()
             woken.clear()
+        present = False
         while True:
             woken.clear()
             while place < len(self.events):
@@ -317,6 +318,10 @@ class Plane:
                     )
             if self.stopping:
                 return
+            if not present:
+                present = True
+                yield ServerSentEvent("{}", event="present")
+                continue
             await woken.wait()
 
     def _lists(self, app: FastAPI) -> None:

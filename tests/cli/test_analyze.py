@@ -352,6 +352,22 @@ def test_a_broken_stream_is_resumed_after_the_last_event(run: Command, plane: Pl
     assert done.err.count("clip.avi: ") == 3
 
 
+def test_a_ping_within_what_happened_so_far_does_not_end_it(run: Command, plane: Plane) -> None:
+    Path("clip.avi").write_bytes(b"VID")
+    story = good_story(3)
+    plane.story = [ended("done"), ("ping", {}), *story]
+    done = run("analyze", "clip.avi")
+    assert done.exit == 0
+    assert done.err.count("clip.avi: ") == 3
+
+
+def test_a_ping_is_the_occasion_to_look_at_the_job(run: Command, plane: Plane) -> None:
+    Path("clip.avi").write_bytes(b"VID")
+
+    plane.story = [*good_story(3)[:4], ("present", {}), ended("cancelled"), ("ping", {})]
+    assert run("analyze", "clip.avi").exit == 130
+
+
 @pytest.mark.parametrize("call", ["GET /events", f"GET /jobs/{JOB}"])
 def test_a_database_that_is_away_for_a_while_is_named_and_waited_for(
     run: Command, plane: Plane, call: str
