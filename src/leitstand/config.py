@@ -15,7 +15,7 @@ import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import (
     AfterValidator,
@@ -36,6 +36,7 @@ from pydantic_settings import (
 
 from leitstand import shapes
 from leitstand.core import limits
+from leitstand.core.placement import TIER_OF_CLASS
 from leitstand.core.problem import Exit, Problem
 from leitstand.folders import Folders
 from leitstand.shapes import Duration, Euros, Listen, Origin
@@ -48,7 +49,7 @@ _PREFIX = "LEITSTAND_"
 Tier = Literal["L", "A", "B", "C", "D"]
 DataClass = Literal["0", "1", "2", "3"]
 
-_TIERS: dict[DataClass, Tier] = {"0": "D", "1": "C", "2": "B", "3": "A"}
+_TIERS = cast(dict[DataClass, Tier], {str(n): tier for n, tier in TIER_OF_CLASS.items()})
 
 
 def _all_tiers(value: dict[DataClass, Tier]) -> dict[DataClass, Tier]:

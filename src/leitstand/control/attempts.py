@@ -25,7 +25,7 @@ from leitstand.core.job import ATTEMPT, BLAMES, HELD, TASK, Attempt, Job, Task, 
 from leitstand.core.problem import Exit, Problem
 from leitstand.core.profile import uses
 from leitstand.core.release import Request, first_refusal
-from leitstand.store import attempts, instances, jobs, money, tables
+from leitstand.store import attempts, jobs, money, tables
 from leitstand.store.rows import add
 
 
@@ -208,7 +208,7 @@ class Beat(Command[BeatReply]):
 
     def apply(self, tx: Tx) -> BeatReply:
         instance = instance_by_id(tx, self.instance_id)
-        instances.note(tx.conn, instance.id, last_seen_at=tx.now)
+        tx.set("instance", instance.id, last_seen_at=tx.now)
         by_id = {
             a.id: a
             for a in attempts.find(

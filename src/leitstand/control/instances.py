@@ -223,9 +223,9 @@ class Observe(Command[int]):
                     effects.set_state(tx.conn, launch.id, "done", tx.now)
                 move_one(tx, instance, "launched", provider_id=provider_id, last_seen_at=tx.now)
             case NoteAbsent():
-                instances.note(tx.conn, instance.id, absent_since=tx.now)
+                tx.set("instance", instance.id, absent_since=tx.now)
             case NotePresent():
-                instances.note(tx.conn, instance.id, absent_since=None, last_seen_at=tx.now)
+                tx.set("instance", instance.id, absent_since=None, last_seen_at=tx.now)
             case AskEnd():
                 tx.effect("terminate", instance.id, after=PACE)
 

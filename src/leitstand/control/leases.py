@@ -16,7 +16,7 @@ from leitstand.control.transaction import Change, Tx
 from leitstand.core import limits
 from leitstand.core.instance import Instance
 from leitstand.core.job import ATTEMPT, FUSE, TASK, Attempt, Job, Task
-from leitstand.core.placement import TIERS
+from leitstand.core.placement import enough
 from leitstand.core.profile import families
 from leitstand.core.release import release_info
 from leitstand.store import attempts, instances, jobs, media
@@ -78,7 +78,7 @@ class Claim(Command[list[dict[str, Any]]]):
             if len(lost) + len(fresh) >= wanted:
                 break
             needs_ram, needs_vram = _needs(task, "ram_gib"), _needs(task, "vram_gib")
-            if TIERS.index(instance.tier) > TIERS.index(task.tier_min):
+            if not enough(instance.tier, task.tier_min):
                 continue
             alone = not fresh and not busy
             if not alone and (needs_ram > ram or (gpu and needs_vram > vram)):

@@ -13,7 +13,20 @@ from leitstand.core.cost import accrued, spelled, worst_case
 from leitstand.core.instant import utc
 
 TIERS = ("L", "A", "B", "C", "D")
-"""Trust tiers from the own machine down to a host nobody vouches for (`docs/security.md`)."""
+"""Trust tiers from the own machine down to a host nobody vouches for (`docs/security.md`). Here
+alone they are in order."""
+TIER_OF_CLASS = {0: "D", 1: "C", 2: "B", 3: "A"}
+"""The lowest tier that may see media of a data class (`docs/security.md` §1)."""
+
+
+def enough(tier: str, lowest: str) -> bool:
+    """Whether a tier is trusted at least as much as the lowest that is allowed."""
+    return TIERS.index(tier) <= TIERS.index(lowest)
+
+
+def lowest_for(tier: str) -> tuple[str, ...]:
+    """What may be asked for at the least, so that a tier is `enough`."""
+    return tuple(lowest for lowest in TIERS if enough(tier, lowest))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +112,9 @@ class Placement:
         return self.ranked[0] if self.ranked else None
 
 
-TIERS_OF_CLASS = {0: "LABCD", 1: "LABC", 2: "LAB", 3: "LA"}
-"""Which tiers may see which data class (`docs/security.md` §1)."""
-
-
 def tier_min(data_class: int, set_tier: str | None = None) -> str:
     """The lowest tier that may see media of this class; a setting can only raise it."""
-    rule = TIERS_OF_CLASS[data_class][-1]
+    rule = TIER_OF_CLASS[data_class]
     return rule if set_tier is None else min(rule, set_tier, key=TIERS.index)
 
 
@@ -232,7 +241,7 @@ def order(ranked: Ranked) -> tuple[Decimal, datetime, Decimal, str, str]:
 
 def first_fault(offer: Offer, want: Requirements) -> Rejection | None:
     """The first rule that `offer` fails, in the order of the decision; None when it may and can."""
-    if TIERS.index(offer.tier) > TIERS.index(want.tier_min):
+    if not enough(offer.tier, want.tier_min):
         return Rejection("tier", offer.tier, want.tier_min)
     regions = want.regions
     if regions is not None and offer.tier != "L" and offer.region not in regions:
