@@ -186,7 +186,8 @@ def test_json_lines_end_with_what_scripts_need(run: Command, plane: Plane) -> No
     last = events[-1]
     assert last.pop("seconds") >= 0
     assert last == {
-        "event": "done", "job": JOB, "report": "leitstand-out/j-71c0/report.json",
+        "event": "done", "job": JOB, "state": "done", "reason": None,
+        "report": "leitstand-out/j-71c0/report.json",
         "media": {"done": 1, "failed": 0}, "gaps": 0, "cost_eur": "0.00", "receipts": [3],
     }  # fmt: skip
     assert {"file", "plan", "instance", "segment", "job"} <= {event["event"] for event in events}
@@ -317,6 +318,21 @@ def test_a_job_that_is_held_because_it_cannot_go_on_says_why_and_how_to_go_on(
     assert done.exit == 1
     assert "error: no instance stayed up (8 tried)" in done.err
     assert "leitstand jobs resume" in done.out
+
+
+@pytest.mark.parametrize("state", ["done", "held", "cancelled", "failed"])
+def test_the_last_of_the_json_lines_has_the_same_names_however_the_job_ended(
+    run: Command, plane: Plane, state: str
+) -> None:
+    Path("a.jpg").write_bytes(b"IMG")
+    reason = {"code": "no-instance-stays", "params": {"launches": 8}} if state == "failed" else None
+    plane.story = [ended(state, reason=reason), ("job", {"state": state, "reason": reason})]
+    last = json.loads(run("analyze", "a.jpg", "--json").lines()[-1])
+    assert {
+        "event", "job", "state", "reason", "report", "media", "gaps", "cost_eur", "seconds",
+        "receipts",
+    } == set(last) - {"segments", "left"}  # fmt: skip
+    assert (last["event"], last["state"], last["reason"]) == ("done", state, reason)
 
 
 @pytest.mark.parametrize("state", ["held", "cancelled"])
