@@ -387,7 +387,7 @@ def test_money_has_one_spelling_everywhere(api: httpx.Client, rig: Rig) -> None:
         plan,
         job,
         api.get(f"/decisions/{plan['id']}").json(),
-        *(api.get(path).json() for path in ("/jobs", "/instances", "/costs")),
+        *(api.get(path).json() for path in ("/jobs", "/instances")),
         api.post("/offers", json={}).json(),
     ]
     found = [list(amounts(document)) for document in documents]
@@ -723,8 +723,8 @@ def test_the_api_describes_itself_completely(api: httpx.Client) -> None:
         "/uploads/{upload}/parts/{number}", "/uploads/{upload}/complete", "/objects/{object_id}",
         "/health", "/plans", "/decisions/{decision}", "/offers", "/jobs", "/jobs/{job}",
         "/jobs/{job}/hold", "/jobs/{job}/resume", "/jobs/{job}/cancel", "/jobs/{job}/{name}",
-        "/instances", "/instances/{instance}", "/instances/{instance}/drain", "/costs",
-        "/ledger/head", "/ledger/entries", "/ledger/verify", "/events",
+        "/instances", "/instances/{instance}", "/instances/{instance}/drain",
+        "/ledger/entries", "/ledger/verify", "/events",
     }  # fmt: skip
     assert {f"/api/v1{path}" for path in paths} <= set(document["paths"])
     for path, operations in document["paths"].items():

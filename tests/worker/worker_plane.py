@@ -206,14 +206,12 @@ class Plane:
             "attempt": task.attempt,
             "fence": task.fence,
             "lease_seconds": self.lease_seconds,
-            "progress_seconds": 60,
             "task": {
                 "id": task.id,
                 "pipeline": task.pipeline,
                 "profile": "people",
                 "stream": task.stream,
                 "medium": task.medium,
-                "kind": "image",
             },
             "segments": [
                 {

@@ -12,7 +12,7 @@ from fastapi.responses import Response
 from pydantic import AwareDatetime, BaseModel, Field
 
 from leitstand.api.bounds import Finite
-from leitstand.api.documents import instance_document, job_document, moment
+from leitstand.api.documents import instance_document, job_document
 from leitstand.api.parts import OperatorParts, bounded_limit, page, parts_of
 from leitstand.control.advance import one as job_by_id
 from leitstand.control.audit import verify
@@ -23,12 +23,11 @@ from leitstand.control.instances import one as instance_by_id
 from leitstand.control.jobs import CancelJob, HoldJob, ReadReport, ResumeJob, StartJob
 from leitstand.control.plan import Wish
 from leitstand.core import limits
-from leitstand.core.cost import spelled
 from leitstand.core.job import Job
 from leitstand.core.ledger import read_leaf
 from leitstand.core.placement import Requirements, first_fault
 from leitstand.core.problem import Exit, Problem
-from leitstand.store import instances, jobs, ledger, money
+from leitstand.store import instances, jobs, ledger
 
 router = APIRouter(prefix="/api/v1")
 Parts = Annotated[OperatorParts, Depends(parts_of)]
@@ -229,38 +228,6 @@ def drain_instance(instance: str, parts: Parts) -> dict[str, Any]:
     """Finish its segments, then end it."""
     drained = parts.run(DrainInstance(parts.resolve("instances", instance)))
     return instance_document(drained)
-
-
-@router.get("/costs")
-def costs(parts: Parts) -> dict[str, Any]:
-    """What was spent and is reserved, in all and this month."""
-
-    def read(tx: Any) -> dict[str, Any]:
-        month = tx.now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-        sums = money.totals(tx.conn, tx.tenant, None, month)
-        return {
-            "schema": "leitstand.costs/1",
-            "month_eur": spelled(sums.month_spent),
-            "total_eur": spelled(sums.spent),
-            "reserved_eur": spelled(sums.held),
-            "budgets": dict(parts.planner.rules.budgets),
-        }
-
-    return parts.read(read)
-
-
-@router.get("/ledger/head")
-def ledger_head(parts: Parts) -> dict[str, Any]:
-    """The newest signed head."""
-    head = parts.read(lambda tx: ledger.head(tx.conn))
-    if head is None:
-        return {"size": 0, "root": None, "note": None, "at": None}
-    return {
-        "size": head.size,
-        "root": head.root,
-        "note": head.note,
-        "at": moment(head.created_at),
-    }
 
 
 @router.get("/ledger/entries")

@@ -11,7 +11,6 @@ from leitstand.control.advance import advance
 from leitstand.control.advance import one as job_by_id
 from leitstand.control.commands import Command
 from leitstand.control.instances import one as instance_by_id
-from leitstand.control.media import one as medium_by_id
 from leitstand.control.transaction import Change, Tx
 from leitstand.core import limits
 from leitstand.core.instance import Instance
@@ -118,16 +117,12 @@ class Claim(Command[list[dict[str, Any]]]):
             "attempt": attempt.id,
             "fence": attempt.fence,
             "lease_seconds": (attempt.expires_at - tx.now).total_seconds(),
-            "progress_seconds": max(
-                limits.PROGRESS_SECONDS_MIN, limits.PROGRESS_FACTOR * limits.FORECAST_SECONDS
-            ),
             "task": {
                 "id": task.id,
                 "pipeline": task.pipeline,
                 "profile": job.profile,
                 "stream": task.stream,
                 "medium": task.medium_id,
-                "kind": None if task.medium_id is None else medium_by_id(tx, task.medium_id).kind,
             },
             "segments": missing(tx, task),
             "models": _models(job, task),
@@ -168,8 +163,13 @@ def missing(tx: Tx, task: Task) -> list[dict[str, Any]]:
 
 
 def _models(job: Job, task: Task) -> list[dict[str, Any]]:
+    """What a worker needs of the models of a task, to find and to compare them."""
     loaded = families(job.profile, task.pipeline)
-    return [model for model in job.models if model["family"] in loaded]
+    return [
+        {name: model[name] for name in ("family", "name", "version", "digest", "files")}
+        for model in job.models
+        if model["family"] in loaded
+    ]
 
 
 def info_of(instance: Instance, attempt_id: str, fence: int, task: Task) -> bytes:
