@@ -61,13 +61,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = chosen
 
 
+SPREAD = {"test_a_thousand_hostile_worlds", "test_i4_a_kill_changes_no_finding_and_leaves_nothing"}
+
+
 class _ByFile(LoadFileScheduling):
-    """A file's tests stay on one worker, because fixtures are made per file; a test of hundreds of
-    cases that share nothing is dealt out case by case."""
+    """A file's tests stay on one worker, because fixtures are made per file; a test of many
+    cases that share little is dealt out case by case."""
 
     def _split_scope(self, nodeid: str) -> str:
-        spread = nodeid.split("[", maxsplit=1)[0].endswith("::test_a_thousand_hostile_worlds")
-        return nodeid if spread else str(super()._split_scope(nodeid))
+        name = nodeid.split("[", maxsplit=1)[0].rpartition("::")[2]
+        return nodeid if name in SPREAD else str(super()._split_scope(nodeid))
 
 
 @pytest.hookimpl(optionalhook=True)
