@@ -63,14 +63,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 SPREAD = {
     "test_a_thousand_hostile_worlds",
+    "test_i4_a_kill_changes_no_finding_and_leaves_nothing",
     "test_nor_do_five_hundred",
     "test_nor_is_it_in_a_hundred_storms",
 }
 
 
 class _ByFile(LoadFileScheduling):
-    """A file's tests stay on one worker, because fixtures are made per file; a test of hundreds of
-    cases that share nothing is dealt out case by case."""
+    """A file's tests stay on one worker, because fixtures are made per file; a test of many
+    cases that share little is dealt out case by case."""
 
     def _split_scope(self, nodeid: str) -> str:
         name = nodeid.split("[", maxsplit=1)[0].rpartition("::")[2]

@@ -194,6 +194,20 @@ def test_every_option_is_documented() -> None:
     assert not missing, "\n" + "\n".join(missing)
 
 
+def test_every_event_of_the_json_lines_is_documented_and_printed() -> None:
+    page = text_of("cli.md").partition("## JSON")[2]
+    named = set()
+    for cell in re.findall(r"^\| (`[^|]+) \|", page, re.MULTILINE):
+        named |= set(re.findall(r"`(\w+)`", cell))
+    printed = {
+        name
+        for path in SOURCE.rglob("*.py")
+        if path.parent.name == "cli" or path.name == "output.py"
+        for name in re.findall(r"(?:output|self)\.event\(\s*\"(\w+)\"", path.read_text("utf-8"))
+    }
+    assert named - {"event"} == printed
+
+
 def test_modules_that_the_architecture_names_exist() -> None:
     text = text_of("architecture.md")
     named = set(re.findall(r"`((?:\w+/)*\w+\.(?:py|toml))`", text)) - {"tests/test_tidy.py"}

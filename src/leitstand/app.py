@@ -340,10 +340,13 @@ class _Plane:
         """Until a signal; embedded also 60 s without client, job and live instance."""
         while not ending.is_set():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(ending.wait(), 1.0)
-            if self._embedded and await asyncio.to_thread(self._unneeded):
-                log.info("plane.unneeded")
-                return
+                await asyncio.wait_for(ending.wait(), limits.EMBEDDED_LOOK_SECONDS)
+            try:
+                if self._embedded and await asyncio.to_thread(self._unneeded):
+                    log.info("plane.unneeded")
+                    return
+            except Exception as error:  # what cannot be read may well be needed
+                log.error("plane.unsure", where=place_of(error))  # noqa: TRY400
 
     def _unneeded(self) -> bool:
         if self._clients.idle_seconds() < limits.EMBEDDED_IDLE.total_seconds():

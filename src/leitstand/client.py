@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -25,12 +26,10 @@ from leitstand.core.problem import Exit, Param, Problem
 TRIES = 3
 """How often a call is made before the control plane counts as unreachable."""
 SILENCE_SECONDS = 10.0
-"""A progress stream without a byte for so long is opened anew, which costs little, finds out a dead
-peer, and gives whoever follows the occasion to look at the job and at the clock."""
+"""A progress stream without a byte for so long is lost: the control plane sends a `ping` well before
+(`api/events.py`)."""
 CALL_SECONDS = 60.0
 PAUSE_SECONDS = 0.5
-PAST_SECONDS = 1.0
-"""What happened so far has been told when the stream is silent for so long."""
 PAGES_MAX = 1_000
 PAGE = 200
 
@@ -40,7 +39,8 @@ _PREFIX = "urn:leitstand:problem:"
 @dataclass(frozen=True, slots=True)
 class Event:
     """One message of a progress stream. `kind` is `connected` each time the stream is open: what
-    happened in between is then best asked for anew."""
+    happened in between is then best asked for anew. `present` says that all that happened so far
+    has been told, and `ping` that nothing has to be."""
 
     kind: str
     data: Mapping[str, Any]
@@ -70,7 +70,8 @@ class Client:
     @classmethod
     def over_url(cls, url: str) -> Self:
         """A control plane elsewhere; its certificate is verified against the system's roots."""
-        return cls(httpx.Client(base_url=url, timeout=CALL_SECONDS), url)
+        context = ssl.create_default_context()
+        return cls(httpx.Client(base_url=url, timeout=CALL_SECONDS, verify=context), url)
 
     def close(self) -> None:
         self._http.close()
@@ -154,19 +155,18 @@ class Client:
     def follow(self, subject: str | None = None, after: str | None = "0") -> Iterator[Event]:
         """What happens to `subject` (all, if None), from event row `after` on and without an end.
 
-        `after` None begins with the present. A stream that breaks is resumed after the last row
-        seen. Raises Problem("unreachable") after `TRIES` attempts without one message.
+        `after` None begins with the present. A stream that breaks or falls silent is resumed after
+        the last row seen. Raises Problem("unreachable") after `TRIES` attempts without one message.
         """
         last, failures = after, 0
         while True:
             headers = {"Last-Event-ID": last} if last is not None else {}
             try:
                 for event in self._stream(subject, headers):
-                    failures = 0
+                    if event.kind != "connected":
+                        failures = 0
                     last = event.id or last
                     yield event
-            except httpx.ReadTimeout:
-                continue
             except httpx.TransportError as error:
                 failures += 1
                 if failures >= TRIES:
@@ -174,22 +174,18 @@ class Client:
                 self._again()
 
     def past(self, subject: str | None = None) -> Iterator[Event]:
-        """What happened so far, oldest first; ends when nothing more comes at once."""
+        """What happened so far, oldest first."""
         try:
-            for event in self._stream(subject, {"Last-Event-ID": "0"}, PAST_SECONDS):
-                if event.kind == "progress":
+            for event in self._stream(subject, {"Last-Event-ID": "0"}):
+                if event.kind == "present":
                     return
                 if event.id is not None:
                     yield event
-        except httpx.ReadTimeout:
-            return
         except httpx.TransportError as error:
             raise self._unreachable(error, 1) from error
 
-    def _stream(
-        self, subject: str | None, headers: Mapping[str, str], silence: float = SILENCE_SECONDS
-    ) -> Iterator[Event]:
-        timeout = httpx.Timeout(CALL_SECONDS, read=silence)
+    def _stream(self, subject: str | None, headers: Mapping[str, str]) -> Iterator[Event]:
+        timeout = httpx.Timeout(CALL_SECONDS, read=SILENCE_SECONDS)
         params = {"subject": subject} if subject else {}
         with httpx_sse.connect_sse(
             self._http,

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import (
     BaseModel,
@@ -34,6 +34,7 @@ from pydantic_settings import (
 
 from leitstand import shapes
 from leitstand.core import limits
+from leitstand.core.placement import TIER_OF_CLASS
 from leitstand.core.problem import Exit, Problem
 from leitstand.folders import Folders
 from leitstand.shapes import (
@@ -52,6 +53,16 @@ from leitstand.shapes import (
 __all__ = ["Folders", "HostSettings", "Settings"]
 
 _PREFIX = "LEITSTAND_"
+
+
+Tier = Literal["L", "A", "B", "C", "D"]
+DataClass = Literal["0", "1", "2", "3"]
+
+_TIERS = cast(dict[DataClass, Tier], {str(n): tier for n, tier in TIER_OF_CLASS.items()})
+
+
+def _all_tiers(value: dict[DataClass, Tier]) -> dict[DataClass, Tier]:
+    return {**_TIERS, **value}
 
 
 # --- sections ------------------------------------------------------------------------------------

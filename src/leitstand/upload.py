@@ -84,7 +84,7 @@ class Sent:
 
 
 class Repeated(Exception):
-    """The file is the same as one that this batch already has, under the name `first`."""
+    """The file is the same as one that this batch has taken, under the name `first`."""
 
     def __init__(self, first: str) -> None:
         super().__init__(first)
@@ -115,12 +115,15 @@ class Uploads:
 
     def send(self, path: Path, name: str) -> Sent:
         """Take one file. Raises Problem (with its name) for a file that is no usable medium, which
-        the control plane then knows as failed, and Repeated for one already here."""
+        the control plane then knows as failed, and Repeated for one already taken."""
         descriptor = _open(path, name)
         try:
             found = os.fstat(descriptor)
-            self._first(self._files, (found.st_dev, found.st_ino), name)
-            return self._send(descriptor, found.st_size, name)
+            file = found.st_dev, found.st_ino
+            _not_again(self._files, file)
+            sent = self._send(descriptor, found.st_size, name)
+            self._files[file] = name
+            return sent
         finally:
             os.close(descriptor)
 
@@ -145,7 +148,7 @@ class Uploads:
         taken: Taken | None = None
         try:
             taken = self._take(descriptor, size)
-            self._first(self._digests, taken.sha256, name)
+            _not_again(self._digests, taken.sha256)
             medium, recipient = self._announce(name, size)
             sent, segments = 0, []
             for cut in taken.segments():
@@ -162,7 +165,9 @@ class Uploads:
                 )
                 sent += len(sealed)
                 self._progress(name, sent)
-            return self._ready(medium, name, taken, segments, sent)
+            ready = self._ready(medium, name, taken, segments, sent)
+            self._digests[taken.sha256] = name
+            return ready
         except Problem as problem:
             if problem.exit is Exit.UNREACHABLE:
                 raise
@@ -173,11 +178,6 @@ class Uploads:
         finally:
             if taken is not None:
                 taken.close()
-
-    def _first(self, seen: dict[Any, str], key: object, name: str) -> None:
-        if key in seen:
-            raise Repeated(seen[key])
-        seen[key] = name
 
     def _announce(self, name: str, size: int) -> tuple[str, Recipient]:
         """The id is chosen here and kept before it is sent, so that a medium whose answer is lost
@@ -257,6 +257,28 @@ class Uploads:
             )
             if sent:
                 self._client.delete(f"/media/{medium}")
+
+
+def look(take: Take, path: Path, name: str) -> None:
+    """Take one file as `Uploads.send` would, and send nothing. Raises Problem (with its name) for a
+    file that is no usable medium."""
+    descriptor = _open(path, name)
+    try:
+        taken = take(descriptor, os.fstat(descriptor).st_size)
+        try:
+            for _ in taken.segments():
+                pass
+        finally:
+            taken.close()
+    except Problem as problem:
+        raise Problem(problem.code, problem.exit, **{**problem.params, "name": name}) from problem
+    finally:
+        os.close(descriptor)
+
+
+def _not_again(taken: Mapping[Any, str], key: object) -> None:
+    if key in taken:
+        raise Repeated(taken[key])
 
 
 def new_id() -> str:

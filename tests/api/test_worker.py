@@ -19,7 +19,7 @@ from leitstand.control.cases import OpenCase
 from leitstand.control.instances import DrainInstance
 from leitstand.core import limits
 from leitstand.security.ca import WorkerCredentials
-from leitstand.store import jobs, media
+from leitstand.store import attempts, jobs, media
 from leitstand.store.engine import Database
 from leitstand.vault.release import HpkeKey
 from tests.api.served import Workers, digest_header, problem, workers
@@ -253,6 +253,19 @@ def test_a_result_is_kept_once_and_a_strangers_not_at_all(rig: Rig, plane: Worke
         headers=digest_header(b"y"),
     )
     problem(wrong, "digest-differs", 400)
+
+
+def test_a_result_says_openly_whether_it_names_a_gap(rig: Rig, plane: Workers) -> None:
+    (one, first), (two, second) = two_at_work(rig)
+    path = f"/w/1/results/{first['attempt']}/0?fence={first['fence']}&gap=true"
+    sent = plane.client(one.id).put(path, content=b"age file", headers=digest_header(b"age file"))
+    assert [sent.status_code, put(plane.client(two.id), second).status_code] == [204, 204]
+    tasks = {task["id"]: task for task in (first["task"], second["task"])}
+    (job,) = rig.read(lambda c: jobs.page(c, TENANT, None, 9))
+    found = rig.read(lambda c: attempts.results_of_job(c, TENANT, job.id))
+    assert {result.task_id: result.gap for result in found} == dict(
+        zip(tasks, (True, False), strict=True)
+    )
 
 
 def test_a_late_attempt_is_told_that_it_is_fenced(rig: Rig, plane: Workers) -> None:

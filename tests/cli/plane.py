@@ -297,6 +297,7 @@ class Plane:
         while self.jobs and self.shown == shown and not self.stopping:
             await woken.wait()
             woken.clear()
+        present = False
         while True:
             woken.clear()
             while place < len(self.events):
@@ -320,6 +321,10 @@ class Plane:
                     )
             if self.stopping:
                 return
+            if not present:
+                present = True
+                yield ServerSentEvent("{}", event="present")
+                continue
             await woken.wait()
 
     def _lists(self, app: FastAPI) -> None:
@@ -359,9 +364,15 @@ class Plane:
 
         @app.get(v1 + "/{noun}")
         async def page(
-            noun: str, after: str | None = None, limit: int = 50, gone: bool = True
+            noun: str,
+            after: str | None = None,
+            limit: int = 50,
+            gone: bool = True,
+            state: str | None = None,
         ) -> Any:
             items = self.lists.get(noun, [])
+            if state is not None:
+                items = [item for item in items if item["state"] == state]
             if not gone:
                 items = [item for item in items if item["state"] != "terminated"]
             first = 0 if after is None else int(after)

@@ -186,7 +186,8 @@ def test_json_lines_end_with_what_scripts_need(run: Command, plane: Plane) -> No
     last = events[-1]
     assert last.pop("seconds") >= 0
     assert last == {
-        "event": "done", "job": JOB, "report": "leitstand-out/j-71c0/report.json",
+        "event": "done", "job": JOB, "state": "done", "reason": None,
+        "report": "leitstand-out/j-71c0/report.json",
         "media": {"done": 1, "failed": 0}, "gaps": 0, "cost_eur": "0.00", "receipts": [3],
     }  # fmt: skip
     assert {"file", "plan", "instance", "segment", "job"} <= {event["event"] for event in events}
@@ -257,7 +258,7 @@ def test_gaps_are_done_and_say_so(run: Command, plane: Plane) -> None:
     def in_part(found: Plane) -> None:
         ended("done", segments=segments)(found)
         medium = found.report["media"][0]
-        medium["state"] = "partial"
+        found.job()["media"][0]["state"] = "partial"
         gap = {"media": medium["id"], "stream": "video:0", "from_s": 53.0, "to_s": 79.5}
         found.report["gaps"] = [{**gap, "reason": "truncated", "sentence": ""}]
 
@@ -282,7 +283,8 @@ def test_a_picture_cut_short_is_told_without_times(
     def in_part(found: Plane) -> None:
         ended("done")(found)
         medium = found.report["media"][0]
-        medium |= {"state": "partial", "kind": "image", "technical": {"image": image}}
+        found.job()["media"][0]["state"] = "partial"
+        medium |= {"kind": "image", "technical": {"image": image}}
         gap = {"media": medium["id"], "stream": "image:0", "from_s": 0.0, "to_s": 0.0}
         found.report["gaps"] = [{**gap, "reason": "truncated", "sentence": ""}]
 
@@ -318,6 +320,21 @@ def test_a_job_that_is_held_because_it_cannot_go_on_says_why_and_how_to_go_on(
     assert "leitstand jobs resume" in done.out
 
 
+@pytest.mark.parametrize("state", ["done", "held", "cancelled", "failed"])
+def test_the_last_of_the_json_lines_has_the_same_names_however_the_job_ended(
+    run: Command, plane: Plane, state: str
+) -> None:
+    Path("a.jpg").write_bytes(b"IMG")
+    reason = {"code": "no-instance-stays", "params": {"launches": 8}} if state == "failed" else None
+    plane.story = [ended(state, reason=reason), ("job", {"state": state, "reason": reason})]
+    last = json.loads(run("analyze", "a.jpg", "--json").lines()[-1])
+    assert {
+        "event", "job", "state", "reason", "report", "media", "gaps", "cost_eur", "seconds",
+        "receipts",
+    } == set(last) - {"segments", "left"}  # fmt: skip
+    assert (last["event"], last["state"], last["reason"]) == ("done", state, reason)
+
+
 @pytest.mark.parametrize("state", ["held", "cancelled"])
 def test_an_analysis_that_is_held_or_cancelled_from_elsewhere_was_interrupted(
     run: Command, plane: Plane, state: str
@@ -349,6 +366,22 @@ def test_a_broken_stream_is_resumed_after_the_last_event(run: Command, plane: Pl
     assert done.exit == 0
     assert plane.last_event_ids == ["0", "4"]
     assert done.err.count("clip.avi: ") == 3
+
+
+def test_a_ping_within_what_happened_so_far_does_not_end_it(run: Command, plane: Plane) -> None:
+    Path("clip.avi").write_bytes(b"VID")
+    story = good_story(3)
+    plane.story = [ended("done"), ("ping", {}), *story]
+    done = run("analyze", "clip.avi")
+    assert done.exit == 0
+    assert done.err.count("clip.avi: ") == 3
+
+
+def test_a_ping_is_the_occasion_to_look_at_the_job(run: Command, plane: Plane) -> None:
+    Path("clip.avi").write_bytes(b"VID")
+
+    plane.story = [*good_story(3)[:4], ("present", {}), ended("cancelled"), ("ping", {})]
+    assert run("analyze", "clip.avi").exit == 130
 
 
 @pytest.mark.parametrize("call", ["GET /events", f"GET /jobs/{JOB}"])

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Command
+from leitstand.core.problem import Exit, Problem
+from tests.cli.conftest import Command, Pretended, Segment
 from tests.cli.plane import Plane
 from tests.cli.stories import good_story
 
@@ -88,6 +90,29 @@ def test_the_same_file_is_analysed_once_by_path_link_and_content(
     assert "! copy.jpg is the same as a.jpg; it is analysed once" in done.err
     assert "1 of 1 media" in done.out
     assert len(plane.media) == 1
+
+
+def test_the_twin_of_a_file_that_failed_is_taken_itself(
+    run: Command, plane: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("a.jpg").write_bytes(b"IMG")
+    Path("b.jpg").write_bytes(b"IMG")
+    Path("c.jpg").symlink_to("a.jpg")
+    segments, dies = Pretended.segments, iter([True])
+
+    def once(self: Pretended) -> Iterator[Segment]:
+        if next(dies, False):
+            raise Problem("intake-died", Exit.FAILED)
+        return segments(self)
+
+    monkeypatch.setattr(Pretended, "segments", once)
+    plane.story = good_story()
+    done = run("analyze", "a.jpg", "b.jpg", "c.jpg")
+    assert "1 of 2 media" in done.out
+    assert "1 failed (a.jpg)" in done.out
+    assert "! c.jpg is the same as b.jpg; it is analysed once" in done.err
+    assert done.exit == 1
+    assert [m["name"] for m in plane.media.values() if m["state"] == "ready"] == ["b.jpg"]
 
 
 def test_folders_are_walked_in_order_without_hidden_files(run: Command, plane: Plane) -> None:

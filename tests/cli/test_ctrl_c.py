@@ -374,9 +374,35 @@ def test_the_same_command_on_the_same_files_goes_on(run: Command, plane: Plane) 
     Path("elsewhere").mkdir()
     Path("clip.avi").rename("elsewhere/renamed.avi")
     done = run("analyze", "elsewhere/renamed.avi", "leer.wav")
-    assert done.exit == 0
     assert done.err.startswith("These are the files of j-71c0, which was held. It goes on.")
+    assert "error: leer.wav has nothing to analyse" in done.err
+    assert "1 failed (leer.wav)" in done.out
+    assert done.exit == 1
     assert plane.asked.count("POST /jobs") == 1
+
+
+def test_files_that_intake_leaves_out_or_refuses_do_not_keep_a_held_job_from_going_on(
+    run: Command, plane: Plane
+) -> None:
+    Path("given").mkdir()
+    for name, body in {"clip.avi": b"VID", "notes.txt": b"notes", "list.m3u": b"#EXTM3U\n"}.items():
+        Path("given", name).write_bytes(body)
+    plane.story = [*working(), CTRL_C]
+    plane.after["hold"] = HELD
+    assert run("analyze", "given").exit == 130
+    ended_since = [plane.job() | {"id": f"job_{n}", "state": "done"} for n in range(60)]
+    plane.lists["jobs"] = [*ended_since, plane.job()]
+
+    def goes_on(found: Plane) -> None:
+        found.job()["state"] = "running"
+        found.later = good_story(3)[4:]
+
+    plane.after["resume"] = [goes_on]
+    done = run("analyze", "given")
+    assert plane.asked.count("POST /jobs") == 1
+    assert "! 1 file was left out" in done.err
+    assert "error: list.m3u was not taken" in done.err
+    assert done.exit == 1
 
 
 WISHES = {

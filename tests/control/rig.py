@@ -373,26 +373,26 @@ class Worker:
         reply = self.rig.run(Beat(self.id, (beat,)), self.actor)
         return str(reply.verdicts[lease["attempt"]][0])
 
-    def result(self, lease: dict[str, Any], segment: int) -> bool:
+    def result(self, lease: dict[str, Any], segment: int, gap: bool = False) -> bool:
         object_id = self.rig.door.ids.new("object", self.rig.time)
         body = f"result {segment}".encode()
         self.rig.blobs.put(object_id, [body])
         digest = hashlib.sha256(body).hexdigest()
         command = StoreResult(
-            self.id, lease["attempt"], lease["fence"], segment, object_id, len(body), digest
+            self.id, lease["attempt"], lease["fence"], segment, object_id, len(body), digest, gap
         )
         return bool(self.rig.run(command, self.actor))
 
-    def letter(self, lease: dict[str, Any], segment: int) -> Letter:
+    def letter(self, lease: dict[str, Any], segment: int, gap: bool = False) -> Letter:
         """What it leaves in the mailbox where it cannot reach the control plane."""
         attempt, fence = lease["attempt"], lease["fence"]
         body = f"result {segment}".encode()
-        signature = self.credentials.sign(to_sign(attempt, fence, segment, body))
-        return Letter(attempt, fence, segment, self.certificate, signature, body)
+        signature = self.credentials.sign(to_sign(attempt, fence, segment, gap, body))
+        return Letter(attempt, fence, segment, gap, self.certificate, signature, body)
 
-    def leave(self, lease: dict[str, Any], segment: int) -> str:
+    def leave(self, lease: dict[str, Any], segment: int, gap: bool = False) -> str:
         """Put a letter; its name."""
-        letter = self.letter(lease, segment)
+        letter = self.letter(lease, segment, gap)
         name = name_of(letter.attempt, letter.segment)
         self.rig.blobs.held[name] = pack(letter)
         return name

@@ -13,6 +13,7 @@ from leitstand.control.audit import Fault, Verdict, verify
 from leitstand.control.cases import OpenCase
 from leitstand.control.jobs import HoldJob, ReadReport, ResumeJob, RetainReports
 from leitstand.control.media import MediumIdentity
+from leitstand.control.transaction import _TABLES as NOUNS
 from leitstand.control.volumes import KeepVolumes
 from leitstand.core.access import SYSTEM, Actor
 from leitstand.core.ledger import leaf_hash, read_leaf
@@ -112,6 +113,21 @@ ACCESS = (
     "UPDATE job_media SET place = place + 1",
     "UPDATE job_media SET medium_id = (SELECT max(id) FROM media)",
 )
+
+
+@pytest.mark.parametrize(
+    ("noun", "column"),
+    [
+        (noun, column)
+        for noun, table in NOUNS.items()
+        for column in ("state", "version", *ledger.RECORDED[table.name])
+    ],
+)
+def test_p4_nothing_that_an_entry_vouches_for_is_written_without_one(
+    rig: Rig, noun: str, column: str
+) -> None:
+    with pytest.raises(ValueError, match=f"{column} need"):
+        rig.database.write(lambda c: rig.door.look(rig.time, c).set(noun, "x", **{column: None}))
 
 
 def test_p4_a_change_of_who_may_see_what_is_found(rig: Rig) -> None:

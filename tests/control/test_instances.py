@@ -7,6 +7,9 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import pytest
+from sqlalchemy import update
+
 from leitstand.control.cases import OpenCase
 from leitstand.control.decision import document
 from leitstand.control.jobs import CancelJob, HoldJob
@@ -24,6 +27,24 @@ from tests.control.rig import (
     serve,
     to_the_end,
 )
+
+TRUST = "LABCD"
+"""From the own machine down."""
+
+
+@pytest.mark.parametrize("tier", TRUST)
+@pytest.mark.parametrize("lowest", TRUST)
+def test_an_instance_is_wanted_for_the_work_that_its_tier_may_do(
+    rig: Rig, tier: str, lowest: str
+) -> None:
+    job = rig.job()
+    rig.reconciler.step(rig.time)
+    (instance,) = rig.read(lambda c: instances.of_job(c, TENANT, job.id))
+    rig.database.write(lambda c: c.execute(update(tables.instances).values(tier=tier)))
+    rig.database.write(lambda c: c.execute(update(tables.tasks).values(tier_min=lowest)))
+    may = TRUST.index(tier) <= TRUST.index(lowest)
+    assert rig.read(instances.wanted) == ({instance.id} if may else set())
+
 
 # --- terms and instances -------------------------------------------------------------------------
 

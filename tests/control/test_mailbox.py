@@ -80,10 +80,12 @@ def look(rig: Rig) -> None:
 def test_what_was_left_is_taken_as_if_it_had_been_handed_in(rig: Rig) -> None:
     worker, lease = at_work(rig)
     worker.result(lease, 0)
-    worker.leave(lease, 1)
+    worker.leave(lease, 1, gap=True)
     look(rig)
     own = lease["attempt"]
     assert results(rig) == [(own, 0, b"result 0"), (own, 1, b"result 1")]
+    rows = rig.read(lambda conn: conn.execute(tables.results.select()).all())
+    assert {row.segment: row.gap for row in rows} == {0: False, 1: True}
     assert (letters_left(rig), surplus(rig)) == ([], set())
 
 
@@ -165,7 +167,7 @@ def forgeries(rig: Rig, worker: Worker, lease: dict[str, Any], other: Path) -> I
     """Letters that lie where a letter for segment 0 of this attempt belongs, none written by its
     worker."""
     good = worker.letter(lease, 0)
-    said = to_sign(good.attempt, good.fence, 0, good.body)
+    said = to_sign(good.attempt, good.fence, 0, good.gap, good.body)
 
     def certified(authority: Authority, instance: str, hours: float = 0) -> Letter:
         key = WorkerCredentials.generate()
@@ -178,6 +180,7 @@ def forgeries(rig: Rig, worker: Worker, lease: dict[str, Any], other: Path) -> I
     yield pack(replace(good, body=b"another result"))
     yield pack(good)[:-1] + b"!"
     yield pack(replace(good, fence=good.fence + 1))
+    yield pack(replace(good, gap=not good.gap))
     yield pack(worker.letter(lease, 1))
     yield pack(replace(good, certificate_pem=rig.authority.certificate_pem))
     yield pack(replace(good, certificate_pem=b"none"))

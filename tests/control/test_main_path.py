@@ -20,6 +20,7 @@ from leitstand.core.problem import Problem
 from leitstand.ports import NoCapacity, Seen, Status, UnknownOutcome
 from leitstand.store import attempts, events, instances, jobs, media, money, tables
 from leitstand.store.engine import Database
+from leitstand.worker.lease import parse
 from tests.control.rig import GOOD, OPERATOR, TENANT, Rig, Verifier, Worker, serve
 
 
@@ -503,3 +504,39 @@ def test_an_operator_may_not_act_as_a_worker(rig: Rig) -> None:
     worker.actor = OPERATOR
     with pytest.raises(Problem, match="not-allowed"):
         worker.claim()
+
+
+class Noted(dict[str, Any]):
+    """A document that knows which of its names were read."""
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        super().__init__({name: noted(value) for name, value in document.items()})
+        self.names: set[str] = set()
+
+    def __getitem__(self, name: str) -> Any:
+        self.names.add(name)
+        return super().__getitem__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.names.add(name)
+        return super().get(name, default)
+
+    def unread(self) -> set[str]:
+        found = set(self) - self.names
+        for value in self.values():
+            for inner in value if isinstance(value, list) else [value]:
+                found |= inner.unread() if isinstance(inner, Noted) else set()
+        return found
+
+
+def noted(value: Any) -> Any:
+    if isinstance(value, list):
+        return [noted(one) for one in value]
+    return Noted(value) if isinstance(value, dict) else value
+
+
+def test_a_lease_says_nothing_that_no_worker_reads(rig: Rig) -> None:
+    rig.job()
+    lease = noted(serve(rig).claim()[0])
+    parse(lease)
+    assert lease.unread() == set()

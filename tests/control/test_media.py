@@ -150,3 +150,28 @@ def test_a_medium_that_was_taken_in_part_is_never_called_done(rig: Rig) -> None:
     assert (ended.state, shown[0]["medium_state"]) == ("done", "erased")
     assert (shown[0]["state"], shown[0]["name"]) == ("partial", None)
     assert shown[0]["reason"] == {"code": "gaps-at-intake", "params": {"gaps": 1}}
+
+
+def test_a_gap_that_a_worker_found_makes_its_medium_partial_in_report_and_list(rig: Rig) -> None:
+    case = rig.run(OpenCase("inbox"))
+    job = start(rig, plan(rig, *(rig.medium(case.id) for _ in "ab"), case="inbox"))
+    worker = serve(rig)
+    broken = worker.claim()[0]
+    worker.key(broken)
+    for segment in broken["segments"]:
+        worker.result(broken, segment["number"], gap=segment["number"] == 0)
+    worker.finish(broken)
+    worker.work_all()
+    shown, document = rig.read(
+        lambda c: (
+            job_document(tx := rig.door.look(rig.time, c), job, whole=True),
+            json.loads(inputs_of(tx, job)),
+        )
+    )
+    said = {medium["id"]: (medium["state"], medium["reason"]) for medium in shown["media"]}
+    reason = {"code": "gaps-in-results", "params": {"segments": 1}}
+    assert said.pop(broken["task"]["medium"]) == ("partial", reason)
+    assert set(map(str, said.values())) == {str(("done", None))}
+    assert [(m["state"], m["reason"]) for m in document["media"]] == [
+        (m["state"], m["reason"]) for m in shown["media"]
+    ]

@@ -19,13 +19,15 @@ from leitstand.core.letter import (
     unpack,
 )
 
-LETTER = Letter("attempt_1", 3, 7, b"-----BEGIN CERTIFICATE-----\n", b"\x30\x01", b"age\nfile")
+LETTER = Letter(
+    "attempt_1", 3, 7, False, b"-----BEGIN CERTIFICATE-----\n", b"\x30\x01", b"age\nfile"
+)
 SHA256 = hashlib.sha256(LETTER.body).hexdigest()
 
 
 def test_the_line_and_what_is_signed_are_these_bytes() -> None:
-    assert to_sign("attempt_1", 3, 7, b"age\nfile") == (
-        b'leitstand mailbox/1\n{"attempt":"attempt_1","fence":3,"segment":7,"sha256":"'
+    assert to_sign("attempt_1", 3, 7, False, b"age\nfile") == (
+        b'leitstand mailbox/1\n{"attempt":"attempt_1","fence":3,"gap":false,"segment":7,"sha256":"'
         + SHA256.encode()
         + b'"}'
     )
@@ -36,16 +38,17 @@ def test_the_line_and_what_is_signed_are_these_bytes() -> None:
         "attempt": "attempt_1",
         "fence": 3,
         "segment": 7,
+        "gap": False,
         "sha256": SHA256,
         "certificate": "-----BEGIN CERTIFICATE-----\n",
         "signature": "MAE=",
     }
-    assert LETTER.signed() == to_sign("attempt_1", 3, 7, b"age\nfile")
+    assert LETTER.signed() == to_sign("attempt_1", 3, 7, False, b"age\nfile")
 
 
-@given(st.binary(max_size=2_000), st.binary(max_size=100), st.integers(0, 2**31 - 1))
-def test_what_was_packed_comes_back(body: bytes, signature: bytes, number: int) -> None:
-    letter = Letter("attempt_1", number, number, b"pem", signature, body)
+@given(st.binary(max_size=2_000), st.binary(max_size=100), st.integers(0, 2**31 - 1), st.booleans())
+def test_what_was_packed_comes_back(body: bytes, signature: bytes, number: int, gap: bool) -> None:
+    letter = Letter("attempt_1", number, number, gap, b"pem", signature, body)
     assert unpack(pack(letter)) == letter
 
 
@@ -74,6 +77,7 @@ def test_anything_else_is_refused_by_one_error(noise: bytes, at: int, byte: int)
         pack(LETTER).replace(b'"fence":3', b'"fence":-3'),
         pack(LETTER).replace(b'"fence":3', b'"fence":3.0'),
         pack(LETTER).replace(b'"fence":3', b'"fence":9999999999'),
+        pack(LETTER).replace(b'"gap":false', b'"gap":0'),
         pack(LETTER).replace(b'"MAE="', b'"M"'),
         pack(LETTER).replace(b'"attempt_1"', b'["attempt_1"]'),
         pack(LETTER)[:-1],

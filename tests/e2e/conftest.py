@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -13,9 +14,9 @@ from tests.e2e.installation import Installation
 Install = Callable[..., Installation]
 
 
-@pytest.fixture
-def install(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Install]:
-    """Make installations; each is ended afterwards and must leave no process."""
+@contextlib.contextmanager
+def installing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Install]:
+    """Makes installations; each is ended afterwards and must leave no process."""
     made: list[Installation] = []
 
     def make(settings: Mapping[str, str] | None = None, models: Path | None = None) -> Installation:
@@ -27,3 +28,9 @@ def install(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Install]:
     yield make
     for installation in made:
         installation.close()
+
+
+@pytest.fixture
+def install(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Install]:
+    with installing(tmp_path_factory) as make:
+        yield make

@@ -69,6 +69,23 @@ def test_a_write_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.M
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
+def test_a_file_stands_under_its_digest_only_when_it_is_whole_and_on_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = ModelCache(tmp_path)
+    sha256 = hashlib.sha256(b"weights").hexdigest()
+    seen = []
+    fsync = os.fsync
+
+    def looking(descriptor: int) -> None:
+        seen.append(cache.has(sha256))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", looking)
+    cache.add(b"weights")
+    assert seen == [False, True]  # the file, then the folder that names it
+
+
 def test_sweeping_removes_what_dead_processes_left_and_nothing_else(tmp_path: Path) -> None:
     cache = ModelCache(tmp_path)
     sha256 = cache.add(b"weights")

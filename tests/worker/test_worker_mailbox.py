@@ -183,7 +183,7 @@ def test_where_nobody_answered_for_long_the_mailbox_comes_first():
 
         made._put, made._leave = way("direct", direct), way("left", left)
         tried.clear()
-        made._hand_in(0, b"sealed")
+        made._hand_in(0, b"sealed", False)
         return list(tried)
 
     no = Unreachable("no")
@@ -205,4 +205,4 @@ def test_where_nobody_answered_for_long_the_mailbox_comes_first():
 )
 def test_no_letter_goes_over_a_line_that_others_read(address):
     with pytest.raises(Unreachable, match="no address that may be used"):
-        leave(None, address, "attempt", 1, 0, b"sealed")
+        leave(None, address, "attempt", 1, 0, b"sealed", False)

@@ -66,6 +66,7 @@ class Plane:
         self.objects: dict[str, bytes] = {}
         self.models: dict[str, bytes] = {}
         self.results: dict[tuple[str, int], bytes] = {}
+        self.gaps: set[tuple[str, int]] = set()
         self.arrived: list[str] = []
         self.calls: list[str] = []
         self.enrolments: list[dict] = []
@@ -187,7 +188,7 @@ class Plane:
     def reset(self):
         """Forget what one test saw and wanted; unfinished tasks are nobody's."""
         with self.changed:
-            for kept in (self.tasks, self.results, self.objects, self.models):
+            for kept in (self.tasks, self.results, self.gaps, self.objects, self.models):
                 kept.clear()
             for seen in (self.calls, self.arrived, self.beats, self.before, self.verdicts):
                 seen.clear()
@@ -208,14 +209,12 @@ class Plane:
             "attempt": task.attempt,
             "fence": task.fence,
             "lease_seconds": self.lease_seconds,
-            "progress_seconds": 60,
             "task": {
                 "id": task.id,
                 "pipeline": task.pipeline,
                 "profile": "people",
                 "stream": task.stream,
                 "medium": task.medium,
-                "kind": "image",
             },
             "segments": [
                 {
@@ -406,7 +405,7 @@ def _attempt_routes(app, plane):
         return ranged(plane.models[sha256], request.headers.get("Range"))
 
     @app.put("/w/1/results/{attempt}/{segment}")
-    async def results(attempt: str, segment: int, fence: int, request: Request):
+    async def results(attempt: str, segment: int, fence: int, gap: bool, request: Request):
         body = await request.body()
         digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
         assert request.headers["Content-Digest"] == f"sha-256=:{digest}:"
@@ -416,6 +415,8 @@ def _attempt_routes(app, plane):
                 return problem(409, "fenced")
             assert (task.id, segment) not in plane.results
             plane.results[task.id, segment] = body
+            if gap:
+                plane.gaps.add((task.id, segment))
         return Response(status_code=204)
 
     @app.post("/w/1/finish")

@@ -15,7 +15,8 @@ from leitstand.core.cost import spelled
 from leitstand.core.instance import Instance
 from leitstand.core.instant import utc
 from leitstand.core.job import FUSE, Attempt, Job, Task
-from leitstand.core.medium import Case, Medium, left_out
+from leitstand.core.medium import Case, Medium
+from leitstand.core.outcome import outcome
 from leitstand.core.prepay import DISCOUNT_MAX, FEE, Quote
 from leitstand.core.problem import Problem
 from leitstand.core.volume import Shelf
@@ -198,7 +199,8 @@ def host_document(host: Listed) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """Segments of a job or of one medium, counted in the database."""
+    """Segments of a job or of one medium, counted in the database. `done` have a result, `gap` will
+    have none because their task failed: of them the whole segment is a gap."""
 
     done: int
     total: int
@@ -206,7 +208,7 @@ class Count:
 
     @classmethod
     def of(cls, tallies: Iterable[Tally]) -> Count:
-        """The sum of some tallies; a gap is what a failed task left without a result."""
+        """The sum of some tallies."""
         listed = list(tallies)
         return cls(
             sum(t.done for t in listed),
@@ -259,15 +261,14 @@ def _whole(tx: Tx, job: Job, tallies: list[Tally]) -> dict[str, Any]:
     tasks = {task.id: task for task in jobs.tasks_of(tx.conn, tx.tenant, job.id)}
     tried = attempts.of_job(tx.conn, tx.tenant, job.id)
     fleet = instances.of_job(tx.conn, tx.tenant, job.id)
-    reasons: dict[str | None, Any] = {}
+    tasks_of: dict[str | None, list[Task]] = {}
     for task in tasks.values():
-        if task.state == "failed":
-            reasons.setdefault(task.medium_id, task.reason)
-    by_medium: dict[str, list[Tally]] = {}
+        tasks_of.setdefault(task.medium_id, []).append(task)
+    tallies_of: dict[str, list[Tally]] = {}
     for tally in tallies:
-        by_medium.setdefault(tally.medium_id, []).append(tally)
+        tallies_of.setdefault(tally.medium_id, []).append(tally)
     shown = [
-        _job_medium(tx, job, medium, by_medium.get(medium.id, []), reasons.get(medium.id))
+        _job_medium(tx, job, medium, tasks_of.get(medium.id, []), tallies_of.get(medium.id, []))
         for medium in media.of_job(tx.conn, tx.tenant, job.id)
     ]
     fuse = next((task for task in tasks.values() if task.pipeline == FUSE), None)
@@ -281,27 +282,17 @@ def _whole(tx: Tx, job: Job, tallies: list[Tally]) -> dict[str, Any]:
     }
 
 
-def _job_medium(tx: Tx, job: Job, medium: Medium, mine: list[Tally], reason: Any) -> dict[str, Any]:
-    states = {tally.state for tally in mine}
-    if not mine:
-        state, reason = "failed", left_out(medium, job.profile)
-    elif states == {"failed"}:
-        state = "failed"
-    elif "failed" in states:
-        state = "partial"
-    elif "cancelled" in states:
-        state = "cancelled"
-    elif states == {"done"}:
-        state, reason = ("partial" if medium.reason else "done"), medium.reason
-    else:
-        state = "running" if "leased" in states else "waiting"
-    count = Count.of(mine)
+def _job_medium(
+    tx: Tx, job: Job, medium: Medium, tasks: list[Task], tallies: list[Tally]
+) -> dict[str, Any]:
+    became = outcome(medium, job.profile, tasks, sum(tally.gaps for tally in tallies))
+    count = Count.of(tallies)
     return {
         "id": medium.id,
         "name": sealed_of(tx, medium).get("name"),
         "kind": medium.kind,
-        "state": state,
-        "reason": reason,
+        "state": became.state,
+        "reason": became.reason,
         "medium_state": medium.state,
         "receipt": receipt(tx, medium),
         "segments": {"done": count.done, "total": count.total},

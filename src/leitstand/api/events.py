@@ -1,5 +1,8 @@
-"""The one stream: stored events with their row as id, in between unstored progress, and `store`
-where the database cannot be written: the code of the reason, null once it can."""
+"""The one stream: stored events with their row as id, and between them what is not stored.
+
+`present` once all that happened so far has been told; `progress` from then on; `store` where the
+database cannot be written, with the code of the reason, null once it can; `ping` every few seconds.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ router = APIRouter(prefix="/api/v1")
 Parts = Annotated[OperatorParts, Depends(parts_of)]
 BATCH = 500
 PROGRESS_SECONDS = 0.5
-PING_SECONDS = 15
+PING_SECONDS = 4
 _EVENT_ID = re.compile(r"^[0-9]{1,18}$")
 
 
@@ -49,7 +52,11 @@ async def stream(
         start = after
     else:
         start = await run_in_threadpool(parts.read, lambda tx: events.newest(tx.conn))
-    return EventSourceResponse(_follow(request, parts, subject_id, start), ping=PING_SECONDS)
+    return EventSourceResponse(
+        _follow(request, parts, subject_id, start),
+        ping=PING_SECONDS,
+        ping_message_factory=lambda: ServerSentEvent(data="{}", event="ping"),
+    )
 
 
 async def _follow(
@@ -58,6 +65,7 @@ async def _follow(
     shown: dict[str, Any] | None = None
     failing: str | None = None
     told_at = float("-inf")
+    present = False
     while not parts.wakeups.closed:
         seen = parts.wakeups.seen()
         found = await run_in_threadpool(_since, parts, subject, last)
@@ -68,12 +76,15 @@ async def _follow(
                 event=event.kind,
                 id=str(event.id),
             )
+        if not present and len(found) < BATCH:
+            present = True
+            yield ServerSentEvent(data="{}", event="present")
         why = parts.door.database.failing
         if (code := None if why is None else why.code) != failing:
             failing = code
             told = {"code": code, "params": {} if why is None else dict(why.params)}
             yield ServerSentEvent(data=json.dumps(told), event="store")
-        due = parts.clock.monotonic() - told_at >= PROGRESS_SECONDS
+        due = present and parts.clock.monotonic() - told_at >= PROGRESS_SECONDS
         if due and subject is not None and subject.startswith("job_"):
             told_at = parts.clock.monotonic()
             progress = await run_in_threadpool(

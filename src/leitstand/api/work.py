@@ -39,7 +39,7 @@ from leitstand.core.ledger import read_leaf
 from leitstand.core.outlook import work_seconds
 from leitstand.core.placement import Requirements, first_fault
 from leitstand.core.problem import Exit, Problem
-from leitstand.store import instances, jobs, ledger, money
+from leitstand.store import instances, jobs, ledger
 
 router = APIRouter(prefix="/api/v1")
 Parts = Annotated[OperatorParts, Depends(parts_of)]
@@ -185,13 +185,16 @@ def start_job(body: JobBody, parts: Parts) -> dict[str, Any]:
 
 @router.get("/jobs")
 def list_jobs(
-    parts: Parts, after: str | None = None, limit: int = limits.PAGE_DEFAULT
+    parts: Parts,
+    state: str | None = None,
+    after: str | None = None,
+    limit: int = limits.PAGE_DEFAULT,
 ) -> dict[str, Any]:
-    """Jobs, newest first."""
+    """Jobs, newest first; `state` leaves only those in it."""
     most = bounded_limit(limit)
     return parts.read(
         lambda tx: page(
-            jobs.page(tx.conn, tx.tenant, after, most + 1),
+            jobs.page(tx.conn, tx.tenant, after, most + 1, state),
             most,
             lambda job: job_document(tx, job),
             "leitstand.jobs/1",
@@ -282,38 +285,6 @@ def drain_instance(instance: str, parts: Parts) -> dict[str, Any]:
     """Finish its segments, then end it."""
     drained = parts.run(DrainInstance(parts.resolve("instances", instance)))
     return instance_document(drained)
-
-
-@router.get("/costs")
-def costs(parts: Parts) -> dict[str, Any]:
-    """What was spent and is reserved, in all and this month."""
-
-    def read(tx: Any) -> dict[str, Any]:
-        month = tx.now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-        sums = money.totals(tx.conn, tx.tenant, None, month)
-        return {
-            "schema": "leitstand.costs/1",
-            "month_eur": spelled(sums.month_spent),
-            "total_eur": spelled(sums.spent),
-            "reserved_eur": spelled(sums.held),
-            "budgets": dict(parts.planner.rules.budgets),
-        }
-
-    return parts.read(read)
-
-
-@router.get("/ledger/head")
-def ledger_head(parts: Parts) -> dict[str, Any]:
-    """The newest signed head."""
-    head = parts.read(lambda tx: ledger.head(tx.conn))
-    if head is None:
-        return {"size": 0, "root": None, "note": None, "at": None}
-    return {
-        "size": head.size,
-        "root": head.root,
-        "note": head.note,
-        "at": moment(head.created_at),
-    }
 
 
 @router.get("/ledger/entries")

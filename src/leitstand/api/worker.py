@@ -332,10 +332,13 @@ def _bytes(app: FastAPI, parts: WorkerParts) -> None:
         segment: Number,
         fence: Number,
         instance: Caller,
+        gap: bool = False,
         content_digest: Annotated[str | None, Header()] = None,
     ) -> Response:
         body = await bounded(request, limits.RESULT_BYTES_MAX)
         check_digest(content_digest, hashlib.sha256(body).digest())
 
-        await run_in_threadpool(take, door, blobs, clock, instance, attempt, fence, segment, body)
+        await run_in_threadpool(
+            take, door, blobs, clock, instance, attempt, fence, segment, body, gap=gap
+        )
         return Response(status_code=204)

@@ -210,9 +210,9 @@ class Analysis:
     def run(self, paths: tuple[str, ...]) -> int:
         """The exit code. Until the job exists everything that was sent is taken back on any way
         out; from then on the control plane owns it."""
-        held = again.held(self._client, paths, self._wish.met_by)
+        held = again.held(self._client, self._take, paths, self._wish.met_by)
         if held is not None:
-            return self._go_on(held)
+            return self._go_on(*held, paths)
         case = self._case()
         uploads = self._uploads(case)
         try:
@@ -255,12 +255,15 @@ class Analysis:
         )
         return Exit.FAILED if found.failed else Exit.DONE
 
-    def _go_on(self, held: Mapping[str, Any]) -> int:
+    def _go_on(
+        self, held: Mapping[str, Any], refused: list[batch.Refused], paths: tuple[str, ...]
+    ) -> int:
         output = self._output
         output.note(output.say("cli-goes-on", job=short(held["id"])))
+        found = batch.without(self._session, paths, refused)
         job = self._client.post(f"/jobs/{held['id']}/resume")
         ending = Watch(self._client, output, job, after=None).run()
-        return conclude(self._session, ending, self._out)
+        return conclude(self._session, ending, self._out, found)
 
     def _nothing(self, found: batch.Batch) -> int:
         output = self._output

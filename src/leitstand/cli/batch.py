@@ -32,13 +32,17 @@ _MEDIA_NAMES = re.compile(
 """How names of media end. An empty file has nothing else to tell what it was meant to be."""
 
 
+Refused = tuple[Given, Problem]
+"""A file, and why intake does not take it."""
+
+
 @dataclass(slots=True)
 class Batch:
-    """What became of the files of one command. `total` counts files given, each once."""
+    """What became of the files of one command."""
 
     media: list[Sent] = field(default_factory=list)
     failed: list[tuple[str, Problem]] = field(default_factory=list)
-    total: int = 0
+    left_out: int = 0
 
     def exit(self) -> int:
         """The exit code where none of the files could be taken."""
@@ -86,32 +90,34 @@ def send(session: Session, paths: Sequence[str], uploads: Uploads) -> Batch:
     """Take every file; what goes wrong with one is said and the rest goes on."""
     output, batch = session.output, Batch()
     gathered = gather(paths)
-    batch.total = len(gathered.files) + len(gathered.problems)
     for name, problem in gathered.problems:
         _fail(output, batch, name, problem)
-    left_out = 0
     for given in gathered.files:
         output.event("file", name=given.name)
         output.live(f"  {pad(cut(given.name, 24), 11)} {output.say('cli-reading')}")
         try:
             batch.media.append(uploads.send(given.path, given.name))
         except Repeated as repeated:
-            batch.total -= 1
             first = "none" if repeated.first == given.name else repeated.first
             output.warn(output.say("cli-same-file", name=given.name, first=first))
         except Problem as problem:
             if problem.exit is Exit.UNREACHABLE or problem.code == "sandbox-lacks":
                 raise
-            if _foreign(given, problem):
-                left_out += 1
-                batch.total -= 1
-                output.detail(output.texts.problem(problem.code, problem.params).what)
-                continue
-            _fail(output, batch, given.name, problem)
+            _refused(output, batch, given, problem)
     output.done_live()
-    if left_out:
-        output.warn(output.say("cli-left-out", count=left_out))
+    _say_left_out(output, batch)
     return _not_empty(batch, paths)
+
+
+def without(session: Session, paths: Sequence[str], refused: Sequence[Refused]) -> Batch:
+    """What is said of files that are in no job, where the others have one already."""
+    output, batch = session.output, Batch()
+    for name, problem in gather(paths).problems:
+        _fail(output, batch, name, problem)
+    for given, problem in refused:
+        _refused(output, batch, given, problem)
+    _say_left_out(output, batch)
+    return batch
 
 
 def progress(output: Output) -> Any:
@@ -143,6 +149,19 @@ def described(output: Output, media: Sequence[Sent]) -> str:
 def _fail(output: Output, batch: Batch, name: str, problem: Problem) -> None:
     batch.failed.append((name, problem))
     output.problem(problem)
+
+
+def _refused(output: Output, batch: Batch, given: Given, problem: Problem) -> None:
+    if _foreign(given, problem):
+        batch.left_out += 1
+        output.detail(output.texts.problem(problem.code, problem.params).what)
+    else:
+        _fail(output, batch, given.name, problem)
+
+
+def _say_left_out(output: Output, batch: Batch) -> None:
+    if batch.left_out:
+        output.warn(output.say("cli-left-out", count=batch.left_out))
 
 
 def _foreign(given: Given, problem: Problem) -> bool:

@@ -49,11 +49,10 @@ def _done(session: Session, ending: Ending, out: str | None, found: Batch) -> in
     output, job = session.output, ending.job
     media = _named(output, ending)
     failed = [medium for medium in media if medium.get("state") == "failed"]
+    partial = [medium for medium in media if medium.get("state") == "partial"]
     report = reports.fetch(session.client, str(job["id"]))
     document = json.loads(report["report.json"])
     found_in = _headlines(session, document)
-    in_part = {m["id"] for m in document["media"] if m["state"] == "partial"}
-    partial = [medium for medium in media if medium["id"] in in_part]
     for medium in media:
         if medium in failed:
             output.problem(problem_of_medium(medium))
@@ -89,17 +88,30 @@ def _done(session: Session, ending: Ending, out: str | None, found: Batch) -> in
             (output.say("cli-report"), str(folder / "report.html")),
             (output.say("cli-next"), _next(job)),
         )
+    written = None if folder is None else str(folder / "report.json")
+    _last(output, ending, report=written, media={"done": done, "failed": len(lost)}, gaps=gaps)
+    return Exit.FAILED if lost or partial or folder is None else Exit.DONE
+
+
+def _last(output: Output, ending: Ending, **facts: Any) -> None:
+    """The last line of a followed job under `--json`: the same names, however it ended."""
+    job = ending.job
+    states = [medium.get("state") for medium in job.get("media") or ()]
+    counted = {
+        "report": None,
+        "media": {"done": states.count("done"), "failed": states.count("failed")},
+        "gaps": int((job.get("segments") or {}).get("gap") or 0),
+    }
     output.event(
         "done",
         job=job["id"],
-        report=None if folder is None else str(folder / "report.json"),
-        media={"done": done, "failed": len(lost)},
-        gaps=gaps,
+        state=job.get("state"),
+        reason=job.get("reason"),
         cost_eur=job.get("cost_eur"),
-        seconds=round(seconds, 1),
+        seconds=round(ending.seconds, 1),
         receipts=list(job.get("receipts") or ()),
+        **counted | facts,
     )
-    return Exit.FAILED if lost or partial or folder is None else Exit.DONE
 
 
 def _kept(output: Output, report: reports.Report, job: str, out: str | None) -> Path | None:
@@ -168,7 +180,7 @@ def _held(session: Session, ending: Ending) -> int:
         (output.say("cli-go-on"), f"leitstand jobs resume {name}"),
         (output.say("cli-drop-it"), f"leitstand jobs cancel {name}"),
     )
-    output.event("done", job=job["id"], state="held", report=None, segments=segments, reason=reason)
+    _last(output, ending, segments=segments)
     return Exit.INTERRUPTED if reason is None or ending.presses else _exit(reason)
 
 
@@ -182,7 +194,7 @@ def _cancelled(session: Session, ending: Ending) -> int:
     else:
         _released(session, ending)
         output.line(output.say("cli-cancelled", job=short(job["id"])))
-    output.event("done", job=job["id"], state="cancelled", report=None, left=sorted(left))
+    _last(output, ending, left=sorted(left))
     return Exit.INTERRUPTED
 
 
@@ -194,7 +206,7 @@ def _failed(session: Session, ending: Ending) -> int:
             output.problem(problem_of_medium(medium))
     _released(session, ending)
     params = {**(reason.get("params") or {}), "job": short(job["id"])}
-    output.event("done", job=job["id"], state="failed", report=None, reason=reason)
+    _last(output, ending)
     exit = Exit.INTERRUPTED if ending.presses else _exit(reason)
     raise Problem(str(reason.get("code") or "job-failed"), exit, **params)
 

@@ -13,7 +13,8 @@ from leitstand.core.problem import Exit
 from leitstand.messages import plain
 from leitstand.output import full, short
 
-_UNSTORED = frozenset({"connected", "progress", "store"})
+_OF_THE_STREAM = frozenset({"connected", "present", "ping"})
+_UNSTORED = _OF_THE_STREAM | {"progress", "store"}
 
 
 def events(
@@ -41,7 +42,7 @@ def events(
             return Exit.DONE
         try:
             for item in here.client.follow(about, after=None):
-                if item.kind != "connected":
+                if item.kind not in _OF_THE_STREAM:
                     output.event(item.kind, id=item.id, data=dict(item.data))
                 if item.kind not in _UNSTORED:
                     _line(output, item.id, item.kind, item.data)

@@ -131,23 +131,22 @@ class Watch:
 
     def _follow(self) -> None:
         """Until the stream says that the job ended. Its document alone is believed only where
-        nothing can be replayed any more, so that what happened before is told first."""
-        replayed = self._last is None or self._presses > 0
+        nothing is left to be replayed, so that what happened before is told first."""
+        present = False
         for event in self._client.follow(self._id, self._last):
             self._last = event.id or self._last
             self._take(event)
-            ended = self._job.get("state") in ENDED
-            if ended and (event.kind == "job" or (event.kind == "connected" and replayed)):
+            present = event.kind != "connected" and (present or event.kind == "present")
+            if self._job.get("state") in ENDED and (present or event.kind == "job"):
                 self._refresh()
                 return
-            replayed = event.kind == "connected"
 
     def _take(self, event: Event) -> None:
         data = event.data
         match event.kind:
             case "store":
                 self._store(data)
-            case "connected":
+            case "connected" | "ping":
                 self._hold_again()
                 self._refresh()
                 self._line(force=False)

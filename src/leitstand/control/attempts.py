@@ -26,7 +26,7 @@ from leitstand.core.job import ATTEMPT, BLAMES, HELD, TASK, Attempt, Job, Task, 
 from leitstand.core.problem import Exit, Problem
 from leitstand.core.profile import uses
 from leitstand.core.release import Request, first_refusal
-from leitstand.store import attempts, instances, jobs, money, tables
+from leitstand.store import attempts, jobs, money, tables
 from leitstand.store.rows import add
 
 
@@ -114,6 +114,8 @@ class StoreResult(Command[bool]):
     object_id: str
     bytes: int
     sha256: str
+    gap: bool = False
+    """Whether the worker says that the result names a gap: the result itself is sealed."""
     left: bool = False
     """In the mailbox, where nothing can be put after the lease: when it is found there says nothing
     of when it came. It counts until the attempt is given up."""
@@ -172,6 +174,7 @@ class StoreResult(Command[bool]):
             "segment": self.segment,
             "fence": self.fence,
             "object_id": self.object_id,
+            "gap": self.gap,
         }
         add(tx.conn, tables.results, [row])
         case = tx.case(job.case_id)
@@ -214,7 +217,7 @@ class Beat(Command[BeatReply]):
 
     def apply(self, tx: Tx) -> BeatReply:
         instance = instance_by_id(tx, self.instance_id)
-        instances.note(tx.conn, instance.id, last_seen_at=tx.now)
+        tx.set("instance", instance.id, last_seen_at=tx.now)
         by_id = {
             a.id: a
             for a in attempts.find(

@@ -53,7 +53,7 @@ class BookBills(Command[int]):
                 charge_billed(tx, instance, more)
                 count += 1
             if since_end >= limits.BILL_LAST_AFTER:
-                instances.note(tx.conn, instance.id, bill_final_at=tx.now)
+                tx.set("instance", instance.id, bill_final_at=tx.now)
         return count
 
 

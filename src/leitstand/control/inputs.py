@@ -7,6 +7,7 @@ and people wrote: names, EXIF, the case title.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Any
 
 from leitstand.control.cases import title_of
@@ -14,9 +15,11 @@ from leitstand.control.transaction import Tx
 from leitstand.core.cost import spelled
 from leitstand.core.instant import utc
 from leitstand.core.job import FUSE, Attempt, Job, Task
-from leitstand.core.medium import Medium, left_out
+from leitstand.core.medium import Medium
+from leitstand.core.outcome import Outcome, outcome
 from leitstand.core.problem import Problem
 from leitstand.store import attempts, instances, jobs, ledger, media, money
+from leitstand.store.attempts import Result
 
 
 def inputs_of(tx: Tx, job: Job) -> bytes:
@@ -25,6 +28,8 @@ def inputs_of(tx: Tx, job: Job) -> bytes:
     decision = jobs.decision(tx.conn, tx.tenant, job.decision_id)
     tasks = {task.id: task for task in jobs.tasks_of(tx.conn, tx.tenant, job.id)}
     tried = attempts.of_job(tx.conn, tx.tenant, job.id)
+    results = attempts.results_of_job(tx.conn, tx.tenant, job.id)
+    gaps = Counter(tasks[result.task_id].medium_id for result in results if result.gap)
     head = ledger.head(tx.conn)
     by_medium: dict[str | None, list[Task]] = {}
     for task in tasks.values():
@@ -36,10 +41,14 @@ def inputs_of(tx: Tx, job: Job) -> bytes:
         "job": {"id": job.id, "profile": job.profile, "created_at": utc(job.created_at)},
         "case": {"id": case.id, "title": title_of(tx, case), "data_class": case.data_class},
         "media": [
-            _medium(tx, medium, by_medium.get(medium.id, []), job.profile)
+            _medium(
+                tx,
+                medium,
+                outcome(medium, job.profile, by_medium.get(medium.id, []), gaps[medium.id]),
+            )
             for medium in media.of_job(tx.conn, tx.tenant, job.id)
         ],
-        "results": _results(tx, job, tasks, tried),
+        "results": _results(results, tasks, tried),
         "steps": [_step(tasks[a.task_id], a) for a in tried],
         "instances": [
             {
@@ -72,29 +81,19 @@ def inputs_of(tx: Tx, job: Job) -> bytes:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _medium(tx: Tx, medium: Medium, tasks: list[Task], profile: str) -> dict[str, Any]:
+def _medium(tx: Tx, medium: Medium, became: Outcome) -> dict[str, Any]:
     try:
         sealed = tx.unseal("media", medium)
     except Problem:
         sealed = {"name": medium.id}
-    failed = [task for task in tasks if task.state == "failed"]
-    reason: dict[str, Any] | None
-    if not tasks:
-        state, reason = "failed", left_out(medium, profile)
-    elif failed and len(failed) == len(tasks):
-        state, reason = "failed", failed[0].reason
-    elif failed:
-        state, reason = "partial", failed[0].reason
-    else:
-        state, reason = ("partial" if sealed.get("gaps") else "done"), None
     return {
         "id": medium.id,
         "name": sealed.get("name", ""),
         "sha256": sealed.get("sha256"),
         "kind": medium.kind,
         "bytes": medium.bytes,
-        "state": state,
-        "reason": reason,
+        "state": became.state,
+        "reason": became.reason,
         "technical": sealed.get("technical", {}),
         "exif": sealed.get("exif", {}),
         "gaps": sealed.get("gaps", []),
@@ -106,7 +105,7 @@ def _medium(tx: Tx, medium: Medium, tasks: list[Task], profile: str) -> dict[str
 
 
 def _results(
-    tx: Tx, job: Job, tasks: dict[str, Task], tried: list[Attempt]
+    results: list[Result], tasks: dict[str, Task], tried: list[Attempt]
 ) -> list[dict[str, Any]]:
     instance_of = {attempt.id: attempt.instance_id for attempt in tried}
     return [
@@ -120,7 +119,7 @@ def _results(
             "instance": instance_of[result.attempt_id],
             "attempt": result.attempt_id,
         }
-        for result in attempts.results_of_job(tx.conn, tx.tenant, job.id)
+        for result in results
         if tasks[result.task_id].pipeline != FUSE
     ]
 

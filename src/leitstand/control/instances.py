@@ -244,11 +244,11 @@ class Observe(Command[int]):
                 _settle_launch(tx, instance)
                 move_one(tx, instance, "launched", provider_id=provider_id, last_seen_at=tx.now)
             case NoteAbsent():
-                instances.note(tx.conn, instance.id, absent_since=tx.now)
+                tx.set("instance", instance.id, absent_since=tx.now)
             case NotePresent():
-                instances.note(tx.conn, instance.id, absent_since=None, last_seen_at=tx.now)
+                tx.set("instance", instance.id, absent_since=None, last_seen_at=tx.now)
             case NoteShown():
-                instances.note(tx.conn, instance.id, shown_at=tx.now)
+                tx.set("instance", instance.id, shown_at=tx.now)
             case AskEnd():
                 tx.effect("terminate", instance.id, after=PACE)
             case Alarm(code):
@@ -301,7 +301,7 @@ def raise_alarm(tx: Tx, instance: Instance, code: str) -> None:
     """Tell people, and keep telling: it stands as the reason until the instance is gone."""
     job = money.reservation_job(tx, instance.id)
     reason = {"code": code, "params": {"provider": instance.provider}, "before": instance.reason}
-    instances.note(tx.conn, instance.id, reason=reason)
+    tx.set("instance", instance.id, reason=reason)
     told = {"id": instance.id, "code": code, "provider": instance.provider}
     tx.event(instance.id if job is None else job.id, "alarm", **told)
     log.error("instance.alarm", instance=instance.id, code=code, provider=instance.provider)

@@ -12,15 +12,13 @@ from leitstand.control.advance import one as job_by_id
 from leitstand.control.commands import Command
 from leitstand.control.hosts import quarantined
 from leitstand.control.instances import one as instance_by_id
-from leitstand.control.media import one as medium_by_id
 from leitstand.control.transaction import Change, Tx
 from leitstand.core import limits
 from leitstand.core.accelerator import NVIDIA, named
 from leitstand.core.instance import Instance
 from leitstand.core.job import ATTEMPT, FUSE, TASK, Attempt, Job, Task
-from leitstand.core.offer import OWN_TIER
-from leitstand.core.placement import TIERS
-from leitstand.core.profile import uses
+from leitstand.core.offer import OWN_TIER, enough
+from leitstand.core.profile import families
 from leitstand.core.release import release_info
 from leitstand.store import attempts, instances, jobs, media
 
@@ -85,7 +83,7 @@ class Claim(Command[list[dict[str, Any]]]):
             if len(lost) + len(fresh) >= wanted:
                 break
             needs_ram, needs_vram = _needs(task, "ram_gib"), _needs(task, "vram_gib")
-            if TIERS.index(instance.tier) > TIERS.index(task.tier_min):
+            if not enough(instance.tier, task.tier_min):
                 continue
             alone = not fresh and not busy
             if not alone and (needs_ram > ram or (gpu and needs_vram > vram)):
@@ -125,16 +123,12 @@ class Claim(Command[list[dict[str, Any]]]):
             "attempt": attempt.id,
             "fence": attempt.fence,
             "lease_seconds": (attempt.expires_at - tx.now).total_seconds(),
-            "progress_seconds": max(
-                limits.PROGRESS_SECONDS_MIN, limits.PROGRESS_FACTOR * limits.FORECAST_SECONDS
-            ),
             "task": {
                 "id": task.id,
                 "pipeline": task.pipeline,
                 "profile": job.profile,
                 "stream": task.stream,
                 "medium": task.medium_id,
-                "kind": None if task.medium_id is None else medium_by_id(tx, task.medium_id).kind,
             },
             "segments": missing(tx, task),
             "models": _models(job, task),
@@ -175,10 +169,13 @@ def missing(tx: Tx, task: Task) -> list[dict[str, Any]]:
 
 
 def _models(job: Job, task: Task) -> list[dict[str, Any]]:
-    if task.pipeline == FUSE:
-        return []
-    families = {use.family for use in uses(job.profile, task.pipeline)}
-    return [model for model in job.models if model["family"] in families]
+    """What a worker needs of the models of a task, to find and to compare them."""
+    loaded = families(job.profile, task.pipeline)
+    return [
+        {name: model[name] for name in ("family", "name", "version", "digest", "files")}
+        for model in job.models
+        if model["family"] in loaded
+    ]
 
 
 def info_of(instance: Instance, attempt_id: str, fence: int, task: Task) -> bytes:

@@ -143,7 +143,7 @@ class Mailbox:
         attempt, fence, door = letter.attempt, letter.fence, self._door
         says = (instance, attempt, fence, letter.segment, letter.body)
         try:
-            first = take(door, self._blobs, self._clock, *says, left=True)
+            first = take(door, self._blobs, self._clock, *says, gap=letter.gap, left=True)
         except (Fenced, Problem) as error:
             if isinstance(error, Problem) and error.code != "unknown-segment":
                 raise

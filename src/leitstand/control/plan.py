@@ -35,7 +35,7 @@ from leitstand.core.placement import (
     tier_min,
 )
 from leitstand.core.problem import Exit, Problem
-from leitstand.core.profile import check, pipeline_of
+from leitstand.core.profile import check, families, pipeline_of
 from leitstand.core.template import as_now, launch_spec
 from leitstand.core.volume import shelved
 from leitstand.ports import BootFiles, Capability, ModelShelf, Provider
@@ -182,7 +182,7 @@ class Planner:
         if not pipelines:
             raise Problem("nothing-to-analyse", Exit.USAGE, profile=wish.profile)
         models, missing = self._models(wish.profile, pipelines, case, now)
-        wants = {name: self._want(name, models, case) for name in (*pipelines, FUSE)}
+        wants = {n: self._want(n, wish.profile, models, case) for n in (*pipelines, FUSE)}
         want = combined([wants[name] for name in pipelines])
         return Work(case, pipelines, models, missing, wants, want, _load(ready, models))
 
@@ -207,14 +207,15 @@ class Planner:
             raise Problem("models-missing", Exit.USAGE, families=", ".join(sorted(set(required))))
         return tuple(chosen[family] for family in sorted(chosen)), tuple(missing)
 
-    def _want(self, pipeline: str, models: Sequence[ModelVersion], case: Case) -> Requirements:
-        measured = [m.vram_gib for m in models]
+    def _want(
+        self, pipeline: str, profile: str, models: Sequence[ModelVersion], case: Case
+    ) -> Requirements:
+        loaded = [model for model in models if model.family in families(profile, pipeline)]
+        measured = [model.vram_gib for model in loaded]
         vram = self.rules.vram_gib[pipeline]
-        if pipeline != FUSE and measured and all(value is not None for value in measured):
+        if measured and all(value is not None for value in measured):
             vram = sum(value or 0.0 for value in measured) * 1.2
-        ram = RAM_GIB[pipeline]
-        if pipeline != FUSE:
-            ram += sum(m.ram_gib or 0.0 for m in models) * 1.2
+        ram = RAM_GIB[pipeline] + sum(model.ram_gib or 0.0 for model in loaded) * 1.2
         return Requirements(
             accelerator="any",
             vram_gib=round(vram, 2),

@@ -22,6 +22,7 @@ def take(
     segment: int,
     body: bytes,
     *,
+    gap: bool = False,
     left: bool = False,
 ) -> bool:
     """Store the bytes, then the row that names them, as what this instance says; what no row names
@@ -30,7 +31,9 @@ def take(
     object_id = door.ids.new("object", clock.now())
     blobs.put(object_id, [body])
     digest = hashlib.sha256(body).hexdigest()
-    command = StoreResult(instance, attempt, fence, segment, object_id, len(body), digest, left)
+    command = StoreResult(
+        instance, attempt, fence, segment, object_id, len(body), digest, gap=gap, left=left
+    )
     kept = False
     try:
         kept = door.run(command, Actor("instance", instance), clock.now())

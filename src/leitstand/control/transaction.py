@@ -20,7 +20,7 @@ from leitstand.core.retention import DEFAULTS, Retention
 from leitstand.core.volume import VOLUME
 from leitstand.ports import Ids, KeyPlace, Vault
 from leitstand.store import cases, effects, events, keys, locks, tables
-from leitstand.store.ledger import digests
+from leitstand.store.ledger import RECORDED, digests
 from leitstand.store.rows import add, move, set_columns
 
 CASE = Machine("case", "open", frozenset(), {})
@@ -249,8 +249,12 @@ class Tx:
         return found
 
     def set(self, noun: str, row_id: str, **values: Any) -> None:
-        """Change columns that are no state."""
-        set_columns(self.conn, _TABLES[noun], self.tenant, row_id, **values)
+        """Change columns that are no state and that no ledger entry vouches for. Raises ValueError
+        for any other: verification would take the change for a forgery."""
+        table = _TABLES[noun]
+        if vouched := {"state", "version", *RECORDED[table.name]} & set(values):
+            raise ValueError(f"{table.name}: {', '.join(sorted(vouched))} need an entry")
+        set_columns(self.conn, table, self.tenant, row_id, **values)
 
     def hold(self, name: str) -> None:
         """Keep other control planes from deciding about `name` until this transaction ends."""

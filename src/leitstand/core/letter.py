@@ -21,7 +21,7 @@ HEADER_BYTES_MAX = 16_384
 _PURPOSE = b"leitstand mailbox/1\n"
 _NAME = re.compile(rf"{MAILBOX}/(attempt_[0-9A-Z]{{26}})/\d{{1,10}}")
 _NUMBER_MAX = 2**31 - 1
-_FIELDS = {"v", "attempt", "fence", "segment", "sha256", "certificate", "signature"}
+_FIELDS = {"v", "attempt", "fence", "segment", "gap", "sha256", "certificate", "signature"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +31,14 @@ class Letter:
     attempt: str
     fence: int
     segment: int
+    gap: bool
     certificate_pem: bytes
     signature: bytes
     body: bytes
 
     def signed(self) -> bytes:
         """What the signature must be over."""
-        return to_sign(self.attempt, self.fence, self.segment, self.body)
+        return to_sign(self.attempt, self.fence, self.segment, self.gap, self.body)
 
 
 def name_of(attempt: str, segment: int) -> str:
@@ -51,14 +52,14 @@ def attempt_of(name: str) -> str | None:
     return None if found is None else found[1]
 
 
-def to_sign(attempt: str, fence: int, segment: int, body: bytes) -> bytes:
+def to_sign(attempt: str, fence: int, segment: int, gap: bool, body: bytes) -> bytes:
     """Which result of which attempt, bound to its bytes; of use for nothing else."""
-    return _PURPOSE + _canonical(_said(attempt, fence, segment, body))
+    return _PURPOSE + _canonical(_said(attempt, fence, segment, gap, body))
 
 
 def pack(letter: Letter) -> bytes:
     """The letter as it is put."""
-    said = _said(letter.attempt, letter.fence, letter.segment, letter.body)
+    said = _said(letter.attempt, letter.fence, letter.segment, letter.gap, letter.body)
     proof: dict[str, str | int] = {
         "v": 1,
         "certificate": letter.certificate_pem.decode("ascii"),
@@ -80,6 +81,8 @@ def unpack(packed: bytes) -> Letter:
         raise ValueError("no letter of this version")
     if said["sha256"] != hashlib.sha256(body).hexdigest():
         raise ValueError("not the bytes that it names")
+    if not isinstance(said["gap"], bool):
+        raise ValueError("no letter")
     texts = [said[name] for name in ("attempt", "certificate", "signature")]
     if not all(isinstance(text, str) and text.isascii() for text in texts):
         raise ValueError("no letter")
@@ -87,15 +90,16 @@ def unpack(packed: bytes) -> Letter:
         attempt=texts[0],
         fence=_number(said["fence"]),
         segment=_number(said["segment"]),
+        gap=said["gap"],
         certificate_pem=texts[1].encode("ascii"),
         signature=base64.b64decode(texts[2], validate=True),
         body=body,
     )
 
 
-def _said(attempt: str, fence: int, segment: int, body: bytes) -> dict[str, str | int]:
+def _said(attempt: str, fence: int, segment: int, gap: bool, body: bytes) -> dict[str, str | int]:
     digest = hashlib.sha256(body).hexdigest()
-    return {"attempt": attempt, "fence": fence, "segment": segment, "sha256": digest}
+    return {"attempt": attempt, "fence": fence, "segment": segment, "gap": gap, "sha256": digest}
 
 
 def _canonical(document: Mapping[str, str | int]) -> bytes:

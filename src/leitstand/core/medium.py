@@ -14,7 +14,7 @@ from leitstand.core.sealed import Sealed
 MEDIUM = Machine(
     "medium",
     "receiving",
-    frozenset({"failed", "erased"}),
+    frozenset({"erased"}),
     {
         ("receiving", "received"): "intake",
         ("receiving", "refused"): "failed",
@@ -102,10 +102,3 @@ def takeable(media: Sequence[Medium]) -> None:
             raise Problem("medium-gone", Exit.USAGE, medium=medium.id)
         if medium.state not in ("ready", "failed"):
             raise Problem("medium-not-ready", Exit.USAGE, medium=medium.id)
-
-
-def left_out(medium: Medium, profile: str) -> dict[str, Any]:
-    """Why a medium has no task in a job: nobody looked at it, so it is never reported as done."""
-    if medium.state == "failed" and medium.reason is not None:
-        return medium.reason
-    return {"code": "not-in-profile", "params": {"profile": profile}}

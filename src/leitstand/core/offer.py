@@ -8,7 +8,8 @@ from datetime import datetime
 from decimal import Decimal
 
 TIERS = ("L", "A", "B", "C", "D")
-"""Trust tiers from the own machine down to a host nobody vouches for (`docs/security.md`)."""
+"""Trust tiers from the own machine down to a host nobody vouches for (`docs/security.md`). Here
+alone they are in order."""
 OWN_TIER = TIERS[0]
 CONTRACTED = "B"
 """The lowest tier that vouches for where a machine stands: an agreement, and an allowed region."""
@@ -98,13 +99,23 @@ class Offer:
         return self.price_eur_per_hour + self.storage_eur_per_hour
 
 
-TIERS_OF_CLASS = {0: "LABCD", 1: "LABC", 2: "LAB", 3: "LA"}
-"""Which tiers may see which data class (`docs/security.md` §1)."""
+TIER_OF_CLASS = {0: "D", 1: "C", 2: "B", 3: "A"}
+"""The lowest tier that may see media of a data class (`docs/security.md` §1)."""
+
+
+def enough(tier: str, lowest: str) -> bool:
+    """Whether a tier is trusted at least as much as the lowest that is allowed."""
+    return TIERS.index(tier) <= TIERS.index(lowest)
+
+
+def lowest_for(tier: str) -> tuple[str, ...]:
+    """What may be asked for at the least, so that a tier is `enough`."""
+    return tuple(lowest for lowest in TIERS if enough(tier, lowest))
 
 
 def tier_min(data_class: int, set_tier: str | None = None) -> str:
     """The lowest tier that may see media of this class; a setting can only raise it."""
-    rule = TIERS_OF_CLASS[data_class][-1]
+    rule = TIER_OF_CLASS[data_class]
     return rule if set_tier is None else min(rule, set_tier, key=TIERS.index)
 
 

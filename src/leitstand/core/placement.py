@@ -14,11 +14,13 @@ from leitstand.core.filters import Rejection, first_fault
 from leitstand.core.instant import utc
 from leitstand.core.offer import (
     OWN_TIER,
+    TIER_OF_CLASS,
     TIERS,
-    TIERS_OF_CLASS,
     Offer,
     Requirements,
     combined,
+    enough,
+    lowest_for,
     tier_min,
 )
 from leitstand.core.outlook import Outlook
@@ -27,7 +29,7 @@ from leitstand.core.resting import Refusal, resting
 __all__ = [
     "OWN_TIER",
     "TIERS",
-    "TIERS_OF_CLASS",
+    "TIER_OF_CLASS",
     "Offer",
     "Placement",
     "Ranked",
@@ -36,7 +38,9 @@ __all__ = [
     "Requirements",
     "Terms",
     "combined",
+    "enough",
     "first_fault",
+    "lowest_for",
     "place",
     "resting",
     "tier_min",

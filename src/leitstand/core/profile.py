@@ -75,6 +75,11 @@ def uses(profile: str, pipeline: str) -> tuple[Use, ...]:
     return check(profile).get(pipeline, ())
 
 
+def families(profile: str, pipeline: str) -> frozenset[str]:
+    """The families whose models a task of one pipeline loads; `fuse` loads none."""
+    return frozenset(use.family for use in uses(profile, pipeline))
+
+
 def check(profile: str) -> dict[str, tuple[Use, ...]]:
     """The pipelines of a profile. Raises Problem `unknown-profile` with the nearest name."""
     found = PROFILES.get(profile)

@@ -13,7 +13,7 @@ from leitstand.core.gate import permitted
 from leitstand.core.instance import Instance
 from leitstand.core.job import Attempt, Job
 from leitstand.core.medium import Case, Medium
-from leitstand.core.placement import TIERS, TIERS_OF_CLASS
+from leitstand.core.placement import TIER_OF_CLASS, enough
 
 
 def release_info(attempt_id: str, fence: int, subject_id: str, expires_at: datetime) -> bytes:
@@ -30,7 +30,7 @@ def release_info(attempt_id: str, fence: int, subject_id: str, expires_at: datet
 
 
 def predicates_sha256() -> str:
-    """Digest of the names of all predicates, in order."""
+    """Digest of the names of all predicates, in order. A rule that changes gets a new name."""
     names = "\n".join(name for name, _ in PREDICATES)
     return hashlib.sha256(names.encode()).hexdigest()
 
@@ -73,14 +73,14 @@ PREDICATES: tuple[tuple[str, Callable[[Request], bool]], ...] = (
     ("instance-as-offered", lambda r: r.instance.tier == "L" or r.instance.shown_at is not None),
     ("host-not-quarantined", lambda r: r.instance.tier == "L" or not r.host_quarantined),
     ("hpke-key-known", lambda r: r.instance.hpke_public is not None),
-    ("tier-allows-class", lambda r: r.instance.tier in TIERS_OF_CLASS[r.case.data_class]),
+    ("tier-allows-class", lambda r: enough(r.instance.tier, TIER_OF_CLASS[r.case.data_class])),
     ("fuse-on-own-machine", lambda r: r.medium is not None or r.instance.tier == "L"),
     ("medium-present", lambda r: r.medium is None or r.medium.state == "ready"),
     (
         "medium-not-expired",
         lambda r: r.medium is None or r.medium.erase_after is None or r.medium.erase_after > r.now,
     ),
-    ("tier-allows-task", lambda r: TIERS.index(r.instance.tier) <= TIERS.index(r.tier_min)),
+    ("tier-allows-task", lambda r: enough(r.instance.tier, r.tier_min)),
     ("no-swap", lambda r: r.case.data_class < 2 or r.instance.tier == "L" or not r.swap_gib),
     ("budget-left", lambda r: r.budget_left),
     ("job-active", lambda r: r.job.state in ("waiting", "running", "held")),

@@ -323,7 +323,7 @@ def check(report: Mapping[str, Any]) -> list[str]:
     """What is wrong with a report, in plain words; empty when every promise about it holds.
 
     Every sentence cites evidence, every cited id is a finding, every finding and gap belongs to a
-    medium of the report, ids are unique, intervals and scores make sense.
+    medium of the report, one with a gap is not done, ids are unique, intervals and scores make sense.
     """
     wrong: list[str] = []
     media = [medium["id"] for medium in report["media"]]
@@ -344,12 +344,12 @@ def check(report: Mapping[str, Any]) -> list[str]:
     for gap in report["gaps"]:
         if gap["media"] not in owners:
             wrong.append(f"a gap belongs to {gap['media']}, which is not there")
-    failed = {medium["id"] for medium in report["media"] if medium["state"] == "failed"}
-    wrong += [
-        f"{m['name']} failed without a reason"
-        for m in report["media"]
-        if m["id"] in failed and not m["reason"]
-    ]
+    holed = {gap["media"] for gap in report["gaps"]}
+    for medium in report["media"]:
+        if medium["state"] == "done" and medium["id"] in holed:
+            wrong.append(f"{medium['name']} is done and has a gap")
+        if medium["state"] == "failed" and not medium["reason"]:
+            wrong.append(f"{medium['name']} failed without a reason")
     return wrong
 
 

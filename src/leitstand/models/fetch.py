@@ -144,6 +144,9 @@ def _run(
                     break
                 except subprocess.TimeoutExpired:
                     on_bytes(_size(staging))
+            else:
+                detail = f"the client was not done after {CLIENT_SECONDS_MAX / 60:.0f} minutes"
+                raise Problem("model-source-failed", Exit.UNREACHABLE, source=source, detail=detail)
         finally:
             _end(process)
     if process.returncode != 0:

@@ -23,6 +23,8 @@ class Result:
     segment: int
     fence: int
     object_id: str
+    gap: bool
+    """Whether it names a gap."""
     created_at: datetime
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, exists, or_, select, update
+from sqlalchemy import Connection, and_, exists, or_, select
 
 from leitstand.core.instance import Instance
+from leitstand.core.placement import TIERS, lowest_for
 from leitstand.store.rows import columns, fetch
 from leitstand.store.tables import attempts, instances, jobs, reservations, results, tasks
 
@@ -112,8 +113,10 @@ def wanted(conn: Connection) -> set[str]:
                 tasks.c.job_id == jobs.c.id,
                 tasks.c.state.in_(("blocked", "queued", "leased")),
                 or_(
-                    instances.c.tier == "L",
-                    and_(tasks.c.tier_min != "L", tasks.c.tier_min >= instances.c.tier),
+                    *(
+                        and_(instances.c.tier == tier, tasks.c.tier_min.in_(lowest_for(tier)))
+                        for tier in TIERS
+                    )
                 ),
             ),
         )
@@ -155,8 +158,3 @@ def fruitless(conn: Connection, job_id: str, since: datetime) -> list[Instance]:
         .order_by(instances.c.id)
     )
     return fetch(conn, Instance, query)
-
-
-def note(conn: Connection, instance_id: str, **values: object) -> None:
-    """Change what was observed of an instance; no state."""
-    conn.execute(update(instances).where(instances.c.id == instance_id).values(**values))

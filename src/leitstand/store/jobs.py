@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, case, func, select
 
 from leitstand.core.job import FUSE, Job, Task
 from leitstand.store import ledger
@@ -50,9 +50,13 @@ def by_decision(conn: Connection, tenant: str, decision_id: str) -> Job | None:
     return next(iter(fetch(conn, Job, query)), None)
 
 
-def page(conn: Connection, tenant: str, after: str | None, limit: int) -> list[Job]:
-    """Newest first, older than `after`."""
+def page(
+    conn: Connection, tenant: str, after: str | None, limit: int, state: str | None = None
+) -> list[Job]:
+    """Newest first, older than `after`, in this state."""
     query = columns(Job, jobs).where(jobs.c.tenant_id == tenant)
+    if state is not None:
+        query = query.where(jobs.c.state == state)
     if after is not None:
         query = query.where(jobs.c.id < after)
     return fetch(conn, Job, query.order_by(jobs.c.id.desc()).limit(limit))
@@ -162,12 +166,18 @@ class Tally:
     tasks: int
     segments: int
     done: int
+    gaps: int
+    """Results that name a gap, among those that are done."""
 
 
 def tallies(conn: Connection, tenant: str, job_ids: Sequence[str]) -> dict[str, list[Tally]]:
     """How far the ordinary tasks of jobs are, counted in the database."""
     done = (
-        select(results.c.task_id, func.count().label("done"))
+        select(
+            results.c.task_id,
+            func.count().label("done"),
+            func.sum(case((results.c.gap, 1), else_=0)).label("gaps"),
+        )
         .join(tasks, tasks.c.id == results.c.task_id)
         .where(tasks.c.job_id.in_(job_ids))
         .group_by(results.c.task_id)
@@ -182,6 +192,7 @@ def tallies(conn: Connection, tenant: str, job_ids: Sequence[str]) -> dict[str, 
             func.count().label("tasks"),
             func.sum(tasks.c.last_segment - tasks.c.first_segment + 1).label("segments"),
             func.sum(func.coalesce(done.c.done, 0)).label("done"),
+            func.sum(func.coalesce(done.c.gaps, 0)).label("gaps"),
         )
         .select_from(tasks.outerjoin(done, done.c.task_id == tasks.c.id))
         .where(tasks.c.job_id.in_(job_ids), tasks.c.tenant_id == tenant, tasks.c.pipeline != FUSE)
@@ -197,6 +208,7 @@ def tallies(conn: Connection, tenant: str, job_ids: Sequence[str]) -> dict[str, 
                 int(row.tasks),
                 int(row.segments),
                 int(row.done),
+                int(row.gaps),
             )
         )
     return found

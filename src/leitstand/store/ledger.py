@@ -43,7 +43,7 @@ RECORDED = {
         *("tier", "region", "facts"),
     ),
     "reservations": ("job_id", "instance_id"),
-    "results": ("task_id", "attempt_id", "segment", "fence", "object_id"),
+    "results": ("task_id", "attempt_id", "segment", "fence", "object_id", "gap"),
     "decisions": ("kind", "inputs", "verdict", "reasons"),
     "charges": ("instance_id", "job_id", "from_at", "to_at", "amount", "currency", "source"),
     "volumes": ("provider", "provider_id", "name", "place", "size_gb", "price"),

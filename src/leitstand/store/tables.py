@@ -234,6 +234,7 @@ results = _noun(
     Column("segment", Integer, nullable=False),
     Column("fence", Integer, nullable=False),
     Column("object_id", ID, ForeignKey("objects.id"), nullable=False),
+    Column("gap", Boolean, nullable=False),
     UniqueConstraint("task_id", "segment"),
 )
 

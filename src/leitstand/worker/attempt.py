@@ -106,7 +106,7 @@ class _Run:
         self._lease = live.lease
         self._tools = tools
         self._stages = stages
-        self._left: dict[int, bytes] = {}
+        self._left: dict[int, tuple[bytes, bool]] = {}
         """Results that lie in the mailbox, sealed, until the control plane said that it has them."""
 
     def all(self) -> bool:
@@ -115,13 +115,13 @@ class _Run:
         try:
             return self._worked()
         finally:
-            for number, sealed in self._left.items() if self._live.alive() else ():
-                self._patiently(lambda: self._put(number, sealed))  # noqa: B023
+            for number, (sealed, gap) in self._left.items() if self._live.alive() else ():
+                self._patiently(lambda: self._put(number, sealed, gap))  # noqa: B023
 
     def _worked(self) -> bool:
         self._live.keep(self._key())
         if self._lease.pipeline == FUSE:
-            return self._each(lambda segment: fuse.fuse(self._live, self._tools.link, segment))
+            return self._each(self._fused)
         pipeline: Pipeline = importlib.import_module(f"leitstand.analysis.{self._lease.pipeline}")
         with contextlib.ExitStack() as stack:
             with self._stages.measure("load"):
@@ -159,15 +159,15 @@ class _Run:
         loaded = tools.sessions.use(version, lambda: tools.files.read(version, live))
         return _TimedModel(stack.enter_context(loaded), live, self._stages)
 
-    def _each(self, result: Callable[[Segment], bytes]) -> bool:
+    def _each(self, result: Callable[[Segment], tuple[bytes, bool]]) -> bool:
         for segment in self._lease.segments:
             self._live.segment = segment.number
-            self._commit(segment, result(segment))
+            self._commit(segment, *result(segment))
             if self._live.held:
                 return True
         return False
 
-    def _commit(self, segment: Segment, body: bytes) -> None:
+    def _commit(self, segment: Segment, body: bytes, gap: bool) -> None:
         if encrypted_size(1, len(body)) > RESULT_BYTES_MAX:
             # Made again it would be as large: no other attempt would help.
             if self._lease.pipeline == FUSE:
@@ -178,21 +178,21 @@ class _Run:
             report = self._lease.pipeline == FUSE  # read by whoever opens it, as it is
             sealed = b"".join(encrypt([recipient], [body if report else packed(body)]))
             self._live.check()
-            self._patiently(lambda: self._hand_in(segment.number, sealed))
+            self._patiently(lambda: self._hand_in(segment.number, sealed, gap))
 
     def _patiently(self, call: Callable[[], None]) -> None:
         self._tools.link.patiently(call, self._live.alive)
 
-    def _hand_in(self, number: int, sealed: bytes) -> None:
+    def _hand_in(self, number: int, sealed: bytes, gap: bool) -> None:
         """To the control plane, or into the mailbox where it cannot be reached; first the one that is
         likelier to answer. Raises Unreachable when neither does."""
         address = self._live.mailbox.get(number)
         if address is None:
-            self._put(number, sealed)
+            self._put(number, sealed, gap)
             return
         ways: list[Callable[[], None]] = [
-            lambda: self._put(number, sealed),
-            lambda: self._leave(address, number, sealed),
+            lambda: self._put(number, sealed, gap),
+            lambda: self._leave(address, number, sealed, gap),
         ]
         if self._tools.link.silent_seconds() >= MAILBOX_AFTER_SECONDS:
             ways.reverse()
@@ -202,18 +202,24 @@ class _Run:
             self._live.check()
             ways[1]()
 
-    def _put(self, number: int, sealed: bytes) -> None:
-        self._tools.link.put_result(self._lease.attempt, self._lease.fence, number, sealed)
+    def _put(self, number: int, sealed: bytes, gap: bool) -> None:
+        self._tools.link.put_result(self._lease.attempt, self._lease.fence, number, sealed, gap)
 
-    def _leave(self, address: str, number: int, sealed: bytes) -> None:
+    def _leave(self, address: str, number: int, sealed: bytes, gap: bool) -> None:
         lease = self._lease
-        mailbox.leave(self._tools.link, address, lease.attempt, lease.fence, number, sealed)
-        self._left[number] = sealed
+        mailbox.leave(self._tools.link, address, lease.attempt, lease.fence, number, sealed, gap)
+        self._left[number] = sealed, gap
         _log.info("result left in the mailbox", attempt=lease.attempt, segment=number)
+
+    def _fused(self, segment: Segment) -> tuple[bytes, bool]:
+        return fuse.fuse(self._live, self._tools.link, segment), False
 
     # --- one segment of media --------------------------------------------------------------------
 
-    def _analyse(self, pipeline: Pipeline, models: Mapping[str, Model], segment: Segment) -> bytes:
+    def _analyse(
+        self, pipeline: Pipeline, models: Mapping[str, Model], segment: Segment
+    ) -> tuple[bytes, bool]:
+        """The result of a segment, and whether it names a gap."""
         before = self._stages.seconds()
         with self._decoded(segment) as source:
             try:
@@ -224,12 +230,13 @@ class _Run:
             if not source.read:
                 self._unreadable(segment, lines)
         spent = self._stages.seconds(since=before)
-        return encode(
+        body = encode(
             dataclasses.replace(line, seconds=spent | line.seconds)
             if isinstance(line, Stats)
             else line
             for line in lines
         )
+        return body, any(isinstance(line, Gap) for line in lines)
 
     @contextlib.contextmanager
     def _decoded(self, segment: Segment) -> Iterator[DecodedSegment]:

@@ -236,14 +236,15 @@ class Link:
         self.heard_at = time.monotonic()
         return bytes(part)
 
-    def put_result(self, attempt: str, fence: int, segment: int, body: bytes) -> None:
-        """Store the result of one segment; the same again is fine. Raises Fenced."""
+    def put_result(self, attempt: str, fence: int, segment: int, body: bytes, gap: bool) -> None:
+        """Store the result of one segment, and whether it names a gap; the same again is fine.
+        Raises Fenced."""
         digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
         with self.result(body) as content:
             self._send(
                 "PUT",
                 f"/w/1/results/{attempt}/{segment}",
-                params={"fence": str(fence)},
+                params={"fence": str(fence), "gap": str(gap).lower()},
                 content=content,
                 headers=_headers() | sized(body) | {"Content-Digest": f"sha-256=:{digest}:"},
             )

@@ -13,7 +13,9 @@ from leitstand.worker.link import Link, Unreachable, sized
 _PUT = httpx.Timeout(30.0, connect=5.0)
 
 
-def leave(link: Link, address: str, attempt: str, fence: int, segment: int, sealed: bytes) -> None:
+def leave(
+    link: Link, address: str, attempt: str, fence: int, segment: int, sealed: bytes, gap: bool
+) -> None:
     """Put the letter; once more is fine. The store is shown ciphertext, and none of our keys.
 
     Raises Unreachable for whatever it answers but yes: nothing it says is about the attempt. The
@@ -21,8 +23,8 @@ def leave(link: Link, address: str, attempt: str, fence: int, segment: int, seal
     """
     if not _safe(address):
         raise Unreachable("the mailbox is at no address that may be used")
-    certificate, signature = link.sign(to_sign(attempt, fence, segment, sealed))
-    letter = pack(Letter(attempt, fence, segment, certificate, signature, sealed))
+    certificate, signature = link.sign(to_sign(attempt, fence, segment, gap, sealed))
+    letter = pack(Letter(attempt, fence, segment, gap, certificate, signature, sealed))
     try:
         with httpx.Client(timeout=_PUT, trust_env=False) as client, link.result(letter) as content:
             reply = client.put(address, content=content, headers=sized(letter))

@@ -48,6 +48,12 @@ problem-gaps-at-intake = { $name } wurde zum Teil aufgenommen: { $gaps ->
     }
     .why = was dort beschädigt ist, lässt sich nicht dekodieren
     .do = noch einmal kopieren; die Auswertung des Gelesenen bleibt, die Lücken sind markiert
+problem-gaps-in-results = { $name } wurde zum Teil gelesen: { $segments ->
+        [one] ein Segment hat eine Lücke
+       *[other] { $segments } Segmente haben Lücken
+    }
+    .why = was dort beschädigt ist, lässt sich nicht dekodieren
+    .do = noch einmal kopieren; die Auswertung des Gelesenen bleibt, die Lücken sind markiert
 problem-gone-by-itself = sie endete von selbst
     .do = nichts: eine andere Instanz übernimmt; auf dem eigenen Rechner ihr Protokoll im Zustandsordner ansehen
 problem-held = der Auftrag wurde angehalten

@@ -48,6 +48,12 @@ problem-gaps-at-intake = { $name } was taken in part: { $gaps ->
     }
     .why = what is damaged there cannot be decoded
     .do = copy it again; the report of what was read is kept, with the gaps marked
+problem-gaps-in-results = { $name } was read in part: { $segments ->
+        [one] one segment has a gap
+       *[other] { $segments } segments have gaps
+    }
+    .why = what is damaged there cannot be decoded
+    .do = copy it again; the report of what was read is kept, with the gaps marked
 problem-gone-by-itself = it ended by itself
     .do = nothing: another instance takes over; on your own machine look into its log in the state folder
 problem-held = the job was held

@@ -433,6 +433,7 @@ def upgrade() -> None:
         sa.Column("segment", sa.Integer(), nullable=False),
         sa.Column("fence", sa.Integer(), nullable=False),
         sa.Column("object_id", sa.String(length=40), nullable=False),
+        sa.Column("gap", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(
             ["attempt_id"], ["attempts.id"], name=op.f("fk_results_attempt_id")
         ),
