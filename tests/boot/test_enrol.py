@@ -24,7 +24,7 @@ from leitstand.store import instances
 from leitstand.store.engine import Database
 from tests.api.served import workers
 from tests.boot import stock
-from tests.control.rig import Rig
+from tests.control.rig import TENANT, Rig
 
 WAIT_SECONDS = 120
 
@@ -68,7 +68,7 @@ def admitted(sqlite_url: str, folder: Path, files: BootFiles) -> str:
 
             def settled() -> bool:
                 nonlocal state
-                found = database.read(lambda conn: instances.by_id(conn, spec.instance_id))
+                found = database.read(lambda conn: instances.find(conn, TENANT, spec.instance_id))
                 state = "" if found is None else found.state
                 return state not in {"launching", "booting", "admitting"}
 
