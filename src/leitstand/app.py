@@ -48,7 +48,7 @@ from leitstand.folders import Folders
 from leitstand.models.shelf import Shelf
 from leitstand.rules import plan_rules, retention
 from leitstand.security.ca import Authority
-from leitstand.security.listener import names_of, port_of, worker_server
+from leitstand.security.listener import names_of, nearest, port_of, worker_server
 from leitstand.startup import (
     enough_descriptors,
     free,
@@ -288,9 +288,11 @@ class _Plane:
         )
 
     def _worker_address(self, host: str, port: int) -> WorkerAddress:
-        shown = f"[{host}]" if ":" in host else host
+        advertised = self._settings.worker.advertise_url
+        near = nearest(host, port, advertised)
         return WorkerAddress(
-            url=self._settings.worker.advertise_url or f"https://{shown}:{port}",
+            url=advertised or near,
+            near=near,
             ca_sha256=self._stores.authority.sha256,
             slots=self._settings.worker.slots,
             boot=self._boot,

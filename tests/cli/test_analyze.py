@@ -42,6 +42,16 @@ def test_golden_transcript_of_an_analysis_on_this_computer(run: Command, plane: 
     assert done.exit == 0
 
 
+def test_an_instance_that_did_its_work_ends_without_a_warning(run: Command, plane: Plane) -> None:
+    Path("clip.avi").write_bytes(b"VID")
+    *before, end, done_event = good_story(3)
+    idle = instance("terminating", reason={"code": "idle", "params": {}})
+    plane.story = [*before, idle, end, done_event]
+    done = run("analyze", "clip.avi")
+    assert "✓ Instance    i-8c20 ends: nobody needs it any more" in done.out.splitlines()
+    assert done.err.count("!") == 0
+
+
 HERE = decision()["chosen"]
 ELSEWHERE = {
     "the control plane": ({"embedded": False}, {}),

@@ -107,6 +107,27 @@ def test_an_instance_that_does_not_end_is_named(
     assert "Check with  leitstand instances" in done.out
 
 
+def test_once_does_not_wait_for_the_proof_that_the_instance_of_a_done_job_is_gone(
+    run: Command, plane: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = Output.live
+
+    def pressing(self: Output, text: str) -> None:
+        live(self, text)
+        if text.startswith("i-8c20 asked to end; waiting until"):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(Output, "live", pressing)
+    Path("clip.avi").write_bytes(b"VID")
+    left = [{"id": INSTANCE, "state": "terminating"}]
+    plane.story = [*working(), ended("done", instances=left), ("job", {"state": "done"})]
+    done = run("analyze", "clip.avi")
+    assert done.exit == 0
+    assert "! Released    i-8c20 asked to end, not yet seen absent;" in done.out + done.err
+    assert "Report  leitstand-out/j-71c0/report.html" in done.out
+    assert not any("hold" in asked for asked in plane.asked)
+
+
 def test_a_job_that_is_done_before_the_hold_arrives_is_done(run: Command, plane: Plane) -> None:
     Path("clip.avi").write_bytes(b"VID")
     plane.story = [*working(), CTRL_C]

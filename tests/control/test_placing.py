@@ -110,6 +110,20 @@ def test_a_decision_keeps_what_a_machine_for_each_modality_is_launched_from(rig:
     assert rig.planner.as_now(spec)["digest"] != spec["digest"]
 
 
+@pytest.mark.parametrize(
+    ("tier", "dialled"), [("L", "https://127.0.0.1:7443"), ("B", "https://plane.example:8443")]
+)
+def test_the_worker_of_this_computer_dials_it_and_not_what_others_are_told(
+    rig: Rig, tier: str, dialled: str
+) -> None:
+    told = {"url": "https://plane.example:8443", "near": "https://127.0.0.1:7443"}
+    rig.effects._address = replace(rig.effects._address, **told)
+    rig.rented.tier = tier
+    rig.job()
+    rig.step(2)
+    assert {spec.url for spec in rig.rented.specs.values()} == {dialled}
+
+
 @pytest.mark.parametrize(("tier", "limit"), [("L", None), ("B", 20.0)])
 def test_the_line_is_limited_for_machines_elsewhere_alone(
     rig: Rig, tier: str, limit: float | None

@@ -7,6 +7,7 @@ import stat
 import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from cryptography import x509
@@ -25,7 +26,7 @@ from leitstand.security.ca import (
     fingerprint,
     instance_of,
 )
-from leitstand.security.listener import names_of
+from leitstand.security.listener import names_of, nearest
 
 INSTANCE = "inst_01J9ZKQ4T7M3V0R5N8X2C6B1DA"
 
@@ -275,6 +276,28 @@ def test_a_worker_that_dials_the_advertised_address_knows_the_server(
     client = WorkerCredentials.generate().client_context(authority.certificate_pem, None)
     handshake(client, server, dialled)
     handshake(client, server, "localhost")
+
+
+@pytest.mark.parametrize(
+    ("host", "advertised", "dialled"),
+    [
+        ("127.0.0.1", None, "https://127.0.0.1:7443"),
+        ("127.0.0.1", "https://plane.example:8443", "https://127.0.0.1:7443"),
+        ("0.0.0.0", "https://plane.example:8443", "https://127.0.0.1:7443"),
+        ("192.0.2.7", "https://plane.example:8443", "https://192.0.2.7:7443"),
+        ("::", "https://plane.example:8443", "https://localhost:7443"),
+        ("2001:db8::7", None, "https://[2001:db8::7]:7443"),
+        ("127.0.0.1", "https://127.0.0.1:8443", "https://127.0.0.1:8443"),
+        ("0.0.0.0", "https://localhost:8443", "https://localhost:8443"),
+    ],
+)
+def test_a_worker_of_this_computer_dials_its_listener_and_knows_it(
+    authority: Authority, host: str, advertised: str | None, dialled: str
+) -> None:
+    assert nearest(host, 7443, advertised) == dialled
+    server = authority.server_context(names_of(host, advertised), now())
+    client = WorkerCredentials.generate().client_context(authority.certificate_pem, None)
+    handshake(client, server, str(urlsplit(dialled).hostname))
 
 
 def test_a_worker_trusts_the_pinned_authority_alone(authority: Authority, tmp_path: Path) -> None:

@@ -9,13 +9,8 @@ from typing import Any
 
 from leitstand.cli import reports
 from leitstand.cli.batch import Batch
-from leitstand.cli.follow import (
-    GONE,
-    Ending,
-    instances_of,
-    kept_until,
-    problem_of_medium,
-)
+from leitstand.cli.ends import GONE, instances_of, kept_until, problem_of_medium
+from leitstand.cli.follow import Ending
 from leitstand.cli.options import Session
 from leitstand.core.problem import Exit, Problem
 from leitstand.core.report import headline, readable_share

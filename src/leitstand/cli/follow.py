@@ -8,23 +8,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from leitstand.cli.plans import clock, told
+from leitstand.cli.ends import GONE, instances_of
+from leitstand.cli.plans import told
 from leitstand.cli.press import LOOK_SECONDS, STOP_SECONDS_MAX, cancel_now, hold, passes
 from leitstand.cli.strip import Counted, percent, strip
 from leitstand.client import PAUSE_SECONDS, Client, Event
 from leitstand.core.medium import INBOX
-from leitstand.core.problem import Exit, Param, Problem
+from leitstand.core.problem import Param, Problem
 from leitstand.output import Output, cut, pad, short
 
 ENDED = frozenset({"done", "failed", "cancelled", "held"})
-GONE = "terminated"
 LINE_SECONDS = 30.0
 """Without a terminal: one line per committed segment, or after so long."""
-RELEASE_SECONDS_MAX = 30.0
+UNNEEDED = frozenset({"idle", "unwanted"})
+"""Why an instance ends that has done what it was there for."""
+RELEASE_SECONDS_MAX = 120.0
+"""Longer than the proof takes that a rented instance is gone: two listings, a lag of 30 s apart."""
 NAME_CELLS = 11
 
 
@@ -268,7 +270,10 @@ class Watch:
             output.step("✓", output.say("cli-head-step-instance"), admitted)
         elif state in ("terminating", "terminated") and reason.get("code") and id not in self._told:
             self._told.add(id)
-            if self._presses == 0 and self._job.get("state") not in ENDED:
+            if reason["code"] in UNNEEDED:
+                ends = output.say("cli-instance-ends", instance=name, why=told(output, reason))
+                output.step("✓", output.say("cli-head-step-instance"), ends)
+            elif self._presses == 0 and self._job.get("state") not in ENDED:
                 output.warn(
                     output.say("cli-instance-ended", instance=name, why=told(output, reason))
                 )
@@ -342,13 +347,23 @@ class Watch:
     # --- the end ---------------------------------------------------------------------------------
 
     def _wait_for_release(self) -> None:
-        """Until every instance of the job was seen absent, within bounds."""
+        """Until every instance of the job was seen absent, within bounds. Ctrl-C does not wait for a
+        job that is done: nothing is left to be held."""
         stopped = self._presses > 1
         bound = STOP_SECONDS_MAX if stopped else RELEASE_SECONDS_MAX
-        until = time.monotonic() + bound
+        try:
+            self._look_for_release(time.monotonic() + bound)
+        except KeyboardInterrupt:
+            if self._job.get("state") != "done":
+                raise
+
+    def _look_for_release(self, until: float) -> None:
         while time.monotonic() < until:
-            if all(state == GONE for state in self.instances().values()) and self._settled():
+            left = [short(id) for id, state in self.instances().items() if state != GONE]
+            if not left and self._settled():
                 return
+            if left:
+                self._output.live(self._output.say("cli-releasing", instances=", ".join(left)))
             time.sleep(LOOK_SECONDS)
             self._job = self._client.get(f"/jobs/{self._id}")
 
@@ -365,33 +380,3 @@ class Watch:
     def instances(self) -> dict[str, str]:
         """Instances of the job and their last known state."""
         return instances_of(self._client, self._job)
-
-
-def instances_of(client: Client, job: Mapping[str, Any]) -> dict[str, str]:
-    """Id and state of a job's instances, whether its document holds ids or whole instances."""
-    found: dict[str, str] = {}
-    for instance in job.get("instances") or ():
-        if isinstance(instance, Mapping):
-            found[str(instance["id"])] = str(instance.get("state"))
-        else:
-            with suppress(Problem):
-                found[str(instance)] = str(client.get(f"/instances/{instance}").get("state"))
-    return found
-
-
-def problem_of_medium(medium: Mapping[str, Any]) -> Problem:
-    """Why a medium failed, as the error its file would have given."""
-    reason = medium.get("reason") or {}
-    params = {**(reason.get("params") or {}), "name": str(medium["name"])}
-    exit = Exit.USAGE if reason.get("exit") == Exit.USAGE else Exit.FAILED
-    return Problem(str(reason.get("code") or "medium-failed"), exit, **params)
-
-
-def kept_until(output: Output, client: Client, job: Mapping[str, Any]) -> str:
-    """When the media of a job are erased; `none` where that is not known."""
-    for medium in job.get("media") or ():
-        with suppress(Problem):
-            found = client.get(f"/media/{medium['id']}")
-            if at := found.get("held_until"):
-                return clock(output, str(at))
-    return "none"

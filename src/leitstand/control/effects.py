@@ -85,7 +85,8 @@ class SettleEffect(Command[None]):
 
 @dataclass(frozen=True, slots=True)
 class WorkerAddress:
-    """Where workers dial in and how they recognise it."""
+    """Where workers dial in and how they recognise it. `near`: what those of this computer dial;
+    None: `url` as well."""
 
     url: str
     ca_sha256: str
@@ -95,6 +96,11 @@ class WorkerAddress:
     probe_seconds: float = 0.0
     mbit_per_s: float | None = None
     """For machines whose speed is compared with that of others of their GPU."""
+    near: str | None = None
+
+    def url_for(self, offer: Mapping[str, Any]) -> str:
+        """What the worker of an instance of this offer dials."""
+        return self.url if _elsewhere(offer) else self.near or self.url
 
     def told(self) -> dict[str, str]:
         """The environment, with the digest of what a fresh machine installs."""
@@ -210,7 +216,7 @@ class EffectRunner:
         and whatever it creates after that is ended: its instance was given up on."""
         instance = launch.instance
         spec = LaunchSpec(
-            url=self._address.url,
+            url=self._address.url_for(instance.offer),
             ca_sha256=self._address.ca_sha256,
             instance_id=instance.id,
             token=launch.token,

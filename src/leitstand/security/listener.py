@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ipaddress
 import ssl
 import time
 from collections.abc import Callable
@@ -81,6 +83,24 @@ def names_of(host: str, advertised: str | None) -> list[str]:
     names = {host, "localhost", "127.0.0.1"}
     name = None if advertised is None else urlsplit(advertised).hostname
     return sorted(names if name is None else names | {name})
+
+
+def nearest(host: str, port: int, advertised: str | None) -> str:
+    """What workers of this computer dial: the listener itself. The address that workers elsewhere
+    are told may lead here from outside alone, where a router forwards a port. One of this computer
+    is dialled as it is."""
+    name = None if advertised is None else urlsplit(advertised).hostname
+    if advertised is not None and name is not None and _is(name, "is_loopback"):
+        return advertised
+    if _is(host, "is_unspecified"):
+        host = "localhost" if ":" in host else "127.0.0.1"
+    return f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
+
+
+def _is(name: str, what: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return bool(getattr(ipaddress.ip_address(name), what))
+    return what == "is_loopback" and name == "localhost"
 
 
 def port_of(server: uvicorn.Server) -> int:

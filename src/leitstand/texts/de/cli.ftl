@@ -142,6 +142,7 @@ cli-admitted = { $instance } zugelassen{ $took ->
    *[other] {" "}nach { $took }
 }, alle Prüfungen bestanden
 cli-models-match = { $names }: Prüfsummen stimmen
+cli-instance-ends = { $instance } endet: { $why }
 cli-instance-ended = { $instance } ist zu Ende: { $why }. Offene Abschnitte beginnen von vorn.
 
 cli-files = { $count ->
@@ -174,6 +175,7 @@ cli-kept-segments = Medien und { $done } von { $total } Abschnitten aufbewahrt{ 
 }
 cli-erased-when-run = Sie werden dann gelöscht, falls Leitstand läuft, sonst vom ersten Befehl nach dieser Zeit.
 cli-seen = { $instances } nachweislich weg; { $after }
+cli-releasing = { $instances } soll enden; gewartet wird, bis der Anbieter nichts mehr davon führt
 cli-not-seen = { $instances } soll enden, ist noch nicht nachweislich weg; { $after }
 
 cli-done = Fertig nach { $time } für { $cost }. { $done } von { $total } Medien, { $gaps ->

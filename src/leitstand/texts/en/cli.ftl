@@ -143,6 +143,7 @@ cli-admitted = { $instance } admitted{ $took ->
    *[other] {" "}in { $took }
 }, all checks passed
 cli-models-match = { $names }: digests match
+cli-instance-ends = { $instance } ends: { $why }
 cli-instance-ended = { $instance } ended: { $why }. Its open segments start again.
 
 cli-files = { $count ->
@@ -175,6 +176,7 @@ cli-kept-segments = media and { $done } of { $total } segments kept{ $until ->
 }
 cli-erased-when-run = They are erased then if Leitstand is running, otherwise by the first command after that time.
 cli-seen = { $instances } seen absent; { $after }
+cli-releasing = { $instances } asked to end; waiting until its provider does not list it any more
 cli-not-seen = { $instances } asked to end, not yet seen absent; { $after }
 
 cli-done = Done in { $time } for { $cost }. { $done } of { $total } media, { $gaps ->
