@@ -1,14 +1,20 @@
-/* Two GPUs for tests, as libnvidia-ml.so.1. Behaviour by environment:
-   STUB_TEMPERATURE sets the temperature, STUB_LOST=1 loses the second GPU. Functions that are
-   absent here are "Function Not Found" to the binding, as with an old driver. */
+/* GPUs for tests, as libnvidia-ml.so.1: two, or as many as STUB_GPUS is defined as, called
+   STUB_NAME and with STUB_GIB of memory. Behaviour by environment: STUB_TEMPERATURE sets the
+   temperature, STUB_LOST=1 loses the second GPU. Functions that are absent here are "Function Not
+   Found" to the binding, as with an old driver. */
 #include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
+#ifndef STUB_GPUS
+#define STUB_GPUS 2
+#define STUB_NAME "Stub GPU %d"
+#define STUB_GIB 24
+#endif
 
 enum { SUCCESS = 0, NOT_SUPPORTED = 3, GPU_IS_LOST = 15 };
 typedef struct { int ordinal; } device_t;
 typedef struct { unsigned long long total, free, used; } memory_t;
-static device_t devices[2] = {{0}, {1}};
+static device_t devices[8] = {{0}, {1}, {2}, {3}, {4}, {5}, {6}, {7}};
 
 int nvmlInit_v2(void) { return SUCCESS; }
 int nvmlInitWithFlags(unsigned flags) { return SUCCESS; }
@@ -16,18 +22,20 @@ int nvmlShutdown(void) { return SUCCESS; }
 const char *nvmlErrorString(int code) {
   return code == GPU_IS_LOST ? "GPU is lost" : code == NOT_SUPPORTED ? "Not Supported" : "Error";
 }
-int nvmlDeviceGetCount_v2(unsigned *count) { *count = 2; return SUCCESS; }
+int nvmlDeviceGetCount_v2(unsigned *count) { *count = STUB_GPUS; return SUCCESS; }
 int nvmlDeviceGetHandleByIndex_v2(unsigned index, device_t **device) {
   if (index == 1 && getenv("STUB_LOST")) return GPU_IS_LOST;
   *device = &devices[index];
   return SUCCESS;
 }
 int nvmlDeviceGetName(device_t *device, char *name, unsigned length) {
-  snprintf(name, length, "Stub GPU %d", device->ordinal);
+  snprintf(name, length, STUB_NAME, device->ordinal);
   return SUCCESS;
 }
 int nvmlDeviceGetMemoryInfo(device_t *device, memory_t *memory) {
-  memory->total = 24ULL << 30; memory->used = 1ULL << 30; memory->free = 23ULL << 30;
+  memory->total = (unsigned long long)STUB_GIB << 30;
+  memory->used = 1ULL << 30;
+  memory->free = memory->total - memory->used;
   return SUCCESS;
 }
 int nvmlSystemGetDriverVersion(char *version, unsigned length) {
