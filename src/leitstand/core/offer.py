@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 
 TIERS = ("L", "A", "B", "C", "D")
 """Trust tiers from the own machine down to a host nobody vouches for (`docs/security.md`). Here
@@ -146,6 +147,7 @@ def combined(wants: Sequence[Requirements]) -> Requirements:
     )
 
 
+@lru_cache(maxsize=4096)
 def version(text: str) -> tuple[int, ...]:
     """`12.10` as numbers that compare; a part that is none counts as 0."""
     return tuple(int(part) if part.isdigit() else 0 for part in text.split("."))
