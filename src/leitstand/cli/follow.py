@@ -8,23 +8,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from leitstand.cli.plans import clock
-from leitstand.cli.press import LOOK_SECONDS, STOP_SECONDS_MAX, cancel_now, hold, passes
+from leitstand.cli.press import STOP_SECONDS_MAX, cancel_now, hold, passes
+from leitstand.cli.release import RELEASE_SECONDS_MAX, released
 from leitstand.cli.strip import Counted, percent, strip
 from leitstand.client import PAUSE_SECONDS, Client, Event
-from leitstand.core.medium import INBOX
-from leitstand.core.problem import Exit, Param, Problem
+from leitstand.core.problem import Param, Problem
 from leitstand.output import Output, cut, pad, short
 
 ENDED = frozenset({"done", "failed", "cancelled", "held"})
-GONE = "terminated"
 LINE_SECONDS = 30.0
 """Without a terminal: one line per committed segment, or after so long."""
-RELEASE_SECONDS_MAX = 30.0
 NAME_CELLS = 11
 
 
@@ -90,13 +86,16 @@ class Watch:
         while True:
             try:
                 self._follow()
-                self._wait_for_release()
+                self._job = released(self._client, self._job, self._bound())
                 return
             except Problem as problem:
                 if self._presses > 1 or not passes(problem):
                     raise
                 self._waits(problem.code, problem.params)
             time.sleep(PAUSE_SECONDS)
+
+    def _bound(self) -> float:
+        return STOP_SECONDS_MAX if self._presses > 1 else RELEASE_SECONDS_MAX
 
     # --- Ctrl-C ----------------------------------------------------------------------------------
 
@@ -339,60 +338,3 @@ class Watch:
                 cost=output.texts.euros(self._all.cost_eur),
             )
         )
-
-    # --- the end ---------------------------------------------------------------------------------
-
-    def _wait_for_release(self) -> None:
-        """Until every instance of the job was seen absent, within bounds."""
-        stopped = self._presses > 1
-        bound = STOP_SECONDS_MAX if stopped else RELEASE_SECONDS_MAX
-        until = time.monotonic() + bound
-        while time.monotonic() < until:
-            if all(state == GONE for state in self.instances().values()) and self._settled():
-                return
-            time.sleep(LOOK_SECONDS)
-            self._job = self._client.get(f"/jobs/{self._id}")
-
-    def _settled(self) -> bool:
-        """Media that are erased when their job ends are erased, so the receipt can be named."""
-        if self._job.get("case_name") != INBOX or self._job.get("state") == "held":
-            return True
-        media = self._job.get("media") or ()
-        return all(
-            medium.get("medium_state") == "erased" and medium.get("receipt") is not None
-            for medium in media
-        )
-
-    def instances(self) -> dict[str, str]:
-        """Instances of the job and their last known state."""
-        return instances_of(self._client, self._job)
-
-
-def instances_of(client: Client, job: Mapping[str, Any]) -> dict[str, str]:
-    """Id and state of a job's instances, whether its document holds ids or whole instances."""
-    found: dict[str, str] = {}
-    for instance in job.get("instances") or ():
-        if isinstance(instance, Mapping):
-            found[str(instance["id"])] = str(instance.get("state"))
-        else:
-            with suppress(Problem):
-                found[str(instance)] = str(client.get(f"/instances/{instance}").get("state"))
-    return found
-
-
-def problem_of_medium(medium: Mapping[str, Any]) -> Problem:
-    """Why a medium failed, as the error its file would have given."""
-    reason = medium.get("reason") or {}
-    params = {**(reason.get("params") or {}), "name": str(medium["name"])}
-    exit = Exit.USAGE if reason.get("exit") == Exit.USAGE else Exit.FAILED
-    return Problem(str(reason.get("code") or "medium-failed"), exit, **params)
-
-
-def kept_until(output: Output, client: Client, job: Mapping[str, Any]) -> str:
-    """When the media of a job are erased; `none` where that is not known."""
-    for medium in job.get("media") or ():
-        with suppress(Problem):
-            found = client.get(f"/media/{medium['id']}")
-            if at := found.get("held_until"):
-                return clock(output, str(at))
-    return "none"
