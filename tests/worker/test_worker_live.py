@@ -123,7 +123,7 @@ def test_what_is_too_large_to_store_is_not_made_again(clock, pipeline, code):
     lease = parse(LEASE | {"task": {**LEASE["task"], "pipeline": pipeline}})
     run = _Run(LiveAttempt(lease, clock.now, clock), None, None)
     with pytest.raises(Failure) as caught:
-        run._commit(lease.segments[0], bytes(RESULT_BYTES_MAX))
+        run._commit(lease.segments[0], bytes(RESULT_BYTES_MAX), False)
     assert (caught.value.code, caught.value.blame) == (code, "item")
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from leitstand.cli import reports
 from leitstand.cli.batch import Batch
-from leitstand.cli.ends import GONE, instances_of, kept_until, problem_of_medium
 from leitstand.cli.follow import Ending
 from leitstand.cli.options import Session
+from leitstand.cli.plans import clock
+from leitstand.cli.release import GONE, instances_of
+from leitstand.client import Client
 from leitstand.core.problem import Exit, Problem
 from leitstand.core.report import headline, readable_share
 from leitstand.output import Output, cut, pad, short
@@ -50,7 +53,7 @@ def _done(session: Session, ending: Ending, out: str | None, found: Batch) -> in
     found_in = _headlines(session, document)
     for medium in media:
         if medium in failed:
-            output.problem(problem_of_medium(medium))
+            output.problem(_problem_of(medium))
             continue
         if medium in partial:
             output.problem(_in_part(session, medium, document))
@@ -157,7 +160,7 @@ def _held(session: Session, ending: Ending) -> int:
     if reason is not None:
         params = {**(reason.get("params") or {}), "job": short(job["id"])}
         output.problem(Problem(str(reason["code"]), _exit(reason), **params))
-    until = kept_until(output, session.client, job)
+    until = _kept_until(output, session.client, job)
     _seen(
         session,
         ending,
@@ -198,7 +201,7 @@ def _failed(session: Session, ending: Ending) -> int:
     reason = job.get("reason") or {}
     for medium in _named(output, ending):
         if (medium.get("reason") or {}).get("code") not in (None, reason.get("code")):
-            output.problem(problem_of_medium(medium))
+            output.problem(_problem_of(medium))
     _released(session, ending)
     params = {**(reason.get("params") or {}), "job": short(job["id"])}
     _last(output, ending)
@@ -219,7 +222,7 @@ def _released(session: Session, ending: Ending) -> None:
     if media and all(medium.get("medium_state") == "erased" for medium in media):
         _seen(session, ending, output.say("cli-media-erased", receipts=receipts or "none"))
         return
-    until = kept_until(output, session.client, job)
+    until = _kept_until(output, session.client, job)
     _seen(session, ending, output.say("cli-media-held", until=until))
     _say_term(output, until)
 
@@ -250,3 +253,21 @@ def _names(names: Sequence[str]) -> str:
 def _next(job: Mapping[str, Any]) -> str:
     local = float(str(job.get("cost_eur") or "0")) == 0
     return "leitstand audit verify" if local else f"leitstand jobs show {short(job['id'])}"
+
+
+def _problem_of(medium: Mapping[str, Any]) -> Problem:
+    """Why a medium failed, as the error its file would have given."""
+    reason = medium.get("reason") or {}
+    params = {**(reason.get("params") or {}), "name": str(medium["name"])}
+    exit = Exit.USAGE if reason.get("exit") == Exit.USAGE else Exit.FAILED
+    return Problem(str(reason.get("code") or "medium-failed"), exit, **params)
+
+
+def _kept_until(output: Output, client: Client, job: Mapping[str, Any]) -> str:
+    """When the media of a job are erased; `none` where that is not known."""
+    for medium in job.get("media") or ():
+        with suppress(Problem):
+            found = client.get(f"/media/{medium['id']}")
+            if at := found.get("held_until"):
+                return clock(output, str(at))
+    return "none"

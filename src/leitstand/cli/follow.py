@@ -7,16 +7,15 @@ having seen every event. Ctrl-C once holds the job, twice cancels it now, a thir
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from leitstand.cli.ends import GONE, instances_of
 from leitstand.cli.plans import told
-from leitstand.cli.press import LOOK_SECONDS, STOP_SECONDS_MAX, cancel_now, hold, passes
+from leitstand.cli.press import STOP_SECONDS_MAX, cancel_now, hold, passes
+from leitstand.cli.release import RELEASE_SECONDS_MAX, released
 from leitstand.cli.strip import Counted, percent, strip
 from leitstand.client import PAUSE_SECONDS, Client, Event
-from leitstand.core.medium import INBOX
 from leitstand.core.problem import Param, Problem
 from leitstand.output import Output, cut, pad, short
 
@@ -25,8 +24,6 @@ LINE_SECONDS = 30.0
 """Without a terminal: one line per committed segment, or after so long."""
 UNNEEDED = frozenset({"idle", "unwanted"})
 """Why an instance ends that has done what it was there for."""
-RELEASE_SECONDS_MAX = 120.0
-"""Longer than the proof takes that a rented instance is gone: two listings, a lag of 30 s apart."""
 NAME_CELLS = 11
 
 
@@ -92,13 +89,28 @@ class Watch:
         while True:
             try:
                 self._follow()
-                self._wait_for_release()
+                self._release()
                 return
             except Problem as problem:
                 if self._presses > 1 or not passes(problem):
                     raise
                 self._waits(problem.code, problem.params)
             time.sleep(PAUSE_SECONDS)
+
+    def _release(self) -> None:
+        """Until nothing of the job is left, within bounds. Ctrl-C does not wait for a job that is
+        done: nothing is left to be held."""
+        bound = STOP_SECONDS_MAX if self._presses > 1 else RELEASE_SECONDS_MAX
+        try:
+            self._job = released(self._client, self._job, bound, self._releasing)
+        except KeyboardInterrupt:
+            if self._job.get("state") != "done":
+                raise
+            self._refresh()
+
+    def _releasing(self, left: Sequence[str]) -> None:
+        instances = ", ".join(short(id) for id in left)
+        self._output.live(self._output.say("cli-releasing", instances=instances))
 
     # --- Ctrl-C ----------------------------------------------------------------------------------
 
@@ -343,40 +355,3 @@ class Watch:
                 cost=output.texts.euros(self._all.cost_eur),
             )
         )
-
-    # --- the end ---------------------------------------------------------------------------------
-
-    def _wait_for_release(self) -> None:
-        """Until every instance of the job was seen absent, within bounds. Ctrl-C does not wait for a
-        job that is done: nothing is left to be held."""
-        stopped = self._presses > 1
-        bound = STOP_SECONDS_MAX if stopped else RELEASE_SECONDS_MAX
-        try:
-            self._look_for_release(time.monotonic() + bound)
-        except KeyboardInterrupt:
-            if self._job.get("state") != "done":
-                raise
-
-    def _look_for_release(self, until: float) -> None:
-        while time.monotonic() < until:
-            left = [short(id) for id, state in self.instances().items() if state != GONE]
-            if not left and self._settled():
-                return
-            if left:
-                self._output.live(self._output.say("cli-releasing", instances=", ".join(left)))
-            time.sleep(LOOK_SECONDS)
-            self._job = self._client.get(f"/jobs/{self._id}")
-
-    def _settled(self) -> bool:
-        """Media that are erased when their job ends are erased, so the receipt can be named."""
-        if self._job.get("case_name") != INBOX or self._job.get("state") == "held":
-            return True
-        media = self._job.get("media") or ()
-        return all(
-            medium.get("medium_state") == "erased" and medium.get("receipt") is not None
-            for medium in media
-        )
-
-    def instances(self) -> dict[str, str]:
-        """Instances of the job and their last known state."""
-        return instances_of(self._client, self._job)
