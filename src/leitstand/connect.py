@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Mapping
+from decimal import Decimal
 
 import leitstand.providers
 from leitstand.config import Settings
@@ -20,6 +21,20 @@ OWN = "local"
 def providers(settings: Settings, folders: Folders) -> dict[str, Provider]:
     """Every configured provider and this machine, by name."""
     return {name: connect(settings, folders, name) for name in sorted({OWN, *settings.providers})}
+
+
+def bare(settings: Settings) -> Settings:
+    """What it takes to list and to end: a key. No agreement is read, and where nobody set a rate a
+    dollar is a euro."""
+    money = settings.money
+    rate = Decimal(1) if money.usd_eur is None else money.usd_eur
+    providers = {
+        name: own.model_copy(update={"agreement_file": None})
+        for name, own in settings.providers.items()
+    }
+    return settings.model_copy(
+        update={"money": money.model_copy(update={"usd_eur": rate}), "providers": providers}
+    )
 
 
 def connect(settings: Settings, folders: Folders, name: str) -> Provider:

@@ -63,13 +63,14 @@ class Kept:
 class Look:
     """What all providers list. `others` bear a label of another installation; `silent` did not
     answer, so nothing is known of them. `doubtful` are called as ours are and may be somebody's.
-    `volumes` have no end: they cost until they are deleted."""
+    `volumes` have no end: they cost until they are deleted; `unlisted` did not name theirs."""
 
     ours: tuple[Found, ...]
     others: int
     silent: Mapping[str, str] = field(default_factory=dict)
     doubtful: tuple[Found, ...] = ()
     volumes: tuple[Kept, ...] = ()
+    unlisted: Mapping[str, str] = field(default_factory=dict)
 
     def overdue(self, now: datetime) -> tuple[Found, ...]:
         """Those that should be gone."""
@@ -95,14 +96,17 @@ class Reaper:
         ours: list[Found] = []
         doubtful: list[Found] = []
         kept: list[Kept] = []
-        others, silent = 0, {}
+        others, silent, unlisted = 0, dict[str, str](), dict[str, str]()
         for name, provider in self._providers.items():
             try:
                 listed = list(provider.list())
-                kept += self._volumes(name, provider)
             except Exception as error:
                 silent[name] = type(error).__name__
                 continue
+            try:  # by itself: what can be ended is, whatever is known of volumes
+                kept += self._volumes(name, provider)
+            except Exception as error:
+                unlisted[name] = type(error).__name__
             for seen in listed:
                 said = label.read(seen.label)
                 if said is None or said.installation != self._installation:
@@ -110,7 +114,7 @@ class Reaper:
                 else:
                     kind = doubtful if seen.doubtful else ours
                     kind.append(Found(name, seen, said.instance_id, said.end_by))
-        return Look(tuple(ours), others, silent, tuple(doubtful), tuple(kept))
+        return Look(tuple(ours), others, silent, tuple(doubtful), tuple(kept), unlisted)
 
     def _volumes(self, name: str, provider: Provider) -> list[Kept]:
         if Capability.VOLUMES not in provider.capabilities:

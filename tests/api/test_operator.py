@@ -405,3 +405,14 @@ def test_the_api_describes_itself_completely(api: httpx.Client) -> None:
     names = json.dumps(document)
     for reference in {part.split('"')[0] for part in names.split("#/components/schemas/")[1:]}:
         assert reference in document["components"]["schemas"]
+
+
+def test_a_plan_made_under_other_rules_does_not_start(api: httpx.Client, rig: Rig) -> None:
+    rig.rented.tier = "B"
+    case = api.post("/cases", json={"name": "inbox"}).json()["id"]
+    plan = api.post("/plans", json={"case": case, "media": [rig.medium(case)]}).json()
+    regions: Any = rig.planner.rules.regions
+    regions["rented"] = ("NO",)
+    answer = api.post("/jobs", json={"decision": plan["id"]})
+    problem(answer, "plan-outdated", answer.status_code)
+    assert api.get("/jobs").json()["items"] == []

@@ -252,3 +252,18 @@ def test_doctor_names_a_database_that_does_not_answer_behind_a_control_plane_tha
 
 def said_at(text: str, head: str) -> bool:
     return any(line.startswith(head) for line in text.splitlines())
+
+
+def test_doctor_names_what_keeps_a_provider_from_being_used(run: Command, home: Folders) -> None:
+    assert said_at(run("doctor").out, "– Providers")
+    key = home.config / "key"
+    key.write_text("0123456789abcdef")
+    key.chmod(0o600)
+    lines = ['money.usd_eur = "0.92"', "[providers.runpod]", f'key_file = "{key}"']
+    home.settings_file.write_text("\n".join(lines))
+    assert said_at(run("doctor").out, "✓ Providers")
+    home.settings_file.write_text("\n".join([*lines, 'agreement_file = "/moved.pdf"']))
+    done = run("doctor")
+    assert done.exit == 1
+    (row,) = [line for line in done.out.splitlines() if line.startswith("× Providers")]
+    assert "runpod: /moved.pdf cannot be read" in row

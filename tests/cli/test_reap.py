@@ -139,3 +139,26 @@ def test_volumes_of_ours_are_named_and_go_with_all(run: Command, accounts: Accou
     assert json.loads(lines[-1])["volumes_deleted"] == 1
     assert mine not in storage.volumes()
     assert len(storage.volumes()) == 2
+
+
+def test_a_key_is_all_it_takes_to_ask_a_provider(run: Command, home: Folders) -> None:
+    """No rate, and an agreement that was moved: both are needed to rent, and not to end."""
+    (home.data / "installation").write_text(f"{OURS}\n")
+    key = home.config / "key"
+    key.write_text("0123456789abcdef")
+    key.chmod(0o600)
+    settings = '\nbase_url = "https://127.0.0.1:1"\nagreement_file = "/moved.pdf"\n'
+    home.settings_file.write_text(
+        f'[providers.runpod]\nkey_file = "{key}"{settings}'
+        f'[providers.vast]\nkey_file = "/nowhere"{settings}'
+    )
+    done = run("reap")
+    assert done.exit == 1
+    assert "money.usd_eur is not set" in done.out
+    asked, runpod, vast = (
+        next(line for line in done.out.splitlines() if line.lstrip("× ").startswith(head))
+        for head in ("Asked ", "runpod ", "vast ")
+    )
+    assert "runpod" in asked and "vast" not in asked
+    assert "did not answer" in runpod
+    assert "was not asked (unreadable-path)" in vast

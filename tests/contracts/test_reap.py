@@ -91,6 +91,18 @@ def test_a_provider_that_does_not_answer_is_named_and_nothing_is_believed_of_it(
     assert set(look.silent) == {"it"}
 
 
+def test_an_instance_is_ended_although_the_volumes_cannot_be_listed(tmp_path):
+    world = RunPodWorld(tmp_path)
+    reaper = Reaper({"it": world.connect()}, OURS, world.clock.now, world.sleep)
+    overdue = made(world, world.connect(), OURS, 5, 1)
+    world.forward(minutes=30)
+    world.faults.append(faults.failed_before("GET", "/v2/network-volumes", times=10**6))
+    look = reaper.look()
+    assert (look.silent, set(look.unlisted)) == ({}, {"it"})
+    assert reaper.end(look.overdue(world.clock.now())) == ()
+    assert overdue not in world.alive()
+
+
 def test_an_end_is_believed_only_after_two_lists_a_lag_apart(world, fleet, reaper):
     world.account.conduct.delete_lag = timedelta(seconds=25)
     found = reaper.look().overdue(world.clock.now())

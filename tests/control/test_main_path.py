@@ -365,6 +365,29 @@ def test_an_instance_without_sandbox_is_refused_with_the_check_that_failed(rig: 
     assert worker.claim() == []
 
 
+@pytest.mark.parametrize(
+    ("hours", "armed", "admitted"),
+    [(24.0, True, True), (24.0, False, False), (2.1, None, False), (2.0, None, True)],
+)
+def test_a_rented_machine_that_would_not_end_itself_is_not_kept_beyond_two_hours(
+    rig: Rig, hours: float, armed: bool | None, admitted: bool
+) -> None:
+    rules: Any = rig.planner
+    rules.rules = replace(rig.planner.rules, end_by_hours_max={"rented": hours})
+    rig.rented.tier = "A"
+    rig.job()
+    rig.step(2)
+    worker = Worker.newest(rig)
+    worker.enrol()
+    told = {} if armed is None else {"dead_man_switch": armed}
+    found = worker.admit({**GOOD, "facts": {**GOOD["facts"], **told}})
+    assert [fault.check for fault in found] == ([] if admitted else ["dead-man-switch"])
+    assert rig.instance_states() == (["ready"] if admitted else ["terminating"])
+    if not admitted:
+        (ended,) = rig.read(instances.alive)
+        assert ended.reason == {"code": "unguarded", "params": {"term": f"{hours:g} h"}}
+
+
 def test_a_second_machine_that_fails_admission_ends_the_job_with_the_checks_that_failed(
     rig: Rig,
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import re
+import shutil
 import subprocess
 import termios
 from collections.abc import Callable, Iterator
@@ -112,7 +113,8 @@ def story(
         )
         here.folders.settings_file.parent.mkdir(parents=True, exist_ok=True)
         here.folders.settings_file.write_text(text)
-        stock.handed_out(here.folders.boot, *wheels)
+        mine = [Path(shutil.copy(wheel, folder)) for wheel in wheels]  # they are moved from here
+        stock.handed_out(here.folders.boot, *mine)
         yield here, hosts, machines
 
 

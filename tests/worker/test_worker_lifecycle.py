@@ -21,6 +21,7 @@ def test_admission_comes_before_the_first_claim_and_says_what_the_machine_is(pla
     assert admission["facts"]["cores"] >= 1
     assert admission["facts"]["ram_gib"] > 0
     assert admission["facts"]["gpu_visibility"]
+    assert admission["facts"]["dead_man_switch"] is False
     assert abs(admission["facts"]["clock_unix"] - datetime.now(UTC).timestamp()) < 60
     assert admission["self_test"] | {"seconds": 0} == {
         "inference": True,

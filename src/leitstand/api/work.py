@@ -22,6 +22,7 @@ from leitstand.api.documents import (
 from leitstand.api.parts import OperatorParts, bounded_limit, page, parts_of
 from leitstand.control import hosts
 from leitstand.control.advance import one as job_by_id
+from leitstand.control.again import check_plan
 from leitstand.control.audit import verify
 from leitstand.control.commands import Command
 from leitstand.control.decision import document, replayed
@@ -179,6 +180,7 @@ def start_job(body: JobBody, parts: Parts) -> dict[str, Any]:
     """Reserve and start what a decision describes."""
     decision = parts.resolve("decisions", body.decision)
     budgets = parts.planner.rules.budgets
+    check_plan(parts.planner, parts.door, decision, parts.clock.now())
     command = StartJob(decision, parts.installation, parts.segments_per_task, budgets)
     return _shown(parts, command)
 

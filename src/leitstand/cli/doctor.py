@@ -79,18 +79,22 @@ def _findings(output: Output, folders: Folders) -> Iterator[Finding]:
         ("gpu", _gpu),
         ("models", _models),
         ("image", _image),
+        ("providers", _providers),
         ("control", _control),
     ]
     for name, check in checks:
         try:
             yield check(output, folders)
         except Problem as problem:
-            told = output.texts.problem(problem.code, problem.params)
-            words = ". ".join(part for part in (told.what, told.do) if part)
-            yield Finding(name, "×", words)
+            yield Finding(name, "×", _words(output, problem))
         except ImportError as error:
             missing = error.name or str(error)
             yield Finding(name, "×", output.say("cli-doctor-media-missing", names=missing))
+
+
+def _words(output: Output, problem: Problem) -> str:
+    told = output.texts.problem(problem.code, problem.params)
+    return ". ".join(part for part in (told.what, told.do) if part)
 
 
 def _python(output: Output, folders: Folders) -> Finding:
@@ -202,6 +206,25 @@ def _image(output: Output, folders: Folders) -> Finding:
         text = output.say("cli-doctor-image-old", ages=told, most=most)
         return Finding("image", "×" if worst > most else "!", text)
     return Finding("image", "✓", output.say("cli-doctor-image-ok", ages=told))
+
+
+def _providers(output: Output, folders: Folders) -> Finding:
+    """Whether each can be connected: what its settings name is there. None of them is asked."""
+    settings = Settings.load(folders)
+    if not settings.providers:
+        return Finding("providers", "–", output.say("cli-doctor-providers-none"))
+    connect, broken = importlib.import_module("leitstand.connect").connect, []
+    for name in sorted(settings.providers):
+        try:
+            connect(settings, folders, name)
+        except Problem as problem:
+            broken.append(f"{name}: {_words(output, problem)}")
+        except Exception as error:
+            broken.append(f"{name}: {type(error).__name__}: {error}")
+    if broken:
+        return Finding("providers", "×", "; ".join(broken))
+    names = ", ".join(sorted(settings.providers))
+    return Finding("providers", "✓", output.say("cli-doctor-providers-ok", names=names))
 
 
 def _control(output: Output, folders: Folders) -> Finding:

@@ -46,15 +46,19 @@ def reap(
     if not named.exists():
         output.line(output.say("cli-reap-none-ours"))
         return Exit.DONE
-    providers, broken = _providers(Settings.load(folders), folders)
+    settings = Settings.load(folders)
+    providers, broken = _providers(settings, folders)
     reaper = Reaper(providers, named.read_text().strip())
     look = reaper.look()
     wanted = look.ours if all_ else look.overdue(datetime.now(UTC))
-    silent = {**broken, **look.silent}
     output.line(output.say("cli-reap-asked", providers=", ".join(sorted(providers))))
+    if settings.money.usd_eur is None and any(one.key_file for one in settings.providers.values()):
+        output.line(output.say("cli-reap-no-rate"))
     _show(output, wanted)
-    for name, error in sorted(silent.items()):
-        output.step("×", name, output.say("cli-reap-silent", error=error))
+    unknown = {"unasked": broken, "silent": look.silent, "unlisted": look.unlisted}
+    for why, names in unknown.items():
+        for name, error in sorted(names.items()):
+            output.step("×", name, output.say(f"cli-reap-{why}", error=error))
     if look.others:
         output.line(output.say("cli-reap-others", count=look.others))
     for one in look.doubtful:
@@ -81,7 +85,7 @@ def reap(
         raise Problem("reap-left", Exit.FAILED, count=len(left))
     if bill:
         raise Problem("reap-volumes-left", Exit.FAILED, count=len(bill))
-    unsure = bool(silent or look.doubtful)
+    unsure = bool(look.doubtful or any(unknown.values()))
     if not unsure:
         output.step("✓", output.say("cli-reap-head"), output.say("cli-reap-done", all=str(all_)))
     return Exit.FAILED if unsure else Exit.DONE
@@ -107,13 +111,13 @@ def _volumes(output: Output, found: tuple[Kept, ...], all_: bool, yes: bool) -> 
 
 
 def _providers(settings: Settings, folders: Folders) -> tuple[dict[str, Any], dict[str, str]]:
-    """Those that are set up, and those that could not be: one broken key leaves the others."""
+    """Those that are set up, and why others could not be: one broken key leaves the rest."""
     own = importlib.import_module("leitstand.connect")
     found: dict[str, Any] = {}
     broken: dict[str, str] = {}
     for name in sorted({own.OWN, *settings.providers}):
         try:
-            found[name] = own.connect(settings, folders, name)
+            found[name] = own.connect(own.bare(settings), folders, name)
         except Problem as problem:
             broken[name] = problem.code
         except Exception as error:

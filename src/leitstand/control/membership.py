@@ -12,6 +12,7 @@ from leitstand.control.hosts import note_probe
 from leitstand.control.instances import move_one, one, token_hash
 from leitstand.control.transaction import Tx
 from leitstand.core import admission
+from leitstand.core.instance import Instance
 from leitstand.core.offer import OWN_TIER
 from leitstand.core.problem import Exit, Problem
 from leitstand.ports import Authority
@@ -122,18 +123,16 @@ class Admit(Command[tuple[admission.Fault, ...]]):
         )
         if found:
             checks = ", ".join(fault.check for fault in found)
-            reason = {"code": "admission", "params": {"reasons": checks}}
-            move_one(tx, instance, "end", facts=facts, reason=reason)
-            tx.effect("terminate", instance.id)
+            _end(tx, instance, facts, "admission", reasons=checks)
             return found
+        unguarded = admission.unguarded(self.measured, instance.end_by - instance.created_at)
+        if unguarded is not None and instance.tier != OWN_TIER:
+            _end(tx, instance, facts, "unguarded", term=unguarded.has)
+            return (unguarded,)
         if needs is not None and instance.tier != OWN_TIER:
             has = float(self.measured["self_test"]["probe"]["tflops"])
             slow = admission.Fault("contention", f"{has:.3g} TFLOP/s", f"{needs:.3g} TFLOP/s")
-            params = {"has": slow.has, "needs": slow.needs}
-            move_one(
-                tx, instance, "end", facts=facts, reason={"code": "contended", "params": params}
-            )
-            tx.effect("terminate", instance.id)
+            _end(tx, instance, facts, "contended", has=slow.has, needs=slow.needs)
             return (slow,)
         move_one(tx, instance, "admit", facts=facts, ready_at=tx.now, last_seen_at=tx.now)
         return ()
@@ -141,3 +140,9 @@ class Admit(Command[tuple[admission.Fault, ...]]):
     def _class(self, tx: Tx) -> int:
         reservation = money.reservation_job(tx, self.instance_id)
         return 3 if reservation is None else tx.case(reservation.case_id).data_class
+
+
+def _end(tx: Tx, instance: Instance, facts: dict[str, Any], code: str, **params: str) -> None:
+    """End what is not admitted, with the reason why."""
+    move_one(tx, instance, "end", facts=facts, reason={"code": code, "params": params})
+    tx.effect("terminate", instance.id)

@@ -133,6 +133,8 @@ class Planner:
             if hasattr(provider, "account") and Capability.SELF_END not in provider.capabilities
         }
         """Where money flows and no machine can end itself."""
+        self.unagreed = {n for n, p in providers.items() if not getattr(p, "agreed", True)}
+        """Where no processing agreement is recorded, of those whose tiers rest on one."""
         self.keeps_volumes = any(Capability.VOLUMES in p.capabilities for p in providers.values())
         self._shelf = shelf
         self.rules = rules
@@ -255,10 +257,10 @@ class Planner:
         wants = {name: self.wanted_of(name, want, terms.now) for name in names}
         odds = self._odds(history, offers, terms.now)
         outlooks = [outlook(o, load, one) for o, one in zip(offers, odds, strict=True)]
-        terms = self._barring(offers, terms)
+        terms = self.barring(offers, terms)
         return Question(tuple(offers), wants, terms, tuple(outlooks))
 
-    def _barring(self, offers: Sequence[Offer], terms: Terms) -> Terms:
+    def barring(self, offers: Sequence[Offer], terms: Terms) -> Terms:
         """With what keeps whole kinds of machines out, where there are any of that kind."""
         elsewhere = any(offer.tier != OWN_TIER for offer in offers)
         networked = any(offer.networked for offer in offers)
@@ -272,7 +274,7 @@ class Planner:
         """These offers prepared for all jobs of one need."""
         history = self._history()
         wants = {o.provider: self.wanted_of(o.provider, want, now) for o in offers}
-        barred = self._barring(offers, Terms(now)).barred
+        barred = self.barring(offers, Terms(now)).barred
         boot_gib = self._boot.gib()
 
         def odds_of(offer: Offer) -> Odds:

@@ -28,7 +28,14 @@ from leitstand.control.money import over_budget
 from leitstand.control.orphans import Orphans
 from leitstand.control.plan import Planner
 from leitstand.control.question import model_bytes, needed, remaining, taken
-from leitstand.control.refusals import AS_ASKED, code_of, refusals_of, rules_of, untried
+from leitstand.control.refusals import (
+    AS_ASKED,
+    NOT_ADMITTED,
+    code_of,
+    refusals_of,
+    rules_of,
+    untried,
+)
 from leitstand.control.turns import Rounds, Turns
 from leitstand.core import limits
 from leitstand.core.access import SYSTEM
@@ -201,7 +208,7 @@ class Reconciler:
 
     def _no_more(self, ended: list[Instance], refused: int) -> dict[str, Any] | None:
         """Why nothing more is launched for a job, from what was in vain since it last got on."""
-        turned_away = [one.reason for one in ended if code_of(one) == "admission"]
+        turned_away = [one.reason for one in ended if code_of(one) in NOT_ADMITTED]
         if len(turned_away) >= limits.ADMISSIONS_REFUSED_MAX * self._instances_max:
             return turned_away[-1]
         stayed_not = len(ended) - refused

@@ -9,6 +9,8 @@ from leitstand.core.instance import Instance
 from leitstand.core.offer import OWN_TIER, Offer
 from leitstand.core.resting import Refusal
 
+NOT_ADMITTED = {"admission", "unguarded"}
+"""Another machine hardly fares better."""
 AS_ASKED = frozenset({"idle", "asked", "unwanted"})
 """Reasons of instances that we or a person ended: they speak against no machine."""
 

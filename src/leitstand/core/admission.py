@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -64,6 +65,16 @@ def faults(
     if accelerator == NVIDIA:
         found += _gpu(offer, facts)
     return tuple(found)
+
+
+def unguarded(measured: Mapping[str, Any], term: timedelta) -> Fault | None:
+    """A rented machine that would not end itself, and would live longer than one may without."""
+    armed = measured.get("facts", {}).get("dead_man_switch") is True
+    most = timedelta(hours=limits.UNGUARDED_HOURS_MAX)
+    if armed or term <= most:
+        return None
+    has, needs = (f"{one / timedelta(hours=1):.3g} h" for one in (term, most))
+    return Fault("dead-man-switch", has, needs)
 
 
 def same_model(offered: str, seen: str) -> bool:

@@ -348,7 +348,9 @@ def class_of(gpu: str) -> Key:
     return Key("", "", "", gpu[:NAME_CHARACTERS_MAX])
 
 
-FAILED_STARTS = frozenset({"never-ready", "mismatch", "admission", "boot-failed", "contended"})
+FAILED_STARTS = frozenset(
+    {"never-ready", "mismatch", "admission", "unguarded", "boot-failed", "contended"}
+)
 """Why what was launched never came to work."""
 
 

@@ -100,8 +100,8 @@ class RunPod:
         address = settings.get("base_url") or ORIGIN
         self._wire = Wire(address, key, pace, transport, monotonic)
         self.account = Account(self._wire, self._rate)
-        agreed = has_agreement(settings.get("agreement_file"))
-        self._catalogue = Catalogue(self.account, self._rate, agreed, monotonic)
+        self.agreed = has_agreement(settings.get("agreement_file"))
+        self._catalogue = Catalogue(self.account, self._rate, self.agreed, monotonic)
         self._born: dict[str, float] = {}
         self._unexplained: dict[str, set[str]] = {}
 

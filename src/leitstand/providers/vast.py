@@ -81,8 +81,8 @@ class Vast:
         address = settings.get("base_url") or ORIGIN
         wire = Wire(address, key, pace, transport, monotonic)
         self.account = Account(wire, rate, now, transport)
-        agreed = has_agreement(settings.get("agreement_file"))
-        self._search = Search(self.account, agreed, bids, monotonic)
+        self.agreed = has_agreement(settings.get("agreement_file"))
+        self._search = Search(self.account, self.agreed, bids, monotonic)
         self._created: dict[str, float] = {}
         self._logs: dict[str, str] = {}
 

@@ -124,7 +124,7 @@ class _Worker:
         link, enrolment = self._enrol(release_key)
         device = choose_device(self._gpus)
         admission = {
-            "facts": self._facts(),
+            "facts": self._facts() | {"dead_man_switch": self._beats is not None},
             "sandbox": dict(self._zygote.abilities()),
             "self_test": self_test(self._zygote, device) | self._probed(device),
             "version": __version__,

@@ -271,6 +271,9 @@ cli-reap-others = { $count ->
     [one] 1 Instanz einer anderen Installation gesehen und in Ruhe gelassen.
    *[other] { $count } Instanzen anderer Installationen gesehen und in Ruhe gelassen.
 }
+cli-reap-no-rate = money.usd_eur ist nicht gesetzt: Hier zählt ein Dollar als ein Euro.
+cli-reap-unasked = wurde nicht gefragt ({ $error }); was dort läuft, ist unbekannt
+cli-reap-unlisted = sagte nicht, welche Volumes dort liegen ({ $error }); sie kosten, bis sie gelöscht sind
 cli-reap-silent = antwortete nicht ({ $error }); was dort läuft, ist unbekannt
 cli-reap-doubtful = { $id } heißt { $label }, und womit es gestartet wurde, sagt das nicht. Es kann jemand anderem gehören und bleibt: in der Konsole des Anbieters ansehen, und dort beenden, wenn es deins ist
 cli-reap-ask = { $count ->
@@ -500,6 +503,9 @@ cli-doctor-image = Image
 cli-doctor-image-none = kein Anbieter startet Maschinen aus einem Image
 cli-doctor-image-ok = { $ages }
 cli-doctor-image-old = { $ages }. Ein neueres Image mit seinem image_date eintragen und leitstand images bundle ausführen; ab { $most } Tagen wird für Personen nichts gemietet
+cli-doctor-providers = Anbieter
+cli-doctor-providers-none = keiner ist eingerichtet; ausgewertet wird auf diesem Rechner
+cli-doctor-providers-ok = eingerichtet: { $names }
 cli-doctor-control-up = Version { $version } antwortet an { $where }
 cli-doctor-control-idle = hier läuft keiner; ein Befehl, der einen braucht, startet ihn
 cli-doctor-control-old = Version { $version } antwortet an { $where }, diese ist { $ours }. Auf beiden Seiten dieselbe installieren.

@@ -295,6 +295,9 @@ problem-control-plane-refused = die Leitstelle hat eine Anfrage des Workers abge
 problem-admission = die Instanz wurde nicht zugelassen: { $reasons }
     .why = sie ist nicht, was angeboten war, oder kann nicht schützen, was sie bekäme
     .do = nichts: eine andere Instanz wird versucht; leitstand doctor für den eigenen Rechner
+problem-unguarded = nichts in ihr würde sie von selbst beenden, und sie war für { $term } gemietet
+    .why = sie hat von ihrem Anbieter keinen eigenen Schlüssel für den Totmannschalter; ohne ihn lebt keine Maschine länger als zwei Stunden
+    .do = nichts: die Instanz wird beendet und eine andere versucht; wo es wieder vorkommt, end_by_hours_max = 2 in den Einstellungen ihres Anbieters
 problem-will-not-end = { $provider } sollte sie beenden und führt sie noch
     .why = bis sie nachweislich weg ist, kostet sie Geld; deshalb gilt sie nicht als beendet
     .do = in der Konsole von { $provider } beenden; sie wird weiter darum gebeten, bis sie weg ist

@@ -159,6 +159,9 @@ problem-no-offer = kein Angebot darf diese Arbeit übernehmen
        *[other] { $rejected } Angebote wurden angesehen, und alle fielen: { $why }
     }
     .do = leitstand plan sagt, warum; warten, den eigenen Rechner nehmen oder weniger verlangen
+problem-plan-outdated = nicht gestartet, das Angebot dieses Plans darf nicht mehr genommen werden
+    .why = { $rule }: vorhanden { $has }, jetzt nötig { $needs }
+    .do = neu planen
 problem-ambiguous-id = „{ $given }“ ist das Ende von { $count } Kennungen
     .do = mehr vom Ende angeben: { $candidates }
 

@@ -272,6 +272,9 @@ cli-reap-others = { $count ->
     [one] 1 instance of another installation was seen and left alone.
    *[other] { $count } instances of other installations were seen and left alone.
 }
+cli-reap-no-rate = money.usd_eur is not set: here a dollar counts as a euro.
+cli-reap-unasked = was not asked ({ $error }); what it has is not known
+cli-reap-unlisted = did not say which volumes it keeps ({ $error }); they cost until they are deleted
 cli-reap-silent = did not answer ({ $error }); what it has is not known
 cli-reap-doubtful = { $id } is called { $label }, and what it was started with does not say so. It may be somebody else's and is left alone: look at it in the provider's console, and end it there if it is yours
 cli-reap-ask = { $count ->
@@ -501,6 +504,9 @@ cli-doctor-image = Image
 cli-doctor-image-none = no provider starts machines from an image
 cli-doctor-image-ok = { $ages }
 cli-doctor-image-old = { $ages }. Pin a newer image with its image_date, and run leitstand images bundle; from { $most } days on nothing is rented for persons
+cli-doctor-providers = Providers
+cli-doctor-providers-none = none is set up; analysis runs on this computer
+cli-doctor-providers-ok = set up: { $names }
 cli-doctor-control-up = version { $version } answers at { $where }
 cli-doctor-control-idle = none runs here; a command that needs one starts it
 cli-doctor-control-old = version { $version } answers at { $where }, this one is { $ours }. Install the same on both.

@@ -160,6 +160,9 @@ problem-no-offer = no offer may take this work
        *[other] { $rejected } offers were looked at, and all fell: { $why }
     }
     .do = leitstand plan says why; wait, use your own machine, or ask for less
+problem-plan-outdated = not started, the offer of this plan may not be taken any more
+    .why = { $rule }: it has { $has }, now { $needs } is needed
+    .do = plan again
 problem-ambiguous-id = "{ $given }" is the ending of { $count } ids
     .do = give more of its end: { $candidates }
 
