@@ -70,6 +70,15 @@ def test_what_is_only_called_as_ours_are_is_named_and_left_alone(tmp_path):
     assert planted in world.alive()
 
 
+@pytest.mark.parametrize("end", ["9999999999", "٩٩"])
+def test_a_label_whose_end_is_no_moment_is_somebody_elses(world, fleet, reaper, end):
+    world.plant(f"ls1-{OTHERS}-{9:026d}-{end}")
+    world.plant(f"ls1-{OURS}-{9:026d}-{end}")
+    look = reaper.look()
+    assert {one.seen.provider_id for one in look.ours} == {fleet["overdue"], fleet["young"]}
+    assert not look.silent
+
+
 def test_all_that_is_ours_is_ended_when_that_is_wanted(world, fleet, reaper):
     assert reaper.end(reaper.look().ours) == ()
     assert world.alive() == {fleet["other"], fleet["foreign"]}

@@ -9,7 +9,8 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-_LABEL = re.compile(r"ls1-([a-z0-9]{8})-([0-9A-HJKMNP-TV-Z]{26})-(\d{1,10})")
+_LABEL = re.compile(r"ls1-([a-z0-9]{8})-([0-9A-HJKMNP-TV-Z]{26})-([0-9]{1,9})")
+"""Nine digits of minutes reach into the year 3871: every end that is read is a moment."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
