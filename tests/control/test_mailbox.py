@@ -3,6 +3,7 @@ and only what its worker wrote."""
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -21,6 +22,9 @@ from leitstand.security.ca import Authority, WorkerCredentials
 from leitstand.store import attempts, jobs, tables
 from leitstand.store.engine import Database
 from tests.control.rig import TENANT, MemoryBlobs, Rig, Worker, serve
+
+EC_KEY, VERSION_3 = bytes.fromhex("06072a8648ce3d0201"), bytes.fromhex("a003020102")
+"""Of a certificate, as DER: the algorithm of its key, and its version (RFC 5280, 5480)."""
 
 
 @pytest.fixture
@@ -189,6 +193,11 @@ def forgeries(rig: Rig, worker: Worker, lease: dict[str, Any], other: Path) -> I
     yield pack(certified(rig.authority, worker.id, hours=-5))
     yield pack(certified(rig.authority, worker.id, hours=5))
     yield pack(replace(good, signature=worker.credentials.sign(good.body)))
+    der = ssl.PEM_cert_to_DER_cert(good.certificate_pem.decode())
+    for known, unknown in ((EC_KEY, EC_KEY[:-1] + b"\x7f"), (VERSION_3, VERSION_3[:-1] + b"\x01")):
+        assert known in der
+        pem = ssl.DER_cert_to_PEM_cert(der.replace(known, unknown)).encode()
+        yield pack(replace(good, certificate_pem=pem))
     yield from (b"", b"\n", b"{}\n", b"[" * 9_000 + b"\n", b"x" * 100_000, b"\xff\n", b"1\n")
     yield pack(good).replace(b'"v":1', b'"v":2')
     yield pack(good).replace(b'"segment":0', b'"segment":true')

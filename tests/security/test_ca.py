@@ -422,3 +422,18 @@ def test_an_authority_that_has_ended_says_so(tmp_path: Path) -> None:
     with pytest.raises(Problem) as refused:
         Authority.open(tmp_path / "ca")
     assert refused.value.code == "authority-ended"
+
+
+def test_whatever_a_certificate_says_a_writer_is_refused_in_one_way(tmp_path: Path) -> None:
+    """Each byte of a good one changed, in turn."""
+    now = datetime.now(UTC)
+    authority, credentials = Authority.open(tmp_path, now), WorkerCredentials.generate()
+    pem = authority.sign_instance(credentials.csr_pem("instance_1"), "instance_1", now)
+    signature, der = credentials.sign(b"said"), ssl.PEM_cert_to_DER_cert(pem.decode())
+    assert authority.writer(pem, (now, now), b"said", signature) == "instance_1"
+    for at in range(len(der)):
+        changed = der[:at] + bytes([der[at] ^ 0x7F]) + der[at + 1 :]
+        with pytest.raises(ValueError):
+            authority.writer(
+                ssl.DER_cert_to_PEM_cert(changed).encode(), (now, now), b"said", signature
+            )

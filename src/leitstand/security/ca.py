@@ -119,18 +119,29 @@ class Authority:
     ) -> str:
         """The instance that signed what is `said`: what TLS proves of a caller, of bytes that came
         another way. The certificate must be ours, for a TLS client, and have been valid some time
-        `within` these two moments. Raises ValueError."""
+        `within` these two moments. Raises ValueError, and nothing else, whatever the bytes are."""
+        try:
+            return self._writer(certificate_pem, within, said, signature)
+        except ValueError:
+            raise
+        except Exception as error:  # the parser has many words for what it does not know
+            raise ValueError("not signed by a worker of ours") from error
+
+    def _writer(
+        self,
+        certificate_pem: bytes,
+        within: tuple[datetime, datetime],
+        said: bytes,
+        signature: bytes,
+    ) -> str:
         certificate = x509.load_pem_x509_certificate(certificate_pem)
         key = certificate.public_key()
-        try:
-            certificate.verify_directly_issued_by(self._certificate)
-            names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-            usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
-            if not isinstance(key, ec.EllipticCurvePublicKey):
-                raise ValueError("the key is not EC P-256")
-            key.verify(signature, said, ec.ECDSA(SHA256()))
-        except (InvalidSignature, TypeError, x509.ExtensionNotFound) as error:
-            raise ValueError("not signed by a worker of ours") from error
+        certificate.verify_directly_issued_by(self._certificate)
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+        usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
+        if not isinstance(key, ec.EllipticCurvePublicKey):
+            raise ValueError("the key is not EC P-256")
+        key.verify(signature, said, ec.ECDSA(SHA256()))
         shown = [("URI", str(name.value)) for name in names.value]
         instance_id = instance_of({"subjectAltName": shown})
         if instance_id is None or list(usage.value) != [ExtendedKeyUsageOID.CLIENT_AUTH]:
