@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from leitstand.core.placement import Offer, Requirements
     from leitstand.core.problem import Problem
-    from leitstand.core.rented import Billed, LogLine, Prepaid, Volume
+    from leitstand.core.rented import Billed, Dollars, LogLine, Prepaid, Volume
 
     Rgb = npt.NDArray[np.uint8]
     Samples = npt.NDArray[np.float32]
@@ -45,9 +45,7 @@ class Clock(Protocol):
 class Ids(Protocol):
     """The only source of names and of randomness in `control`; seeded in simulations."""
 
-    def new(self, noun: str, now: datetime) -> str:
-        """`<noun>_<ULID>`, sortable by time."""
-
+    def new(self, noun: str, now: datetime) -> str: ...  # `<noun>_<ULID>`, sortable by time
     def draw(self, size: int) -> bytes: ...  # for tokens
 
 
@@ -88,6 +86,7 @@ class Seen:
     gpus: int | None = None
     bid: bool | None = None
     other_image: bool | None = None  # whether it runs another image than launches name
+    asked: Dollars | None = None  # what `price_eur_per_hour` was before it was euros
     doubtful: bool = False  # only its name says that it is ours: see control/orphans.py
 
 

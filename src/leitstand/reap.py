@@ -47,7 +47,7 @@ class Found:
             until=until,
             region=seen.region,
             gpu=seen.gpu,
-        )
+        ).at_rate_of(seen.asked)
 
 
 @dataclass(frozen=True, slots=True)

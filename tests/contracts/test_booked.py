@@ -5,6 +5,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from sqlalchemy import select
 from tests.contracts.plane import Plane
 from tests.contracts.worlds import RENTED, VastWorld, launch
 from tests.control.rig import TENANT
@@ -15,7 +16,7 @@ from leitstand.control.strays import Strays
 from leitstand.core import limits
 from leitstand.core.instance import label
 from leitstand.reap import Reaper
-from leitstand.store import instances, money
+from leitstand.store import instances, money, tables
 from leitstand.store.engine import Database
 
 EXACT = Decimal("0.00001")
@@ -170,3 +171,24 @@ def stray(plane):
     made = launch(plane.world, plane.provider, name)
     plane.later(minutes=40)
     return made
+
+
+def test_a_rate_that_is_corrected_ends_no_machine_and_books_no_bill_again(
+    name, sqlite_url, tmp_path
+):
+    with Database.open(sqlite_url, relaxed=True) as database:
+        world = RENTED[name](tmp_path)
+        world.settings["usd_eur_date"] = "2026-11-20"
+        one = rented(Plane(database, tmp_path, name, world=world))
+        world.settings |= {"usd_eur": "0.9", "usd_eur_date": "2026-11-24"}
+        again = Plane(database, tmp_path, name, world=world, seed=2)
+        for _ in range(6):
+            again.step()
+            again.later(seconds=9)
+        assert [(each.state, each.reason) for each in again.there()] == [("ready", None)]
+        end(again, one)
+        billed(again)
+        assert_exact(again, one)
+        mine = select(tables.charges.c.rate_date).where(tables.charges.c.instance_id == one.id)
+        dates = again.read(lambda conn: conn.execute(mine).scalars().all())
+        assert set(dates) == {"2026-11-20"}

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leitstand.core.dollars import Rate
 from leitstand.core.problem import Problem
 from leitstand.ports import (
     NoCapacity,
@@ -25,7 +26,7 @@ from leitstand.ports import (
 from leitstand.wire import call as calls
 from leitstand.wire.call import Wire, refusal
 from leitstand.wire.key import Key, read_key
-from leitstand.wire.money import Rate, read_rate
+from leitstand.wire.money import read_rate
 from leitstand.wire.pace import Pace, Rank
 from leitstand.wire.shape import Dollars, Shape, parsed
 

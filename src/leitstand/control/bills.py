@@ -26,6 +26,7 @@ from leitstand.control.turns import Turns
 from leitstand.core import limits
 from leitstand.core.access import SYSTEM
 from leitstand.core.cost import correction
+from leitstand.core.dollars import agreed
 from leitstand.core.instance import Instance
 from leitstand.ports import Books, Provider
 from leitstand.store import instances, money
@@ -131,10 +132,14 @@ class Bills:
 
 
 def _sums(books: Books, gone: Sequence[Instance], now: datetime) -> dict[str, Decimal]:
-    """What each of these cost in all."""
+    """What each of these cost in all, each at the rate that it was offered at."""
     sums: dict[str, Decimal] = defaultdict(Decimal)
+    rates = {one.provider_id: agreed(one.offer) for one in gone}
     last = max(one.ended_at or now for one in gone)
     until = min(now, last + limits.BILLS_FRESH)
     for row in books.billed(min(one.created_at for one in gone), until):
-        sums[row.provider_id] += row.amount_eur
+        rate = rates.get(row.provider_id)
+        paid = row.paid
+        own = row.amount_eur if rate is None or paid is None else rate.euros(paid.usd)
+        sums[row.provider_id] += own
     return sums

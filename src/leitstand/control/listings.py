@@ -9,6 +9,7 @@ import structlog
 
 from leitstand.core import limits
 from leitstand.core.boot import fatal, words
+from leitstand.core.dollars import agreed
 from leitstand.core.instance import Instance, Listing, mismatch
 from leitstand.core.rented import LogLine
 from leitstand.launch import LABEL_PREFIX
@@ -54,7 +55,7 @@ class Listings:
             return Listing(now, lag, None, None)
         differs = mismatch(
             instance,
-            seen.price_eur_per_hour,
+            _price(instance, seen),
             seen.gpu,
             seen.region,
             gpus=seen.gpus,
@@ -71,6 +72,14 @@ class Listings:
         )
         status, raw = seen.status.value, words(seen.raw)
         return Listing(now, lag, seen.provider_id, status, differs, fatal(said), raw, as_offered)
+
+
+def _price(instance: Instance, seen: Seen) -> str | None:
+    """The price that is read back, at the rate that the instance was offered at."""
+    rate = agreed(instance.offer)
+    if rate is None or seen.asked is None:
+        return seen.price_eur_per_hour
+    return str(rate.charged(seen.asked.usd))
 
 
 def own(instance: Instance, listed: list[Seen]) -> Seen | None:

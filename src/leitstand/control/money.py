@@ -112,7 +112,7 @@ def _charge(
         "to_at": until,
         "amount": amount,
         "currency": "EUR",
-        "rate_date": None,
+        "rate_date": instance.offer.get("usd_eur_date"),
         "source": source,
     }
     add(tx.conn, tables.charges, [row])

@@ -104,7 +104,8 @@ class Orphans:
 
 def _stray(provider: str, seen: Seen) -> Stray:
     price, region, gpu = seen.price_eur_per_hour, seen.region, seen.gpu
-    return Stray(provider, seen.provider_id, seen.label, price, region=region, gpu=gpu)
+    found = Stray(provider, seen.provider_id, seen.label, price, region=region, gpu=gpu)
+    return found.at_rate_of(seen.asked)
 
 
 def _named(seen: Seen) -> str:

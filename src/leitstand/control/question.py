@@ -27,7 +27,7 @@ from leitstand.core.placement import (
 )
 
 _AMOUNTS = {"price_eur_per_hour", "minimum_eur", "storage_eur_per_hour"}
-_AMOUNTS |= {"down_eur_per_gb", "up_eur_per_gb", "traffic_eur"}
+_AMOUNTS |= {"down_eur_per_gb", "up_eur_per_gb", "traffic_eur", "usd_eur"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,9 @@ def question_of(market: Mapping[str, Any]) -> Question:
 
 def offer_of(document: Mapping[str, Any]) -> Offer:
     """An offer from its stored document."""
-    values: dict[str, Any] = {k: Decimal(v) if k in _AMOUNTS else v for k, v in document.items()}
+    values: dict[str, Any] = {
+        k: Decimal(v) if k in _AMOUNTS and v is not None else v for k, v in document.items()
+    }
     return Offer(**values)
 
 

@@ -140,7 +140,9 @@ class Strays:
                 if before is None or row.from_at < before.from_at:
                     first[row.provider_id] = row
         found = [
-            Stray(name, row.provider_id, row.label or "", None, row.from_at, row.from_at)
+            Stray(
+                name, row.provider_id, row.label or "", None, row.from_at, row.from_at
+            ).at_rate_of(row.paid)
             for row in first.values()
         ]
         self._record(found, now)
@@ -204,4 +206,6 @@ def _offer(stray: Stray, price: Decimal) -> Offer:
         region=stray.region,
         host=None,
         price_eur_per_hour=price,
+        usd_eur=None if stray.usd_eur is None else Decimal(stray.usd_eur),
+        usd_eur_date=stray.usd_eur_date,
     )

@@ -8,6 +8,8 @@ from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
 
+from leitstand.core.dollars import Rate
+
 TIERS = ("L", "A", "B", "C", "D")
 """Trust tiers from the own machine down to a host nobody vouches for (`docs/security.md`). Here
 alone they are in order."""
@@ -54,7 +56,8 @@ class Offer:
     `bid`: the price is a bid, and whoever bids more takes the machine. `reliability` is the
     provider's own word, 0 to 1. `tier_if_agreed`: the tier it would have, were a processing
     agreement with its provider recorded; `tier_if_placed`: were it known too where it stands.
-    `quoted`: the provider's own price in its own currency, and the rate that made euros of it.
+    `quoted`: the provider's own price in its own currency, and the rate that made euros of it;
+    `usd_eur` and `usd_eur_date` are that rate and its day.
     `networked`: an own machine that starts from a stock image and dials us over the network, as a
     rented one does over the internet. `place`: where in its region, in the provider's word, as
     far as volumes are bound to it; `volume`: the provider's id of the one that an instance of this
@@ -86,6 +89,8 @@ class Offer:
     tier_if_agreed: str | None = None
     tier_if_placed: str | None = None
     quoted: str | None = None
+    usd_eur: Decimal | None = None
+    usd_eur_date: str | None = None
     networked: bool = False
     place: str | None = None
     volume: str | None = None
@@ -93,6 +98,11 @@ class Offer:
     down_eur_per_gb: Decimal = Decimal(0)
     up_eur_per_gb: Decimal = Decimal(0)
     traffic_eur: Decimal = Decimal(0)
+
+    @property
+    def rate(self) -> Rate | None:
+        """What made euros of its dollars; None where it was asked in euros."""
+        return None if self.usd_eur is None else Rate(self.usd_eur, self.usd_eur_date)
 
     @property
     def rate_eur_per_hour(self) -> Decimal:

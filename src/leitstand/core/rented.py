@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+
+from leitstand.core.dollars import Rate
+
+
+@dataclass(frozen=True, slots=True)
+class Dollars:
+    """An amount as a provider says it, and the rate that makes euros of it today."""
+
+    usd: Decimal
+    rate: Rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +36,8 @@ class Billed:
     to_at: datetime
     label: str | None = None
     """Where the books name it."""
+    paid: Dollars | None = None
+    """What `amount_eur` was before it was euros."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +54,15 @@ class Stray:
     """None: it is there. What it cost from then on is nobody's but the provider's to say."""
     region: str | None = None
     gpu: str | None = None
+    usd_eur: str | None = None
+    usd_eur_date: str | None = None
+
+    def at_rate_of(self, asked: Dollars | None) -> Stray:
+        """With the rate at which its money is booked for good."""
+        if asked is None:
+            return self
+        rate = asked.rate
+        return replace(self, usd_eur=str(rate.eur_per_usd), usd_eur_date=rate.day)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from httpx_sse import EventSource
 
 from leitstand.boot import render
 from leitstand.core.offer import Offer, Requirements
-from leitstand.core.rented import LogLine
+from leitstand.core.rented import Dollars, LogLine
 from leitstand.launch import LABEL_PREFIX
 from leitstand.ports import (
     Capability,
@@ -194,7 +194,8 @@ class RunPod:
         """What is read back otherwise than offered; what is not said does not differ."""
         kind, count, cloud, place = _parts(offer)
         gpu = pod.gpu
-        if pod.cost is not None and self._rate.charged(pod.cost) > offer.rate_eur_per_hour:
+        rate = offer.rate or self._rate
+        if pod.cost is not None and rate.charged(pod.cost) > offer.rate_eur_per_hour:
             return "dearer than offered"
         if gpu and (
             (gpu.id or kind) != kind or (count if gpu.count is None else gpu.count) != count
@@ -227,6 +228,7 @@ class RunPod:
             label=label,
             status=STATUSES.get(pod.status or "", Status.UNKNOWN),
             price_eur_per_hour=None if pod.cost is None else str(self._rate.charged(pod.cost)),
+            asked=None if pod.cost is None else Dollars(pod.cost, self._rate),
             gpu=_gpu_of(pod),
             region=self.account.country(pod.data_center),
             raw=(pod.status or "")[:200],

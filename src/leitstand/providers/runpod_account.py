@@ -8,7 +8,8 @@ from decimal import Decimal
 from typing import TypeVar
 from urllib.parse import quote
 
-from leitstand.core.rented import Billed, Volume
+from leitstand.core.dollars import Rate
+from leitstand.core.rented import Billed, Dollars, Volume
 from leitstand.ports import Rejected, Unauthorized, Unavailable, UnknownOutcome
 from leitstand.providers.runpod_answers import (
     TEXTS,
@@ -22,7 +23,6 @@ from leitstand.providers.runpod_answers import (
     Pods,
 )
 from leitstand.wire.call import Wire, refusal
-from leitstand.wire.money import Rate
 from leitstand.wire.pace import Rank
 from leitstand.wire.shape import Shape, parsed
 
@@ -140,7 +140,13 @@ class Account:
         }
         records = self.read(BillingRecords, "/v2/billing/pods", query).records
         return [
-            Billed(one.pod_id, self._rate.euros(one.total), one.start, one.end)
+            Billed(
+                one.pod_id,
+                self._rate.euros(one.total),
+                one.start,
+                one.end,
+                paid=Dollars(one.total, self._rate),
+            )
             for one in records
             if one.pod_id
         ]

@@ -8,10 +8,10 @@ from datetime import timedelta
 from decimal import Decimal
 
 from leitstand.core.accelerator import AMD, NVIDIA
+from leitstand.core.dollars import Rate
 from leitstand.core.offer import Offer, Requirements
 from leitstand.providers.runpod_account import Account
 from leitstand.providers.runpod_answers import Gpus, GpuType, compute_capability
-from leitstand.wire.money import Rate
 from leitstand.wire.pace import Rank
 
 PROVIDER = "runpod"
@@ -101,6 +101,8 @@ class Catalogue:
             tier_if_agreed=best,
             tier_if_placed="B" if cloud == "SECURE" else "C",
             quoted=self._rate.quoted(usd),
+            usd_eur=self._rate.eur_per_usd,
+            usd_eur_date=self._rate.day,
             place=place or None,
         )
 

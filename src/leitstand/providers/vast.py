@@ -18,7 +18,7 @@ import httpx
 
 from leitstand.boot import render
 from leitstand.core.offer import Offer, Requirements
-from leitstand.core.rented import LogLine, Prepaid
+from leitstand.core.rented import Dollars, LogLine, Prepaid
 from leitstand.launch import LABEL_PREFIX
 from leitstand.ports import (
     Capability,
@@ -142,7 +142,10 @@ class Vast:
         price = contract.dph_total
         if contract.is_bid is not None and contract.is_bid != bid:
             self._give_back(seen, "rented in another way than asked")
-        if price is not None and self.account.rate.charged(price) > offer.rate_eur_per_hour:
+        if (
+            price is not None
+            and (offer.rate or self.account.rate).charged(price) > offer.rate_eur_per_hour
+        ):
             self._give_back(seen, "dearer than offered")
         read = (contract.num_gpus, contract.gpu_name, contract.image, country(contract.geolocation))
         told = (offer.gpus, offer.gpu, self._image, offer.region)
@@ -242,13 +245,14 @@ class Vast:
         return self.account.prepay(_number(provider_id), amount_eur)
 
     def _seen(self, row: Contract, label: str | None = None) -> Seen:
-        price = None if row.dph_total is None else str(self.account.rate.charged(row.dph_total))
+        usd, rate = row.dph_total, self.account.rate
         region = country(row.geolocation)
         return Seen(
             provider_id=str(row.id),
             label=label or row.label or "",
             status=row.status,
-            price_eur_per_hour=price,
+            price_eur_per_hour=None if usd is None else str(rate.charged(usd)),
+            asked=None if usd is None else Dollars(usd, rate),
             gpu=row.gpu_name,
             region=region,
             raw=self.account.wire.redact(row.raw)[:200],

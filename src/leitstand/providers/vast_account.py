@@ -10,11 +10,11 @@ from typing import Any
 
 import httpx
 
-from leitstand.core.rented import Billed, LogLine, Prepaid
+from leitstand.core.dollars import Rate
+from leitstand.core.rented import Billed, Dollars, LogLine, Prepaid
 from leitstand.ports import ProviderError, Unavailable, UnknownOutcome
 from leitstand.providers.vast_answers import Charges, Credit, Payment, refusal
 from leitstand.wire.call import READ_SECONDS, Reply, Wire
-from leitstand.wire.money import Rate
 from leitstand.wire.pace import Quota, Rank
 from leitstand.wire.shape import parsed
 
@@ -126,6 +126,7 @@ class Account:
                     datetime.fromtimestamp(charge.start, UTC),
                     datetime.fromtimestamp(charge.end, UTC),
                     None if charge.metadata is None else charge.metadata.label,
+                    Dollars(charge.amount, self.rate),
                 )
             if not page.next_token:
                 return

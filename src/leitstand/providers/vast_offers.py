@@ -116,6 +116,8 @@ class Search:
             tier_if_agreed=ask.tier(agreed=True),
             tier_if_placed=ask.tier_if_placed,
             quoted=self._account.rate.quoted(price),
+            usd_eur=self._account.rate.eur_per_usd,
+            usd_eur_date=self._account.rate.day,
             down_eur_per_gb=self._account.rate.asked(ask.inet_down_cost or Decimal(0)),
             up_eur_per_gb=self._account.rate.asked(ask.inet_up_cost or Decimal(0)),
         )
