@@ -25,6 +25,7 @@ from leitstand.boot.files import BootFolder
 from leitstand.clockwork import Step, StepLoop, SystemClock, SystemIds, exclusive, place_of
 from leitstand.config import Settings
 from leitstand.connect import providers
+from leitstand.control.again import barred_now
 from leitstand.control.bills import Bills
 from leitstand.control.boots import Boots
 from leitstand.control.commands import Door
@@ -304,7 +305,14 @@ class _Plane:
         door, now = self._stores.door, self._clock.now
         box, doubts = self._mailbox, Doubts(door, self._providers)
         effects = EffectRunner(
-            door, self._providers, self._blobs, address, self._clock, mailbox=box, doubts=doubts
+            door,
+            self._providers,
+            self._blobs,
+            address,
+            self._clock,
+            mailbox=box,
+            doubts=doubts,
+            barred=partial(barred_now, self._planner, door),
         )
         name, most = self._stores.installation, self._settings.placement.instances_max
         reconciler = Reconciler(

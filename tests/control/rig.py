@@ -8,11 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ulid import ULID
 
+from leitstand.control.again import barred_now
 from leitstand.control.attempts import AttemptBeat, Beat, Finish, ReleaseKey, StoreResult
 from leitstand.control.cases import OpenCase
 from leitstand.control.commands import Command, Door
@@ -239,7 +241,15 @@ class Rig:
         doubts = Doubts(self.door, providers)
         self.mailbox = Mailbox.over(self.door, self.blobs, self.authority, self)
         self.effects = EffectRunner(
-            self.door, providers, self.blobs, address, self, in_line, self.mailbox, doubts
+            self.door,
+            providers,
+            self.blobs,
+            address,
+            self,
+            in_line,
+            self.mailbox,
+            doubts,
+            partial(barred_now, self.planner, self.door),
         )
         self.reconciler = Reconciler(
             self.door, providers, self.planner, "test1234", instances_max, self, doubts

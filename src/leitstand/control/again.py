@@ -8,15 +8,21 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+import structlog
+from sqlalchemy import Connection
+
 from leitstand.control.commands import Door
 from leitstand.control.plan import Planner
 from leitstand.control.question import needed, offer_of
 from leitstand.core.filters import Rejection, first_fault
+from leitstand.core.instance import Instance
 from leitstand.core.instant import utc
 from leitstand.core.offer import CONTRACTED, OWN_TIER, Offer, enough
 from leitstand.core.placement import Terms
 from leitstand.core.problem import Exit, Problem
-from leitstand.store import jobs
+from leitstand.store import jobs, money
+
+log = structlog.get_logger(__name__)
 
 UNAGREED = "C"
 """The best tier elsewhere without a processing agreement."""
@@ -26,7 +32,7 @@ def check_plan(planner: Planner, door: Door, decision_id: str, now: datetime) ->
     """Raises Problem `plan-outdated` where the offer that a plan chose may not be taken today. A
     plan that started its job, or chose nothing, is none of its business."""
 
-    def read(conn: Any) -> tuple[jobs.Decision | None, str]:
+    def read(conn: Connection) -> tuple[jobs.Decision | None, str]:
         found = jobs.decision(conn, door.tenant, decision_id)
         if found is None or jobs.by_decision(conn, door.tenant, decision_id) is not None:
             return None, ""
@@ -43,6 +49,23 @@ def check_plan(planner: Planner, door: Door, decision_id: str, now: datetime) ->
     if fault is not None:
         rule, has, needs = fault.rule, fault.has, fault.needs
         raise Problem("plan-outdated", Exit.REFUSED, rule=rule, has=has, needs=needs)
+
+
+def barred_now(planner: Planner, door: Door, instance: Instance, now: datetime) -> bool:
+    """Whether an instance that is intended may not be launched any more."""
+
+    def read(conn: Connection) -> jobs.Decision | None:
+        held = money.reservation_of(conn, instance.id)
+        job = None if held is None else jobs.find(conn, door.tenant, held.job_id)
+        return None if job is None else jobs.decision(conn, door.tenant, job.decision_id)
+
+    decision = door.database.read(read)
+    if decision is None:
+        return False
+    fault = fault_now(planner, decision.inputs, instance.offer, now)
+    if fault is not None:
+        log.warning("launch.barred", instance=instance.id, rule=fault.rule)
+    return fault is not None
 
 
 def fault_now(

@@ -29,6 +29,7 @@ from leitstand.control.turns import Turns
 from leitstand.core import limits
 from leitstand.core.access import SYSTEM
 from leitstand.core.boot import words
+from leitstand.core.instance import Instance
 from leitstand.core.job import FUSE
 from leitstand.core.offer import OWN_TIER
 from leitstand.launch import MANIFEST_VARIABLE
@@ -158,7 +159,9 @@ class EffectRunner:
         launches: Launches | None = None,
         mailbox: Mailbox | None = None,
         doubts: Doubts | None = None,
+        barred: Callable[[Instance, datetime], bool] = lambda instance, now: False,
     ) -> None:
+        """`barred`: an offer that was intended may not be taken any more."""
         self._door = door
         self._providers = providers
         self._blobs = blobs
@@ -167,6 +170,7 @@ class EffectRunner:
         self._launches = launches or Launches()
         self._mailbox = mailbox
         self._doubts = doubts
+        self._barred = barred
 
     def step(self, now: datetime) -> None:
         """Run the effects that are due.
@@ -197,19 +201,22 @@ class EffectRunner:
                 raise ValueError(f"unknown effect {kind}")
 
     def _launch(self, effect: Effect) -> None:
-        if not self._launches.room() or self._doubted(effect):
+        if not self._launches.room():
             return
-        now = self._clock.now()
-        launch = self._door.run(BeginLaunch(effect.target_id, effect.id), SYSTEM, now)
-        if launch is not None:
-            self._launches.begin(partial(self._call, effect, launch))
-
-    def _doubted(self, effect: Effect) -> bool:
-        """Whether nothing is launched there for now: its list shows none of what it holds."""
         instance = self._door.database.read(
             lambda conn: instances.find(conn, effect.tenant_id, effect.target_id)
         )
-        return bool(self._doubts and instance and self._doubts.of(instance.provider))
+        if instance is not None and self._doubted(instance):
+            return
+        now = self._clock.now()
+        barred = instance is not None and self._barred(instance, now)
+        launch = self._door.run(BeginLaunch(effect.target_id, effect.id, barred), SYSTEM, now)
+        if launch is not None:
+            self._launches.begin(partial(self._call, effect, launch))
+
+    def _doubted(self, instance: Instance) -> bool:
+        """Whether nothing is launched there for now: its list shows none of what it holds."""
+        return bool(self._doubts and self._doubts.of(instance.provider))
 
     def _call(self, effect: Effect, launch: Launch) -> None:
         """The one call. However long it takes, the reconciler looks by label once it counts as lost,

@@ -139,10 +139,13 @@ class Launch:
 
 @dataclass(frozen=True, slots=True)
 class BeginLaunch(Command[Launch | None]):
-    """The launch call is about to be made: from here on its outcome is unknown until reported."""
+    """The launch call is about to be made: from here on its outcome is unknown until reported. An
+    intent that waited too long, or whose offer is `barred` by now, is given up instead: the
+    reconciler intends afresh, by the rules and prices of the day."""
 
     instance_id: str
     effect_id: str
+    barred: bool = False
     action: ClassVar[str] = "instances.launch"
 
     def apply(self, tx: Tx) -> Launch | None:
@@ -153,6 +156,11 @@ class BeginLaunch(Command[Launch | None]):
                 effects.set_state(tx.conn, self.effect_id, "done", tx.now)
             return None
         if tx.clock_jumped_back:
+            return None
+        late = tx.now - instance.created_at > limits.INTENT_MAX
+        if self.barred or late or tx.now >= min(instance.ready_by, instance.end_by):
+            effects.set_state(tx.conn, self.effect_id, "done", tx.now)
+            finish(tx, instance, "unwanted", _reason("unwanted"))
             return None
         token = tx.ids.draw(32).hex()
         own = instance.tier == OWN_TIER

@@ -99,6 +99,9 @@ LAUNCH_CALL_MAX = timedelta(minutes=2)
 """When a launch call without an answer counts as lost. Until then absence from a listing proves
 nothing. Longer than any adapter waits for a create."""
 LAUNCH_CALL_MAX_OWN = timedelta(seconds=30)
+INTENT_MAX = LAUNCH_CALL_MAX + timedelta(minutes=2)
+"""How old an intent may be when its launch call begins: others' calls go first. Its term counts from
+the intent, and what it rests on ages."""
 LAUNCHES_AT_ONCE = 8
 UNGUARDED_HOURS_MAX = 2.0
 """Longest term of a rented machine that cannot end itself when nobody is there to end it."""
