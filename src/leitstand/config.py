@@ -12,7 +12,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, cast
@@ -34,6 +34,7 @@ from pydantic_settings import (
 
 from leitstand import shapes
 from leitstand.core import limits
+from leitstand.core.images import to_come
 from leitstand.core.placement import TIER_OF_CLASS
 from leitstand.core.problem import Exit, Problem
 from leitstand.folders import Folders
@@ -227,12 +228,15 @@ class Settings(BaseSettings):
     @field_validator("providers")
     @classmethod
     def _to_be_had(cls, value: dict[str, ProviderSettings]) -> dict[str, ProviderSettings]:
-        """An image id names what one engine has; volumes that outlive machines are RunPod's."""
+        """An image id names what one engine has, and no image is made tomorrow; volumes that outlive
+        machines are RunPod's."""
         for name, own in value.items():
             if own.image and own.image.startswith("sha256:") and name != "docker":
                 raise ValueError(
                     f'{name}.image must name a place to fetch it from: "name@sha256:…"'
                 )
+            if own.image_date and to_come(own.image_date, datetime.now(UTC)):
+                raise ValueError(f"{name}.image_date is a day to come")
             if own.volumes and name != "runpod":
                 raise ValueError(f"{name}.volumes: that provider has none that outlive a machine")
         return value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -320,6 +320,19 @@ def test_settings_in_another_encoding_name_the_line_and_the_encoding(folders: Fo
     problem = _problem(folders)
     assert (problem.code, problem.exit) == ("settings-encoding", Exit.USAGE)
     assert problem.params == {"file": str(folders.settings_file), "line": 2}
+
+
+@pytest.mark.parametrize("ahead", [0, 10, 3650])
+def test_an_image_that_is_yet_to_be_made_is_refused(folders: Folders, ahead: int) -> None:
+    day = datetime.now(UTC).date() + timedelta(days=ahead)
+    folders.settings_file.write_text(f'[providers.vast]\nimage_date = "{day}"\n')
+    if not ahead:
+        assert Settings.load(folders).provider("vast").image_date == day
+        return
+    with pytest.raises(Problem) as caught:
+        Settings.load(folders)
+    assert caught.value.code == "bad-setting"
+    assert "vast.image_date is a day to come" in caught.value.params["detail"]
 
 
 def test_volumes_are_refused_where_no_machine_could_have_one(folders: Folders) -> None:

@@ -217,7 +217,7 @@ def test_doctor_finds_a_broken_setting_and_goes_on(run: Command, home: Folders) 
 
 @pytest.mark.parametrize(
     ("image", "bundle", "mark"),
-    [(1, 1, "✓"), (61, 1, "!"), (1, 61, "!"), (181, 1, "×"), (None, 1, "✓"), (None, None, "×")],
+    [(1, 1, "✓"), (61, 1, "!"), (1, 61, "!"), (181, 1, "×"), (None, 0, "×"), (None, None, "×")],
 )
 def test_doctor_knows_how_old_is_what_rented_machines_start_from(
     run: Command, home: Folders, image: int | None, bundle: int | None, mark: str

@@ -39,7 +39,7 @@ OWN: dict[str, list[Any]] = {
     "providers.rented.key_file": ["/key"],
     "providers.rented.base_url": ["https://api.example"],
     "providers.rented.image": [f"an/image@sha256:{'0' * 64}"],
-    "providers.rented.image_date": ["2026-11-24"],
+    "providers.rented.image_date": ["2026-06-24"],
     "providers.rented.agreement_file": ["/agreement"],
     "providers.rented.bids": [True],
     "providers.rented.reserve": [True],

@@ -134,14 +134,17 @@ def test_what_is_started_from_something_old_sees_no_persons(
     [
         (None, None, None),
         (5, None, 5),
-        (None, 7, 7),
+        (None, 0, None),
         (5, 7, 7),
         (9, 7, 9),
-        (-3, 7, 7),
+        (5, -3, 5),
+        (0, None, 0),
+        (-1, None, 0),
+        (-3, 0, None),
         (-3, None, None),
     ],
 )
-def test_the_older_of_image_and_bundle_counts(
+def test_the_older_of_image_and_bundle_counts_if_the_image_is_of_a_known_day(
     image: int | None, bundle: int | None, days: int | None
 ) -> None:
     made = None if image is None else (NOW - timedelta(days=image)).date()

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 
 def age_days(image: date | None, bundle: datetime | None, now: datetime) -> int | None:
-    """Days since the older of the image and the worker's files was made; None where nobody knows of
-    either. A day to come says nothing."""
-    today = now.date()
-    made = [day for day in (image, None if bundle is None else bundle.date()) if day is not None]
-    past = [day for day in made if day <= today]
-    return (today - min(past)).days if past else None
+    """Days since the older of the image and the worker's files was made. None where nobody knows
+    when the image was, or says a day to come: files of today make no image younger."""
+    if image is None or to_come(image, now):
+        return None
+    made = min(image, now.date() if bundle is None else bundle.date())
+    return max((now.date() - made).days, 0)
+
+
+def to_come(day: date, now: datetime) -> bool:
+    """Whether it is no day anywhere yet: the east is a day ahead of UTC."""
+    return day > now.date() + timedelta(days=1)
