@@ -10,6 +10,7 @@ import pytest
 
 from leitstand.core import limits
 from leitstand.core.job import Job
+from leitstand.ports import ProviderError
 from leitstand.store import instances, tables
 from leitstand.store.engine import Database
 from tests.control.rig import TENANT, Rig, Worker, job_of
@@ -135,3 +136,38 @@ def test_a_new_one_that_is_listed_lifts_no_doubt_about_the_others(many: Many) ->
     assert many.instance_states()[:3] == ["ready"] * 3
     assert many.instance_states()[3] == "booting"
     assert len(many.alarms()) == 1
+
+
+def test_one_that_is_heard_is_written_off_by_no_list(sqlite_url: str, tmp_path: Path) -> None:
+    with Database.open(sqlite_url, relaxed=True) as database:
+        database.migrate()
+        one = Many(database, tmp_path, count=1)
+        [lease] = one.workers[0].claim()
+        one.hide()
+        for number in range(12):
+            assert one.workers[0].beat(lease, number + 1) == "go"
+            one.minutes(1 / 6)
+        assert one.instance_states() == ["ready"]
+        assert (one.rented.launches, one.rented.ends) == (1, [])
+        one.later(minutes=2)
+        one.minutes(1)
+        assert one.instance_states()[0] == "terminated", "it fell silent"
+
+
+def test_nothing_is_rented_in_place_of_what_vanished_before_its_end_is_answered(rig: Rig) -> None:
+    rig.rented.tier, rig.rented.listing_lag = "B", LAG
+    rig.job()
+    rig.step(2)
+    rig.rented.running.clear()
+    end = rig.rented.terminate
+
+    def refuses(provider_id: str) -> None:
+        raise ProviderError("HTTP 500")
+
+    rig.rented.terminate = refuses  # type: ignore[method-assign]
+    rig.step(60)
+    assert rig.instance_states() == ["terminated"]
+    rig.rented.terminate = end  # type: ignore[method-assign]
+    rig.later(minutes=5)
+    rig.step(3)
+    assert rig.instance_states() == ["terminated", "booting"]

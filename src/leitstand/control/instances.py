@@ -302,7 +302,12 @@ def end_all_the_same(tx: Tx, provider: str, provider_id: str) -> None:
     """See that nothing is left of what no record stands for, or no longer: absent is success."""
     if len(provider_id) <= PROVIDER_ID_CHARACTERS_MAX:
         target = hashlib.sha256(provider_id.encode()).hexdigest()[:40]
-        tx.effect("reap", target, key=f"reap|{provider}|{provider_id}", after=PACE)
+        tx.effect("reap", target, key=reap_key(provider, provider_id), after=PACE)
+
+
+def reap_key(provider: str, provider_id: str) -> str:
+    """The key of the call that ends what has no record, or no longer."""
+    return f"reap|{provider}|{provider_id}"
 
 
 def raise_alarm(tx: Tx, instance: Instance, code: str) -> None:

@@ -20,7 +20,7 @@ from sqlalchemy import Connection
 from leitstand.control.commands import Door
 from leitstand.control.doubts import DOUBTED, Doubts
 from leitstand.control.hosts import quarantined
-from leitstand.control.instances import PACE, IntendInstance, Observe
+from leitstand.control.instances import PACE, IntendInstance, Observe, reap_key
 from leitstand.control.jobs import GiveUpJob, NoteWaiting
 from leitstand.control.listings import Listings
 from leitstand.control.market import Offers
@@ -172,6 +172,8 @@ class Reconciler:
         if len(serving) >= wanted:
             self._held(job, serving, now)
             return False
+        if self._lingers(job, now):
+            return False
         ended = [
             instance
             for instance in database.read(
@@ -198,6 +200,19 @@ class Reconciler:
                 raise
             self._short(job, problem, bool(serving), now)
             return False
+
+    def _lingers(self, job: Job, now: datetime) -> bool:
+        """Whether one that vanished may still run: nobody has answered yet that it is ended."""
+        read, tenant = self._door.database.read, job.tenant_id
+        asked = read(lambda conn: effects.open_keys(conn, "reap"))
+        if not asked:
+            return False
+        return any(
+            one.end_by > now
+            and one.tier != OWN_TIER
+            and reap_key(one.provider, one.provider_id or "") in asked
+            for one in read(lambda conn: instances.of_job(conn, tenant, job.id))
+        )
 
     def _held(self, job: Job, serving: list[Instance], now: datetime) -> None:
         """Say why what was intended is not launched."""

@@ -275,9 +275,20 @@ def _observe(instance: Instance, need: Need, listing: Listing) -> tuple[Action, 
     if instance.absent_since is None:
         return (NoteAbsent(),)
     if listing.at - instance.absent_since > listing.lag:
+        if _heard(instance, need, listing):
+            return (NoteAbsent(),)
         asked = instance.state in ("draining", "terminating", "pausing")
         return (Move("absent", None if asked else "gone-by-itself"),)
     return ()
+
+
+def _heard(instance: Instance, need: Need, listing: Listing) -> bool:
+    """Whether its worker shows that it is there, whatever is listed: absence is to be proved anew. One
+    that was asked to end may be heard to the last, and a list without lag is the truth."""
+    if instance.state in ("terminating", "pausing") or not listing.lag:
+        return False
+    since, seen_at = instance.absent_since, instance.last_seen_at
+    return need.live_attempts > 0 or bool(since and seen_at and seen_at > since)
 
 
 def _never_created(need: Need, listing: Listing) -> tuple[Action, ...]:

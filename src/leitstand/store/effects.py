@@ -61,6 +61,12 @@ def of_kind(conn: Connection, kind: str, target_ids: Sequence[str]) -> dict[str,
     return found
 
 
+def open_keys(conn: Connection, kind: str) -> set[str]:
+    """Keys of the effects of one kind that are not done."""
+    query = select(effects.c.key).where(effects.c.state == "intended", effects.c.kind == kind)
+    return set(conn.execute(query).scalars())
+
+
 def untried(conn: Connection) -> bool:
     """Whether an effect was never tried yet."""
     query = select(effects.c.id).where(effects.c.state == "intended", effects.c.attempts == 0)
