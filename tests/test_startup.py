@@ -37,6 +37,14 @@ def test_an_installation_keeps_its_name(tmp_path: Path) -> None:
     assert installation(tmp_path / "installation") == name
 
 
+@pytest.mark.parametrize("kept", [b"", b"\n", b"abcd123", b"ABCD1234", b"\xff" * 8])
+def test_an_installation_whose_name_was_damaged_is_refused(tmp_path: Path, kept: bytes) -> None:
+    (tmp_path / "installation").write_bytes(kept)
+    with pytest.raises(Problem) as refused:
+        installation(tmp_path / "installation")
+    assert refused.value.code == "installation-damaged"
+
+
 @pytest.mark.parametrize(
     ("blobs", "here"), [(None, True), ("s3://bucket", False), ("memory:///", False)]
 )

@@ -113,7 +113,7 @@ def _open(settings: Settings, folders: Folders) -> Stores:
     vault = Strongbox(_key_folder(settings, folders))
     database = Database.open(settings.store.url or f"sqlite:///{folders.database}")
     database.migrate()
-    name = installation(folders.data / "installation")
+    name = installation(folders.installation)
     return Stores(
         database=database,
         door=Door(database, vault, SystemIds(), TENANT, SystemClock(), retention(settings)),

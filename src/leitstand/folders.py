@@ -13,6 +13,7 @@ from typing import Self
 
 import platformdirs
 
+from leitstand.core import label
 from leitstand.core.problem import Exit, Problem
 
 SOCKET_PATH_BYTES_MAX = 100
@@ -73,6 +74,11 @@ class Folders:
             raise Problem("settings-encoding", Exit.USAGE, file=str(file), line=line) from error
 
     @property
+    def installation(self) -> Path:
+        """What every label of ours begins with, after `ls1-`."""
+        return self.data / "installation"
+
+    @property
     def database(self) -> Path:
         return self.state / "leitstand.db"
 
@@ -124,6 +130,21 @@ class Folders:
             _make_private(self.socket.parent.parent)
         for folder in (self.run, self.socket.parent):
             _make_private(folder)
+
+
+def read_installation(path: Path) -> str:
+    """The name that the file keeps. Raises Problem: `installation-missing`, `installation-damaged`,
+    `unreadable-path`."""
+    try:
+        name = label.installation_in(path.read_bytes())
+    except FileNotFoundError as error:
+        raise Problem("installation-missing", path=str(path)) from error
+    except OSError as error:
+        detail = error.strerror or str(error)
+        raise Problem("unreadable-path", Exit.USAGE, path=str(path), detail=detail) from error
+    if name is None:
+        raise Problem("installation-damaged", path=str(path))
+    return name
 
 
 def _runtime(environ: Mapping[str, str]) -> Path:

@@ -61,12 +61,12 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What all providers list. `others` bear a label of another installation; `silent` did not
+    """What all providers list. `strangers` bear a label of another installation; `silent` did not
     answer, so nothing is known of them. `doubtful` are called as ours are and may be somebody's.
     `volumes` have no end: they cost until they are deleted; `unlisted` did not name theirs."""
 
     ours: tuple[Found, ...]
-    others: int
+    strangers: tuple[tuple[str, Seen], ...]
     silent: Mapping[str, str] = field(default_factory=dict)
     doubtful: tuple[Found, ...] = ()
     volumes: tuple[Kept, ...] = ()
@@ -96,7 +96,8 @@ class Reaper:
         ours: list[Found] = []
         doubtful: list[Found] = []
         kept: list[Kept] = []
-        others, silent, unlisted = 0, dict[str, str](), dict[str, str]()
+        strangers: list[tuple[str, Seen]] = []
+        silent, unlisted = dict[str, str](), dict[str, str]()
         for name, provider in self._providers.items():
             try:
                 listed = list(provider.list())
@@ -110,11 +111,11 @@ class Reaper:
             for seen in listed:
                 said = label.read(seen.label)
                 if said is None or said.installation != self._installation:
-                    others += 1
+                    strangers.append((name, seen))
                 else:
                     kind = doubtful if seen.doubtful else ours
                     kind.append(Found(name, seen, said.instance_id, said.end_by))
-        return Look(tuple(ours), others, silent, tuple(doubtful), tuple(kept), unlisted)
+        return Look(tuple(ours), tuple(strangers), silent, tuple(doubtful), tuple(kept), unlisted)
 
     def _volumes(self, name: str, provider: Provider) -> list[Kept]:
         if Capability.VOLUMES not in provider.capabilities:

@@ -22,6 +22,7 @@ import structlog
 import uvicorn
 
 from leitstand import private
+from leitstand.core import label
 from leitstand.core.problem import Exit, Problem
 
 INSTALLATION_CHARACTERS = 8
@@ -32,14 +33,18 @@ ANSWER_SECONDS_MAX = 5.0
 
 
 def installation(path: Path) -> str:
-    """Eight random characters made once; every label of ours carries them."""
+    """Eight random characters made once; every label of ours carries them. Raises Problem
+    `installation-damaged`."""
     if not path.exists():
         made = "".join(
             secrets.choice(string.ascii_lowercase + string.digits)
             for _ in range(INSTALLATION_CHARACTERS)
         )
         private.write_new(path, made.encode())
-    return path.read_text().strip()
+    name = label.installation_in(path.read_bytes())
+    if name is None:
+        raise Problem("installation-damaged", path=str(path))
+    return name
 
 
 @contextlib.contextmanager

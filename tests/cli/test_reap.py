@@ -141,6 +141,45 @@ def test_volumes_of_ours_are_named_and_go_with_all(run: Command, accounts: Accou
     assert len(storage.volumes()) == 2
 
 
+@pytest.mark.parametrize("kept", [None, b"", b"\xff\xfe", b"abcd"])
+@pytest.mark.parametrize("more", [(), ("--all",)])
+def test_who_does_not_know_who_it_is_ends_nothing_and_names_what_is_there(
+    run: Command, home: Folders, accounts: Accounts, kept: bytes | None, more: tuple[str, ...]
+) -> None:
+    home.installation.unlink()
+    if kept is not None:
+        home.installation.write_bytes(kept)
+    before = accounts.alive()
+    done = run("reap", "--yes", *more)
+    assert done.exit == 1
+    assert str(home.installation) in done.err and "--installation ID" in done.err
+    assert accounts.alive() == before
+    assert all(f"is called {one.split()[1]}" in done.out for one in before)
+    assert not (home.data / "reaped.jsonl").exists()
+    assert run("reap", "--yes", "--installation", OURS).exit == 0
+    assert accounts.alive() == before - accounts.made["overdue"]
+
+
+def test_of_what_another_installation_rented_nothing_is_booked_here(
+    run: Command, home: Folders, accounts: Accounts
+) -> None:
+    before = accounts.alive()
+    assert run("reap", "--yes", "--installation", OTHERS).exit == 0
+    assert accounts.alive() == before - accounts.made["other"]
+    assert not (home.data / "reaped.jsonl").exists()
+    assert run("reap", "--yes", "--installation", OURS).exit == 0
+    assert (home.data / "reaped.jsonl").exists()
+
+
+def test_an_installation_that_no_label_can_name_is_refused(
+    run: Command, accounts: Accounts
+) -> None:
+    before = accounts.alive()
+    for given in ("", "ABCD1234", f"ls1-{OURS}", f"{OURS}\n"):
+        assert run("reap", "--all", "--yes", "--installation", given).exit == 2
+    assert accounts.alive() == before
+
+
 def test_a_key_is_all_it_takes_to_ask_a_provider(run: Command, home: Folders) -> None:
     """No rate, and an agreement that was moved: both are needed to rent, and not to end."""
     (home.data / "installation").write_text(f"{OURS}\n")

@@ -51,7 +51,7 @@ def reaper(world):
 def test_only_what_is_ours_and_overdue_is_ended(world, fleet, reaper):
     look = reaper.look()
     assert {one.seen.provider_id for one in look.ours} == {fleet["overdue"], fleet["young"]}
-    assert look.others >= 1
+    assert fleet["other"] in {seen.provider_id for _, seen in look.strangers}
     assert not look.silent
     assert reaper.end(look.overdue(world.clock.now())) == ()
     assert world.alive() == set(fleet.values()) - {fleet["overdue"]}
@@ -96,7 +96,7 @@ def test_a_provider_that_does_not_answer_is_named_and_nothing_is_believed_of_it(
 ):
     world.faults.append(faults.html(*world.LIST))
     look = reaper.look()
-    assert (look.ours, look.others) == ((), 0)
+    assert (look.ours, look.strangers) == ((), ())
     assert set(look.silent) == {"it"}
 
 

@@ -17,13 +17,14 @@ from leitstand.output import Output, short
 
 if TYPE_CHECKING:
     from leitstand.config import Folders, Settings
-    from leitstand.reap import Found, Kept
+    from leitstand.reap import Found, Kept, Look
 
 
 def reap(
     *,
     all_: Annotated[bool, Parameter(name="--all")] = False,
     yes: bool = False,
+    installation: str | None = None,
     options: Options = DEFAULT,
 ) -> int:
     """End what is ours and past its end at every provider, without the database.
@@ -36,34 +37,25 @@ def reap(
         Everything that bears the label of this installation, overdue or not, and its volumes.
     yes
         Do not ask.
+    installation
+        What is ours is called ls1- and these eight characters; without it, the file says so.
     """
     from leitstand.config import Folders, Settings
     from leitstand.reap import Reaper
     from leitstand.reaped import note
 
     output, folders = options.output(), Folders.find()
-    named = folders.data / "installation"
-    if not named.exists():
-        output.line(output.say("cli-reap-none-ours"))
-        return Exit.DONE
+    name, nameless = _name(installation, folders)
     settings = Settings.load(folders)
     providers, broken = _providers(settings, folders)
-    reaper = Reaper(providers, named.read_text().strip())
+    reaper = Reaper(providers, name)
     look = reaper.look()
     wanted = look.ours if all_ else look.overdue(datetime.now(UTC))
     output.line(output.say("cli-reap-asked", providers=", ".join(sorted(providers))))
     if settings.money.usd_eur is None and any(one.key_file for one in settings.providers.values()):
         output.line(output.say("cli-reap-no-rate"))
     _show(output, wanted)
-    unknown = {"unasked": broken, "silent": look.silent, "unlisted": look.unlisted}
-    for why, names in unknown.items():
-        for name, error in sorted(names.items()):
-            output.step("×", name, output.say(f"cli-reap-{why}", error=error))
-    if look.others:
-        output.line(output.say("cli-reap-others", count=look.others))
-    for one in look.doubtful:
-        told = output.say("cli-reap-doubtful", label=one.seen.label, id=one.seen.provider_id)
-        output.step("!", one.provider, told)
+    unsure = _tell(output, look, broken, nameless)
     if wanted and not yes:
         from leitstand.cli.wanted import is_yes
 
@@ -71,7 +63,8 @@ def reap(
             raise Problem("not-reaped", Exit.USAGE, count=len(wanted))
     kept = _volumes(output, look.volumes, all_, yes)
     with suppress(OSError):  # a note is worth less than an end
-        note(folders.data, [one.stray(datetime.now(UTC)) for one in wanted])
+        if _name(None, folders)[0] in ("", name):  # of what others rented nothing is booked here
+            note(folders.data, [one.stray(datetime.now(UTC)) for one in wanted])
     left = reaper.end(wanted)
     bill = reaper.delete(kept) if kept else ()
     output.event(
@@ -85,10 +78,45 @@ def reap(
         raise Problem("reap-left", Exit.FAILED, count=len(left))
     if bill:
         raise Problem("reap-volumes-left", Exit.FAILED, count=len(bill))
-    unsure = bool(look.doubtful or any(unknown.values()))
     if not unsure:
         output.step("✓", output.say("cli-reap-head"), output.say("cli-reap-done", all=str(all_)))
     return Exit.FAILED if unsure else Exit.DONE
+
+
+def _tell(output: Output, look: Look, broken: dict[str, str], nameless: Problem | None) -> bool:
+    """What is not known and what is left alone. True where something of ours may be among it; raises
+    `nameless`, where nobody knows what is ours."""
+    unknown = {"unasked": broken, "silent": look.silent, "unlisted": look.unlisted}
+    for why, names in unknown.items():
+        for name, error in sorted(names.items()):
+            output.step("×", name, output.say(f"cli-reap-{why}", error=error))
+    alone = [("doubtful", one.provider, one.seen) for one in look.doubtful]
+    if nameless is not None:
+        alone += [("stranger", name, seen) for name, seen in look.strangers]
+    elif look.strangers:
+        output.line(output.say("cli-reap-others", count=len(look.strangers)))
+    for what, name, seen in alone:
+        told = output.say(f"cli-reap-{what}", label=seen.label, id=seen.provider_id)
+        output.step("!", name, told)
+    if nameless is not None:
+        raise nameless
+    return bool(look.doubtful or any(unknown.values()))
+
+
+def _name(given: str | None, folders: Folders) -> tuple[str, Problem | None]:
+    """Who we are: as given, or as the file says. Nobody, and why, where that is not known: then
+    nothing is ours."""
+    from leitstand.core.label import is_installation
+    from leitstand.folders import read_installation
+
+    if given is not None:
+        if not is_installation(given):
+            raise Problem("bad-installation", Exit.USAGE, given=given)
+        return given, None
+    try:
+        return read_installation(folders.installation), None
+    except Problem as problem:
+        return "", problem
 
 
 def _volumes(output: Output, found: tuple[Kept, ...], all_: bool, yes: bool) -> tuple[Kept, ...]:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 _LABEL = re.compile(r"ls1-([a-z0-9]{8})-([0-9A-HJKMNP-TV-Z]{26})-([0-9]{1,9})")
 """Nine digits of minutes reach into the year 3871: every end that is read is a moment."""
+_INSTALLATION = re.compile(r"[a-z0-9]{8}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -21,6 +22,17 @@ class Label:
     installation: str
     instance_id: str
     end_by: datetime
+
+
+def is_installation(text: str) -> bool:
+    """Whether labels can name it."""
+    return _INSTALLATION.fullmatch(text) is not None
+
+
+def installation_in(content: bytes) -> str | None:
+    """The name that a file keeps; None where it keeps none."""
+    name = content.decode("ascii", "replace").strip()
+    return name if is_installation(name) else None
 
 
 def read(text: str) -> Label | None:

@@ -266,7 +266,7 @@ cli-state-gaps = { $state }, { $gaps ->
 }
 cli-state-proof = Zustand bekannt durch { $kind }, { $at }.
 cli-reap-asked = { $providers } nach allem unter unserer Kennung gefragt, vollständig, ohne die Datenbank.
-cli-reap-none-ours = Von hier wurde nie eine Instanz gemietet: Dieser Ordner hat keine Installation.
+cli-reap-stranger = { $id } heißt { $label }: bleibt, weil nicht bekannt ist, ob es Ihres ist
 cli-reap-others = { $count ->
     [one] 1 Instanz einer anderen Installation gesehen und in Ruhe gelassen.
    *[other] { $count } Instanzen anderer Installationen gesehen und in Ruhe gelassen.

@@ -267,7 +267,7 @@ cli-state-gaps = { $state }, { $gaps ->
 }
 cli-state-proof = State known by { $kind } at { $at }.
 cli-reap-asked = Asked { $providers } for all they have under our label, in full, without the database.
-cli-reap-none-ours = No instance was ever rented from here: this folder has no installation.
+cli-reap-stranger = { $id } is called { $label }: it is left alone, because it is not known whether it is yours
 cli-reap-others = { $count ->
     [one] 1 instance of another installation was seen and left alone.
    *[other] { $count } instances of other installations were seen and left alone.
