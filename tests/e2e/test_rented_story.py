@@ -247,3 +247,17 @@ def test_what_is_refused_is_replaced_by_the_next_offer(
         ]
         assert len(refused) == 1
         assert creates(hosts, "runpod") == [201]
+
+
+def test_a_no_rents_nothing_and_takes_back_what_was_sent(
+    install: Install, tmp_path: Path, wheels: list[Path]
+) -> None:
+    with story("runpod", install, wheels, tmp_path) as (here, hosts, _):
+        picture = weights.picture_path("bus.jpg")
+        ran = typed(here, [b"n"], "analyze", "--provider", "runpod", picture)
+        assert ran.code == 2, ran.out
+        assert creates(hosts, "runpod") == []
+        assert hosts.all() == []
+        with here.client() as client:
+            assert client.get("/jobs")["items"] == []
+            assert {medium["state"] for medium in client.get("/media")["items"]} <= {"erased"}
