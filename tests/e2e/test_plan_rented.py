@@ -35,6 +35,7 @@ base_url = "{url}"
 agreement_file = "{agreement}"
 regions = ["CZ", "DE", "NL", "RO", "SE"]
 image = "registry.example/python@sha256:{digest}"
+image_date = "{day}"
 """
 
 
@@ -59,7 +60,10 @@ def configured(install: Install, tmp_path: Path, name: str, url: str) -> Install
     key.touch(0o600)
     key.write_text(f"{KEY}\n")
     agreement.write_text("signed")
-    text = SETTINGS.format(name=name, key=key, url=url, agreement=agreement, digest="0" * 64)
+    day = datetime.now(UTC).date()
+    text = SETTINGS.format(
+        name=name, key=key, url=url, agreement=agreement, digest="0" * 64, day=day
+    )
     here.folders.settings_file.parent.mkdir(parents=True, exist_ok=True)
     here.folders.settings_file.write_text(text)
     here.folders.boot.mkdir(parents=True)
