@@ -32,6 +32,7 @@ from leitstand.control.commands import Door
 from leitstand.control.dispatch import Dispatcher
 from leitstand.control.doubts import Doubts
 from leitstand.control.effects import EffectRunner, WorkerAddress
+from leitstand.control.funds import Funds
 from leitstand.control.mailbox import Mailbox
 from leitstand.control.outside import Outside
 from leitstand.control.plan import Planner
@@ -304,6 +305,7 @@ class _Plane:
     def _start_steps(self, address: WorkerAddress) -> None:
         door, now = self._stores.door, self._clock.now
         box, doubts = self._mailbox, Doubts(door, self._providers)
+        funds = Funds(door, self._providers)
         effects = EffectRunner(
             door,
             self._providers,
@@ -313,6 +315,7 @@ class _Plane:
             mailbox=box,
             doubts=doubts,
             barred=partial(barred_now, self._planner, door),
+            funds=funds,
         )
         name, most = self._stores.installation, self._settings.placement.instances_max
         reconciler = Reconciler(
@@ -341,6 +344,7 @@ class _Plane:
         self._loops = [*woken, StepLoop("upkeep", alone("upkeep", upkeep.step), every=0.5), stopper]
         self._loops.append(StepLoop("boots", alone("boots", boots.step), every=5.0))
         self._loops.append(StepLoop("bills", alone("bills", bills.step), every=60.0))
+        self._loops.append(StepLoop("funds", alone("funds", funds.step), every=15.0))
         self._loops.append(StepLoop("volumes", alone("volumes", self._volumes.step), every=5.0))
         self._loops.append(StepLoop("strays", alone("strays", strays.step), every=60.0))
         for step in self._loops:

@@ -19,6 +19,7 @@ import structlog
 
 from leitstand.control.commands import Command, Door
 from leitstand.control.doubts import Doubts
+from leitstand.control.funds import Funds
 from leitstand.control.hosts import probed
 from leitstand.control.instances import BeginLaunch, Launch, LoseLaunch, ReportLaunch
 from leitstand.control.mailbox import Mailbox
@@ -160,8 +161,10 @@ class EffectRunner:
         mailbox: Mailbox | None = None,
         doubts: Doubts | None = None,
         barred: Callable[[Instance, datetime], bool] = lambda instance, now: False,
+        funds: Funds | None = None,
     ) -> None:
         """`barred`: an offer that was intended may not be taken any more."""
+        self._funds = funds
         self._door = door
         self._providers = providers
         self._blobs = blobs
@@ -235,6 +238,8 @@ class EffectRunner:
         )
         try:
             provider, offer = self._provider(instance.provider), offer_of(instance.offer)
+            if self._funds and not self._funds.covers(instance.provider, self._clock.now()):
+                raise NoFunds("what is left there does not last for what is rented there")
             seen = provider.launch(offer, spec, instance.label)
         except UnknownOutcome as unknown:
             if unknown.seen is None:

@@ -120,6 +120,9 @@ BILLS_FRESH = timedelta(hours=49)
 then now and then."""
 BILL_WHOLE_AFTER = timedelta(hours=26)
 """From when on a bill that says less than was booked is believed: it may come by the day."""
+BALANCE_EVERY, BALANCE_AGE_MAX = timedelta(minutes=5), timedelta(minutes=15)
+BALANCE_HORIZON = timedelta(hours=2)
+"""For so long the credit at a provider must last for all that is rented there."""
 BILL_LAST_AFTER = timedelta(days=35)
 """The first look after so long is the last: nobody invoices later than a month."""
 BILLS_PER_LOOK = 200
