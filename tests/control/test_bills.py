@@ -165,3 +165,18 @@ def test_one_look_has_room_for_so_many_and_the_rest_have_the_next(
     assert booked(rig, found[2]) == 3
     step(rig.time)
     assert len(books.asked) == 2
+
+
+def test_a_smaller_bill_of_last_month_widens_no_budget_of_this_one(rig: Rig, books: Books) -> None:
+    one = ended(rig)
+    assert one.ended_at is not None
+    books.rows["p1"] = Decimal("0.000001")
+    rig.later(days=31)
+    month = one.ended_at.replace(day=1, hour=0, minute=0, second=0) + timedelta(days=31)
+    assert one.ended_at.month != rig.time.month
+    bills(rig).step(rig.time)
+    assert booked(rig, one) == Decimal("0.000001")
+    of_month = rig.read(
+        lambda c: money.totals(c, TENANT, None, month.replace(day=1, microsecond=0)).month_spent
+    )
+    assert of_month == 0

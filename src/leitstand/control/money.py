@@ -90,9 +90,11 @@ def charge_period(
 
 
 def charge_billed(tx: Tx, instance: Instance, amount: Decimal) -> None:
-    """What the bill of an instance that is gone says beyond what was booked; it may be negative."""
+    """What the bill of an instance that is gone says beyond what was booked; it may be negative. It
+    is of the month in which the instance ended: one of another widens no budget of this month."""
     reservation = money.reservation_of(tx.conn, instance.id)
-    _charge(tx, instance, reservation, tx.now, tx.now, amount, "billed")
+    at = min(instance.ended_at or tx.now, tx.now)
+    _charge(tx, instance, reservation, at, at, amount, "billed")
 
 
 def _charge(
