@@ -13,6 +13,7 @@ from leitstand.control.bills import Bills
 from leitstand.control.prepay import Prepay
 from leitstand.core.placement import Requirements
 from leitstand.core.problem import Problem
+from leitstand.ports import Rejected
 from leitstand.store import ledger, money
 from leitstand.store.engine import Database
 
@@ -103,6 +104,17 @@ def test_what_budgets_do_not_cover_is_not_sent(plane):
     plane.prepay = Prepay(plane.door, {"vast": plane.provider}, lambda: budgets, plane)
     assert refusal(plane) == "over-budget"
     assert not any("/prepay/" in request.url.path for request in plane.world.asked)
+
+
+def test_less_than_a_cent_of_a_dollar_is_not_sent(plane):
+    before = held(plane)
+    for amount in ("0.001", "0.004999"):
+        assert refusal(plane, Decimal(amount)) == "prepay-too-little"
+        with pytest.raises(Rejected):
+            plane.provider.prepay(plane.there()[0].provider_id, Decimal(amount))
+    assert held(plane) == before
+    assert not any("/prepay/" in request.url.path for request in plane.world.asked)
+    assert plane.prepay.pay(plane.there()[0].id, EUR, OPERATOR).discount is not None
 
 
 def test_nothing_is_paid_for_what_ends(plane):

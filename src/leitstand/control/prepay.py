@@ -18,6 +18,8 @@ from leitstand.control.commands import Command, Door
 from leitstand.control.instances import one
 from leitstand.control.transaction import Tx
 from leitstand.core.access import Actor
+from leitstand.core.cost import spelled
+from leitstand.core.dollars import agreed
 from leitstand.core.instance import Instance
 from leitstand.core.prepay import STATES, Quote, kept_of, quote
 from leitstand.core.problem import Exit, Problem
@@ -29,6 +31,8 @@ from leitstand.store.rows import add
 
 log = structlog.get_logger(__name__)
 KIND = "prepay"
+_CENT_USD = Decimal("0.01")
+"""The least that can be paid: providers take whole cents of a dollar."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +133,9 @@ class Prepay:
         instance = self._door.database.read(lambda c: one(self._door.look(now, c), instance_id))
         check(instance)
         self._provider(instance)
+        rate = agreed(instance.offer)
+        if rate is not None and amount_eur < (least := rate.asked(_CENT_USD)):
+            raise Problem("prepay-too-little", Exit.REFUSED, least_eur=spelled(least))
         return instance, quote(instance.price, amount_eur, now, instance.end_by)
 
     def pay(self, instance_id: str, amount_eur: Decimal, actor: Actor) -> Prepaid:

@@ -12,7 +12,7 @@ import httpx
 
 from leitstand.core.dollars import Rate
 from leitstand.core.rented import Billed, Dollars, LogLine, Prepaid
-from leitstand.ports import ProviderError, Unavailable, UnknownOutcome
+from leitstand.ports import ProviderError, Rejected, Unavailable, UnknownOutcome
 from leitstand.providers.vast_answers import Charges, Credit, Payment, refusal
 from leitstand.wire.call import READ_SECONDS, Reply, Wire
 from leitstand.wire.pace import Quota, Rank
@@ -136,6 +136,8 @@ class Account:
     def prepay(self, provider_id: int, amount_eur: Decimal) -> Prepaid:
         """Pay ahead for an instance: at most that much, in whole cents of a dollar."""
         usd = (amount_eur / self.rate.eur_per_usd).quantize(_CENT, ROUND_FLOOR)
+        if usd < _CENT:
+            raise Rejected("less than a cent of a dollar")
         path = f"/api/v0/instances/prepay/{provider_id}/"
         reply = self.send(Rank.CREATE, "prepay", "PUT", path, {"amount": float(usd)}, True)
         told = isinstance(reply.body, dict) and isinstance(reply.body.get("success"), bool)
