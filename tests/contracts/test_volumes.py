@@ -280,3 +280,23 @@ def test_a_volume_goes_before_it_costs_what_others_have_reserved(plane):
     assert gone.reason["code"] == "volume-unpaid"
     cost, _ = plane.read(lambda conn: volumes.cost_of(conn, "local", gone.id))
     assert cost <= 3 * shelf.price
+
+
+def test_another_one_is_made_where_thirty_days_of_all_are_paid_for(plane):
+    plane.work()
+    plane.until(lambda: set(plane.instance_states()) == {"terminated"})
+    [shelf] = plane.shelves()
+    spent = plane.read(lambda conn: money.spent(conn, "local"))
+    days = 24 * shelf.price
+    for left, enough in ((50 * days, False), (61 * days, True)):
+        plane.volumes._budgets = {"job": None, "month": None, "total": str(spent + left)}
+        _, sight = plane.read(
+            lambda conn: plane.volumes._seen(
+                plane.door.look(plane.time, conn),
+                plane.name,
+                plane.provider,
+                [],
+                {SIZE_GB: shelf.price},
+            )
+        )
+        assert sight.affordable is enough

@@ -97,6 +97,15 @@ def test_none_is_made_before_a_machine_is_rented_there_or_beyond_the_budgets() -
     assert acts([shelf()], sight(volume(), needed=here)) == []
 
 
+def test_of_several_places_one_is_made_at_a_time_as_what_is_left_is_reckoned_for_one() -> None:
+    places = {"EU-CZ-1": 30, PLACE: 30, "US-KS-2": 30}
+    seen = sight(wanted=places, needed=frozenset(places))
+    assert acts([], seen) == [Intend("EU-CZ-1", 30)]
+    made = shelf(place="EU-CZ-1", provider_id="vol1")
+    there = volume()
+    assert acts([made], replace(seen, listed=(there,))) == [Intend(PLACE, 30)]
+
+
 def test_one_that_is_intended_is_looked_for_before_it_is_asked_for_again() -> None:
     new = shelf("intended")
     assert acts([new], sight()) == [Create(new)]

@@ -286,13 +286,13 @@ class Volumes:
         hour = sum((shelf.price for shelf in volumes.kept(tx.conn)), Decimal(0))
         kept = None if left is None else left + hour * (HELD // timedelta(hours=1))
         dearest = max((prices[size] for size in wanted.values()), default=Decimal(0))
-        foreseen = cost(dearest, FORESEEN // timedelta(hours=1))
+        foreseen = cost(hour + dearest, FORESEEN // timedelta(hours=1))
         return shelves, Sight(
             listed=ours,
             wanted=wanted,
             needed=frozenset(str(i.offer["place"]) for i in alive if i.offer.get("place")),
             mounted=frozenset(str(i.offer["volume"]) for i in alive if i.offer.get("volume")),
-            affordable=left is None or left >= foreseen,
+            affordable=kept is None or kept >= foreseen,
             paid=kept is None or kept >= hour * ENDING_HOURS,
             idle_max=self._idle_max,
             lag=provider.listing_lag,

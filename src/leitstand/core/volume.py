@@ -146,7 +146,7 @@ class Sight:
     needed: frozenset[str]
     mounted: frozenset[str]
     affordable: bool
-    """Whether the budgets pay for another one for `FORESEEN`."""
+    """Whether the budgets pay for one more, and for those that are there, for `FORESEEN`."""
     paid: bool
     """Whether they pay for the next hours of those that are there."""
     idle_max: timedelta
@@ -173,7 +173,7 @@ def acts(shelves: Sequence[Shelf], sight: Sight) -> list[Act]:
     found += [Intend(v.place or "", v.size_gb, v) for v in strays]
     taken = {shelf.place for shelf in shelves} | {v.place for v in strays}
     if sight.affordable:
-        new = sorted(sight.needed & set(sight.wanted) - taken)
+        new = sorted(sight.needed & set(sight.wanted) - taken)[:1]  # it is reckoned for one
         found += [Intend(place, sight.wanted[place]) for place in new]
     return found
 
