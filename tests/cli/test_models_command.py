@@ -267,3 +267,19 @@ def test_doctor_names_what_keeps_a_provider_from_being_used(run: Command, home: 
     assert done.exit == 1
     (row,) = [line for line in done.out.splitlines() if line.startswith("× Providers")]
     assert "runpod: /moved.pdf cannot be read" in row
+
+
+@pytest.mark.parametrize(
+    ("age", "mark"), [("unset", "absent"), (31, "well"), (32, "improve"), (None, "improve")]
+)
+def test_doctor_says_how_old_the_rate_for_dollars_is(
+    run: Command, home: Folders, age: int | str | None, mark: str
+) -> None:
+    lines = [] if age == "unset" else ["[money]", 'usd_eur = "0.92"']
+    if isinstance(age, int):
+        lines.append(f"usd_eur_date = {(datetime.now(UTC) - timedelta(days=age)).date()}")
+    home.settings_file.parent.mkdir(parents=True, exist_ok=True)
+    home.settings_file.write_text("\n".join(lines), "utf-8")
+    found = json.loads(run("doctor", "--json").out)["items"]
+    (row,) = [one for one in found if one["name"] == "rate"]
+    assert row["state"] == mark

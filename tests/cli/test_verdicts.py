@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -124,6 +125,23 @@ def test_what_machines_start_from_is_said_to_be_old(
 ) -> None:
     plane.decision = paid() | {"old_images": {"vast": days}}
     assert words in run("explain", "d-5540", terminal=True).err.replace("\u00a0", " ")
+
+
+@pytest.mark.parametrize(
+    ("age", "words"), [(31, None), (32, "is of 20"), (None, "nobody says of which day")]
+)
+def test_a_rate_of_no_day_or_one_long_ago_is_said(
+    run: Command, plane: Plane, age: int | None, words: str | None
+) -> None:
+    decision = paid()
+    made = datetime.fromisoformat(decision["made_at"]).date()
+    day = None if age is None else str(made - timedelta(days=age))
+    for row in decision["ranked"]:
+        row["offer"] |= {"usd_eur": "0.920000", "usd_eur_date": day}
+    plane.decision = decision
+    said = run("explain", "d-5540", terminal=True).err
+    assert ("makes euros of dollars" in said) is (words is not None)
+    assert words is None or words in said
 
 
 def test_hosts_on_a_terminal(run: Command, plane: Plane) -> None:

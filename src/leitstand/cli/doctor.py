@@ -18,6 +18,7 @@ from leitstand.cli.batch import libraries
 from leitstand.cli.options import DEFAULT, Options
 from leitstand.client import Client
 from leitstand.config import Folders, Settings
+from leitstand.core.dollars import rate_is_old
 from leitstand.core.images import age_days
 from leitstand.core.problem import Exit, Problem
 from leitstand.embedded import answers
@@ -79,6 +80,7 @@ def _findings(output: Output, folders: Folders) -> Iterator[Finding]:
         ("gpu", _gpu),
         ("models", _models),
         ("image", _image),
+        ("rate", _rate),
         ("providers", _providers),
         ("control", _control),
     ]
@@ -225,6 +227,18 @@ def _providers(output: Output, folders: Folders) -> Finding:
         return Finding("providers", "×", "; ".join(broken))
     names = ", ".join(sorted(settings.providers))
     return Finding("providers", "✓", output.say("cli-doctor-providers-ok", names=names))
+
+
+def _rate(output: Output, folders: Folders) -> Finding:
+    """What makes euros of a provider's dollars."""
+    money = Settings.load(folders).money
+    if money.usd_eur is None:
+        return Finding("rate", "–", output.say("cli-doctor-rate-none"))
+    day = "none" if money.usd_eur_date is None else str(money.usd_eur_date)
+    old = rate_is_old(money.usd_eur_date, datetime.now(UTC))
+    name = "cli-doctor-rate-old" if old else "cli-doctor-rate-ok"
+    text = output.say(name, rate=f"{money.usd_eur:f}", day=day)
+    return Finding("rate", "!" if old else "✓", text)
 
 
 def _control(output: Output, folders: Folders) -> Finding:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from leitstand.cli.plans import clock, euros, machine, told, where
+from leitstand.cli.plans import clock, euros, machine, moment, offer_of, told, where
 from leitstand.cli.tables import Column, table
+from leitstand.core.dollars import rate_is_old
 from leitstand.output import Output, short
 
 Decision = Mapping[str, Any]
@@ -56,13 +57,24 @@ def launched_from(output: Output, decision: Decision) -> None:
 
 
 def aged(output: Output, answer: Mapping[str, Any]) -> None:
-    """Whose answer was an older one, and whose machines start from something old."""
+    """Whose answer was an older one, whose machines start from something old, and an old rate."""
     for name, seconds in (answer.get("aged") or {}).items():
         age = output.texts.duration(float(seconds))
         output.warn(output.say("cli-aged", provider=str(name), age=age))
     for name, days in (answer.get("old_images") or {}).items():
         known = "unknown" if days is None else int(days)
         output.warn(output.say("cli-image-old", provider=str(name), days=known))
+    old_rate(output, answer)
+
+
+def old_rate(output: Output, answer: Mapping[str, Any]) -> None:
+    """That the rate which made euros of dollars has no day, or one that is long ago."""
+    made = moment(answer.get("made_at"))
+    for offer in (offer_of(row) for row in answer.get("ranked") or ()):
+        day = offer.get("usd_eur_date")
+        if made is not None and offer.get("usd_eur") is not None and rate_is_old(day, made):
+            output.warn(output.say("cli-rate-old", day=day or "none"))
+            return
 
 
 def silent(output: Output, answer: Mapping[str, Any]) -> None:

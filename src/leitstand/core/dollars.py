@@ -5,8 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date, datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from typing import Any
+
+from leitstand.core import limits
 
 _MICRO, _NANO = Decimal("0.000001"), Decimal("0.000000001")
 
@@ -42,3 +45,11 @@ def agreed(offer: Mapping[str, Any]) -> Rate | None:
     """The rate of a recorded offer; None where it was asked in euros."""
     rate = offer.get("usd_eur")
     return None if rate is None else Rate(Decimal(rate), offer.get("usd_eur_date"))
+
+
+def rate_is_old(day: date | str | None, now: datetime) -> bool:
+    """Whether people are told: nobody said of which day it is, or that is long ago."""
+    if day is None:
+        return True
+    of = date.fromisoformat(day) if isinstance(day, str) else day
+    return now.date() - of > limits.RATE_AGE_WARN

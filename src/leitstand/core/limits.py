@@ -150,6 +150,8 @@ RELIABILITY_MIN = 0.90
 """Of offers whose provider rates its machines."""
 IMAGE_AGE_WARN, IMAGE_AGE_MAX = timedelta(days=60), timedelta(days=180)
 """Of what a rented machine starts from: when people are told, and when it sees no persons."""
+RATE_AGE_WARN = timedelta(days=31)
+"""Of the rate that makes euros of dollars: when people are told."""
 OFFERS_WAIT = timedelta(seconds=20)
 """How long a provider that never answered is waited for."""
 OFFERS_WAIT_WARM = timedelta(seconds=0.8)

@@ -118,6 +118,10 @@ cli-image-old = { $days ->
     [unknown] woraus Maschinen von { $provider } starten, ist von unbekanntem Alter: image_date dazu setzen
    *[other] woraus Maschinen von { $provider } starten, ist { $days } Tage alt: ein neueres Image mit seinem image_date eintragen und leitstand images bundle ausführen
 }
+cli-rate-old = { $day ->
+    [none] niemand sagt, von welchem Tag der Kurs ist, der Dollar zu Euro macht: money.usd_eur_date setzen
+   *[other] der Kurs, der Dollar zu Euro macht, ist vom { $day }: money.usd_eur und money.usd_eur_date setzen
+}
 cli-prebuilt = Ein Image, das den Worker schon hat, spart bei jedem Start etwa { $time } und { $cost }: leitstand images build
 cli-replayed-head = Wiederholung
 cli-replayed = die aufbewahrten Tatsachen ergeben wieder dieselbe Wahl
@@ -500,6 +504,13 @@ cli-doctor-gpu-is = { $names }
 cli-doctor-models-ok = { $count } von { $total } der Grundausstattung sind hier
 cli-doctor-models-some = { $count } von { $total } der Grundausstattung sind hier, { $size } zu laden: leitstand models pull
 cli-doctor-image = Image
+cli-doctor-rate = Dollarkurs
+cli-doctor-rate-none = für die Dollar von Anbietern ist kein Kurs gesetzt
+cli-doctor-rate-ok = { $rate } € für einen Dollar, vom { $day }
+cli-doctor-rate-old = { $rate } € für einen Dollar, { $day ->
+    [none] niemand sagt, von welchem Tag: money.usd_eur_date setzen
+   *[other] vom { $day }: money.usd_eur und money.usd_eur_date setzen
+}
 cli-doctor-image-none = kein Anbieter startet Maschinen aus einem Image
 cli-doctor-image-ok = { $ages }
 cli-doctor-image-old = { $ages }. Ein neueres Image mit seinem image_date eintragen und leitstand images bundle ausführen; ab { $most } Tagen wird für Personen nichts gemietet

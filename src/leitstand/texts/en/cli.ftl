@@ -119,6 +119,10 @@ cli-image-old = { $days ->
     [unknown] what machines of { $provider } start from is of an unknown age: set its image_date
    *[other] what machines of { $provider } start from is { $days } days old: pin a newer image with its image_date, and run leitstand images bundle
 }
+cli-rate-old = { $day ->
+    [none] nobody says of which day the rate is that makes euros of dollars: set money.usd_eur_date
+   *[other] the rate that makes euros of dollars is of { $day }: set money.usd_eur and money.usd_eur_date
+}
 cli-prebuilt = An image that has the worker would save about { $time } and { $cost } at each start: leitstand images build
 cli-replayed-head = Replay
 cli-replayed = the facts that were kept give the same choice again
@@ -501,6 +505,13 @@ cli-doctor-gpu-is = { $names }
 cli-doctor-models-ok = { $count } of { $total } of the default set are here
 cli-doctor-models-some = { $count } of { $total } of the default set are here, { $size } to fetch: leitstand models pull
 cli-doctor-image = Image
+cli-doctor-rate = Dollar rate
+cli-doctor-rate-none = no rate for the dollars of providers is set
+cli-doctor-rate-ok = { $rate } € for a dollar, of { $day }
+cli-doctor-rate-old = { $rate } € for a dollar, { $day ->
+    [none] of a day that nobody says: set money.usd_eur_date
+   *[other] of { $day }: set money.usd_eur and money.usd_eur_date
+}
 cli-doctor-image-none = no provider starts machines from an image
 cli-doctor-image-ok = { $ages }
 cli-doctor-image-old = { $ages }. Pin a newer image with its image_date, and run leitstand images bundle; from { $most } days on nothing is rented for persons
