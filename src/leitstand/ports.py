@@ -87,6 +87,7 @@ class Seen:
     bid: bool | None = None
     other_image: bool | None = None  # whether it runs another image than launches name
     asked: Dollars | None = None  # what `price_eur_per_hour` was before it was euros
+    tier: str | None = None  # with an agreement and a known place
     doubtful: bool = False  # only its name says that it is ours: see control/orphans.py
 
 

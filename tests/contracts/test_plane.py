@@ -134,3 +134,17 @@ def test_what_is_booked_covers_what_the_provider_bills(plane):
     billed = plane.world.cost_eur()
     assert billed > 0
     assert Decimal(0) <= booked - billed < rate * ENDING_SECONDS_MAX / 3600
+
+
+def test_a_pod_of_another_cloud_whose_create_was_lost_gets_no_work(sqlite_url, tmp_path):
+    with Database.open(sqlite_url, relaxed=True) as database:
+        plane = Plane(database, tmp_path, "runpod")
+        plane.job(provider="runpod")
+        plane.world.faults.append(faults.lost_after(*plane.world.CREATE))
+        plane.until(plane.world.account.live)
+        [pod] = plane.world.account.live()
+        pod.cloud = "COMMUNITY"
+        plane.until(lambda: plane.states()[-1:] == ["terminating"])
+        first = plane.there()[-1]
+        assert (first.tier, first.shown_at) == ("B", None)
+        assert first.reason == {"code": "mismatch", "params": {"said": "tier"}}

@@ -27,6 +27,7 @@ from leitstand.core.instance import (
     drain_at,
     label,
     mismatch,
+    vouched,
 )
 from leitstand.core.machine import NotAllowed
 from tests.core.rows import NOW, instance
@@ -322,3 +323,18 @@ def test_what_is_read_back_otherwise_than_offered(
 ) -> None:
     offer = {"gpu": "RTX 4090", "storage_eur_per_hour": "0.02"}
     assert mismatch(instance(offer=offer), price, gpu, region) == wanted
+
+
+def test_a_contracted_tier_is_stated_or_comes_with_a_named_machine() -> None:
+    row = instance(tier="B")
+    assert not vouched(row, None)
+    assert vouched(row, "B")
+    assert vouched(instance(tier="B", offer={"host": "h1"}), None)
+    assert vouched(instance(tier="C"), None)
+
+
+@pytest.mark.parametrize(
+    ("tier", "wanted"), [("C", "tier"), ("B", None), ("A", None), (None, None)]
+)
+def test_a_lower_tier_than_was_offered_is_read_back(tier: str | None, wanted: str | None) -> None:
+    assert mismatch(instance(tier="B"), None, None, None, tier=tier) == wanted

@@ -10,7 +10,7 @@ import structlog
 from leitstand.core import limits
 from leitstand.core.boot import fatal, words
 from leitstand.core.dollars import agreed
-from leitstand.core.instance import Instance, Listing, mismatch
+from leitstand.core.instance import Instance, Listing, mismatch, vouched
 from leitstand.core.rented import LogLine
 from leitstand.launch import LABEL_PREFIX
 from leitstand.ports import Provider, Seen, Status
@@ -61,6 +61,7 @@ class Listings:
             gpus=seen.gpus,
             bid=seen.bid,
             other_image=seen.other_image,
+            tier=seen.tier,
         )
         said = [LogLine(None, "status", seen.raw or "")]
         as_offered = (
@@ -69,6 +70,7 @@ class Listings:
             and seen.region is not None
             and seen.region == instance.region
             and seen.other_image is False
+            and vouched(instance, seen.tier)
         )
         status, raw = seen.status.value, words(seen.raw)
         return Listing(now, lag, seen.provider_id, status, differs, fatal(said), raw, as_offered)

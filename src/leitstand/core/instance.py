@@ -14,6 +14,7 @@ from typing import Any
 from leitstand.core import limits
 from leitstand.core.history import QUARANTINED
 from leitstand.core.machine import Machine
+from leitstand.core.offer import CONTRACTED, enough
 
 _LIVE = (
     "intended",
@@ -125,7 +126,8 @@ class Listing:
     """None: the instance is not in the listing."""
     status: str | None
     mismatch: str | None = None
-    """What the provider reads back otherwise than it was offered: price, gpu, region, image, bid."""
+    """What the provider reads back otherwise than it was offered: price, gpu, region, image, bid,
+    tier."""
     fatal: str | None = None
     """Words of the provider that say that it never starts."""
     raw: str | None = None
@@ -308,11 +310,14 @@ def mismatch(
     gpus: int | None = None,
     bid: bool | None = None,
     other_image: bool | None = None,
+    tier: str | None = None,
 ) -> str | None:
     """The first fact that a provider reads back otherwise than offered; None is no statement. A
     price may be read back with storage or without."""
     if other_image:
         return "image"
+    if tier is not None and not enough(tier, instance.tier):
+        return "tier"
     if bid is not None and bid != bool(instance.offer.get("bid")):
         return "bid"
     storage = Decimal(instance.offer.get("storage_eur_per_hour", 0))
@@ -326,6 +331,12 @@ def mismatch(
     if region is not None and instance.region is not None and region != instance.region:
         return "region"
     return None
+
+
+def vouched(instance: Instance, tier: str | None) -> bool:
+    """Whether the tier is stated where media may need it. An offer of a named machine states it."""
+    named = tier is not None or bool(instance.offer.get("host"))
+    return named or not enough(instance.tier, CONTRACTED)
 
 
 def label(installation: str, instance_id: str, end_by: datetime) -> str:

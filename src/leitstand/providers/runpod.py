@@ -46,7 +46,7 @@ from leitstand.providers.runpod_answers import (
     Pod,
     Pods,
 )
-from leitstand.providers.runpod_offers import GB_PER_GIB, PROVIDER, Catalogue
+from leitstand.providers.runpod_offers import GB_PER_GIB, PROVIDER, Catalogue, tier_of
 from leitstand.wire.call import Reply, Wire, refusal
 from leitstand.wire.key import has_agreement, read_key
 from leitstand.wire.money import read_rate
@@ -234,6 +234,7 @@ class RunPod:
             raw=(pod.status or "")[:200],
             gpus=pod.gpu.count if pod.gpu and pod.status in ("STARTING", "RUNNING") else None,
             other_image=pod.image != self._image if pod.image else None,
+            tier=tier_of(pod.cloud) if pod.cloud else None,
         )
 
     def pause(self, provider_id: str) -> None:

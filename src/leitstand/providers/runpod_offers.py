@@ -77,7 +77,8 @@ class Catalogue:
         ram_gb = max(RAM_GB_MIN, math.ceil(want.ram_gib * GB_PER_GIB))
         maker = (kind.manufacturer or "").lower()
         region = self._account.country(place)
-        best = "B" if cloud == "SECURE" and region else "C"
+        placed = tier_of(cloud)
+        best = placed if region else "C"
         usd = usd_per_gpu * GPUS
         return Offer(
             provider=PROVIDER,
@@ -99,7 +100,7 @@ class Catalogue:
             price_eur_per_hour=self._rate.asked(usd),
             storage_eur_per_hour=self._rate.asked(DISK_USD_PER_GB_HOUR * disk_gb),
             tier_if_agreed=best,
-            tier_if_placed="B" if cloud == "SECURE" else "C",
+            tier_if_placed=placed,
             quoted=self._rate.quoted(usd),
             usd_eur=self._rate.eur_per_usd,
             usd_eur_date=self._rate.day,
@@ -112,6 +113,11 @@ class Catalogue:
         if now - self._centers_at >= CENTERS_KEPT.total_seconds():
             self._account.learn_countries(rank)
             self._centers_at = now
+
+
+def tier_of(cloud: str) -> str:
+    """The tier of what runs in a cloud, with an agreement and a known place."""
+    return "B" if cloud == "SECURE" else "C"
 
 
 def _cuda(kind: GpuType, least: str) -> str | None:
