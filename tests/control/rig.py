@@ -120,6 +120,7 @@ class Rented:
     silent: bool = False
     stubborn: bool = False
     other_image: bool | None = False
+    region: str | None = "eu"
     launches: int = 0
     ends: list[str] = field(default_factory=list)
     capabilities: frozenset[Capability] = frozenset()
@@ -141,7 +142,7 @@ class Rented:
             disk_gib=200.0,
             down_mbit_per_s=1000.0,
             tier=self.tier,
-            region="eu",
+            region=self.region,
             host="h1",
             price_eur_per_hour=self.price,
         )
@@ -156,7 +157,11 @@ class Rented:
         if not label.startswith(LABEL_PREFIX):
             raise Rejected("the label has no prefix of ours")
         seen = Seen(
-            f"p{self.launches}", label, Status.RUNNING, region="eu", other_image=self.other_image
+            f"p{self.launches}",
+            label,
+            Status.RUNNING,
+            region=self.region,
+            other_image=self.other_image,
         )
         self.running[seen.provider_id] = seen
         self.specs[label] = spec

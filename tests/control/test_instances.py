@@ -303,3 +303,29 @@ def test_a_rented_machine_gets_no_work_before_a_listing_shows_it_as_offered(rig:
     rig.rented.running[provider_id] = stated
     rig.step(2)
     assert worker.claim() != []
+
+
+def test_a_machine_of_no_known_place_gets_work_where_no_place_is_asked_for(rig: Rig) -> None:
+    rig.rented.tier, rig.rented.region = "C", None
+    rig.planner.rules.regions["rented"] = ()  # type: ignore[index]
+    rig.run(OpenCase("plain", 1))
+    rig.job(case="plain")
+    worker = serve(rig)
+    rig.step(2)
+    assert worker.claim() != []
+
+
+def test_a_ready_machine_that_is_never_shown_as_offered_is_ended(rig: Rig) -> None:
+    rig.rented.tier, rig.rented.other_image = "B", None
+    rig.job()
+    serve(rig)
+    rig.step(2)
+    rig.rented.silent = True
+    rig.later(minutes=5)
+    rig.step(2)
+    assert rig.instance_states() == ["ready"], "nobody says anything"
+    rig.rented.silent = False
+    rig.step(3)
+    assert rig.instance_states()[0] == "terminated"
+    found = rig.read(lambda c: instances.page(c, TENANT, None, 9))[-1]
+    assert found.reason == {"code": "never-shown", "params": {}}

@@ -67,8 +67,7 @@ class Listings:
         as_offered = (
             seen.status is Status.RUNNING
             and differs is None
-            and seen.region is not None
-            and seen.region == instance.region
+            and instance.region in (None, seen.region)
             and seen.other_image is False
             and vouched(instance, seen.tier)
         )

@@ -349,7 +349,7 @@ def class_of(gpu: str) -> Key:
 
 
 FAILED_STARTS = frozenset(
-    {"never-ready", "mismatch", "admission", "unguarded", "boot-failed", "contended"}
+    {"never-ready", "mismatch", "admission", "unguarded", "boot-failed", "contended", "never-shown"}
 )
 """Why what was launched never came to work."""
 

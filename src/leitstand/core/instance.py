@@ -14,7 +14,7 @@ from typing import Any
 from leitstand.core import limits
 from leitstand.core.history import QUARANTINED
 from leitstand.core.machine import Machine
-from leitstand.core.offer import CONTRACTED, enough
+from leitstand.core.offer import CONTRACTED, OWN_TIER, enough
 
 _LIVE = (
     "intended",
@@ -91,7 +91,8 @@ class Instance:
     absent_since: datetime | None
     last_seen_at: datetime | None
     shown_at: datetime | None
-    """When a listing first showed it running, with region and image stated and as offered."""
+    """When a listing first showed it running and as offered, with image and tier stated, and the
+    region where one was offered."""
     version: int
     created_at: datetime
     updated_at: datetime
@@ -133,7 +134,7 @@ class Listing:
     raw: str | None = None
     """The provider's words for its status."""
     as_offered: bool = False
-    """It runs, its region and image are stated, and nothing differs."""
+    """It runs, what has to be stated is, and nothing differs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +237,8 @@ def _young(
             return (Move("drain", "end-by"),)
         if need.quarantined:
             return (Move("drain", QUARANTINED),)
+        if _unshown(instance, listing):
+            return (Move("end", "never-shown"),)
         idle = not need.wanted and need.live_attempts == 0
         return (Move("drain", "idle"),) if idle else ()
     if not need.wanted:
@@ -248,6 +251,15 @@ def _young(
     if now >= min(instance.ready_by, instance.end_by):
         return (Move("end", "never-ready", raw),)
     return ()
+
+
+def _unshown(instance: Instance, listing: Listing | None) -> bool:
+    """Whether listings go on not to show a ready one as it was offered: it gets no work, and bills."""
+    if instance.shown_at is not None or instance.tier == OWN_TIER or instance.ready_at is None:
+        return False
+    if listing is None or listing.provider_id is None:
+        return False
+    return listing.at - instance.ready_at > limits.SHOWN_WITHIN + listing.lag
 
 
 def drain_at(instance: Instance) -> datetime:

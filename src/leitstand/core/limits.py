@@ -136,6 +136,8 @@ EMPTY_SUDDEN_MIN = 3
 """So many instances that vanish from a listing at once are more likely its fault than theirs."""
 EMPTY_BELIEVED_AFTER = timedelta(minutes=10)
 """How long a list that suddenly shows none of them is doubted, and longer while they are heard."""
+SHOWN_WITHIN = timedelta(minutes=3)
+"""How long after it is ready a listing may take, beside its lag, to show it as it was offered."""
 LISTING_PACE = timedelta(seconds=0.5)
 """Shortest time between two listings of one provider, however often the step is woken."""
 ADMISSIONS_REFUSED_MAX = 2

@@ -309,6 +309,9 @@ problem-admission = die Instanz wurde nicht zugelassen: { $reasons }
 problem-unguarded = nichts in ihr würde sie von selbst beenden, und sie war für { $term } gemietet
     .why = sie hat von ihrem Anbieter keinen eigenen Schlüssel für den Totmannschalter; ohne ihn lebt keine Maschine länger als zwei Stunden
     .do = nichts: die Instanz wird beendet und eine andere versucht; wo es wieder vorkommt, end_by_hours_max = 2 in den Einstellungen ihres Anbieters
+problem-never-shown = ihr Anbieter sagte nie genug über sie: Ort, Abbild oder Cloud
+    .why = Medien gehen nur dorthin, wo der Anbieter die Maschine selbst so führt, wie er sie anbot
+    .do = nichts: eine andere Instanz wird versucht
 problem-will-not-end = { $provider } sollte sie beenden und führt sie noch
     .why = bis sie nachweislich weg ist, kostet sie Geld; deshalb gilt sie nicht als beendet
     .do = in der Konsole von { $provider } beenden; sie wird weiter darum gebeten, bis sie weg ist

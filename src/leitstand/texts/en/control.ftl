@@ -309,6 +309,9 @@ problem-admission = the instance was not admitted: { $reasons }
 problem-unguarded = nothing in it would end it by itself, and it was rented for { $term }
     .why = it has no key of its own from its provider for the dead-man switch; without one, no machine lives longer than two hours
     .do = nothing: the instance is ended and another one is tried; where it happens again, end_by_hours_max = 2 in the settings of its provider
+problem-never-shown = its provider never said enough of it: place, image, or cloud
+    .why = media go only where the provider itself lists the machine as it was offered
+    .do = nothing: another instance is tried
 problem-will-not-end = { $provider } was asked to end it and still lists it
     .why = until it is seen gone it bills, so it is not called ended
     .do = end it in the console of { $provider }; it is asked again until it is gone
