@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import httpx
@@ -357,7 +358,7 @@ def test_what_has_ended_cannot_be_held_or_resumed(api: httpx.Client, rig: Rig) -
 
 
 def test_a_drained_instance_is_replaced_while_its_job_goes_on(api: httpx.Client, rig: Rig) -> None:
-    job = rig.job()
+    job = rig.job(max_cost_eur=Decimal(2))
     worker = serve(rig)
     assert worker.claim()
     assert api.post(f"/instances/{worker.id}/drain").json()["state"] == "draining"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
 from leitstand.control.instances import DrainInstance
@@ -124,7 +126,7 @@ def test_twelve_holds_in_a_row_do_not_end_a_job(rig: Rig) -> None:
 
 @pytest.mark.parametrize("how", ["drained", "its term", "lost"])
 def test_instances_that_worked_do_not_count_as_ones_that_did_not_stay(rig: Rig, how: str) -> None:
-    job = rig.job(segments=limits.LAUNCHES_PER_JOB_MAX + 4)
+    job = rig.job(segments=limits.LAUNCHES_PER_JOB_MAX + 4, max_cost_eur=Decimal(20))
     for number in range(limits.LAUNCHES_PER_JOB_MAX + 4):
         worker = serve(rig)
         lease = worker.claim()[0]

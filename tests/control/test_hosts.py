@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -371,7 +372,8 @@ def test_a_deadline_that_no_offer_keeps_takes_the_best_firm_one(abroad: Rig) -> 
 
     providers: Any = abroad.reconciler._providers
     providers["rented"] = abroad.rented = Bids()
-    job = abroad.job(due_at=abroad.time + timedelta(minutes=50))
+    money = Decimal(2)
+    job = abroad.job(due_at=abroad.time + timedelta(minutes=50), max_cost_eur=money)
     serve(abroad)
     assert chosen_host(abroad, job.id) == "first"
     abroad.later(minutes=48)

@@ -50,7 +50,7 @@ def test_an_instance_is_wanted_for_the_work_that_its_tier_may_do(
 
 
 def test_a_job_that_outlives_its_instance_goes_on_with_another(rig: Rig) -> None:
-    job = rig.job(segments=8)
+    job = rig.job(segments=8, max_cost_eur=Decimal(2))
     worker = serve(rig)
     lease = worker.claim()[0]
     worker.result(lease, 0)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from sqlalchemy import Connection
 
 from leitstand.control import money as envelopes
 from leitstand.control.cases import OpenCase
+from leitstand.control.decision import document
 from leitstand.control.jobs import StartJob
 from leitstand.control.money import AccrueCosts
 from leitstand.control.plan import Wish
@@ -200,3 +202,58 @@ def test_the_inputs_of_a_report_hold_what_its_instance_cost_until_then(rig: Rig)
     costs = document["costs"]
     assert costs["lines"][-1]["to"] == document["made_at"]
     assert costs["total_eur"] == spelled(accrued(instance.price, instance.created_at, rig.time))
+
+
+def many_machines(rig: Rig) -> Rig:
+    one = rig.rented.offers
+    rig.rented.offers = lambda want: [  # type: ignore[method-assign]
+        replace(offer, offer_id=f"o{n}", host=f"h{n}") for offer in one(want) for n in range(6)
+    ]
+    return rig
+
+
+@pytest.mark.parametrize("pieces", [1, 2, 8])
+def test_all_that_a_job_reserves_is_what_was_agreed_to(
+    database: Database, tmp_path: Path, pieces: int
+) -> None:
+    rig = many_machines(Rig(database, tmp_path, instances_max=4, segments_per_task=1))
+    rig.rented.tier = "B"
+    case = rig.run(OpenCase("inbox"))
+    wish = Wish(case.id, (rig.medium(case.id, pieces),), "people", "en")
+    decision = rig.planner.decide(wish, OPERATOR, rig.time)
+    agreed = Decimal(document(decision)["reservation_eur"])
+    at_once = min(4, pieces)
+    assert agreed == at_once * Decimal("0.36")
+    job = rig.run(StartJob(decision.id, "test1234", 1))
+    assert job.budget_cap == agreed
+    rig.step(6)
+    held = rig.read(lambda c: money.held(c, TENANT, job.id))
+    spent = rig.read(lambda c: money.spent(c, TENANT, job.id))
+    assert rig.instance_states() == ["booting"] * at_once
+    assert agreed - Decimal("0.01") < held + spent <= agreed
+
+
+def test_what_is_agreed_to_lasts_for_work_that_outlasts_a_term(rig: Rig) -> None:
+    rig.planner.rules.end_by_hours_max["rented"] = 0.5  # type: ignore[index]
+    case = rig.run(OpenCase("inbox"))
+    wish = Wish(case.id, (rig.medium(case.id, 100),), "people", "en")
+    decision = rig.planner.decide(wish, OPERATOR, rig.time)
+    chosen = decision.verdict["chosen"]
+    busy = datetime.fromisoformat(chosen["finish_at"]) - rig.time
+    assert busy > timedelta(hours=0.5)
+    assert Decimal(document(decision)["reservation_eur"]) * 3600 >= (
+        Decimal("0.36") * Decimal(busy.total_seconds())
+    )
+
+
+def test_of_a_budget_no_more_is_agreed_to_than_is_left(database: Database, tmp_path: Path) -> None:
+    budgets = {"job": None, "month": None, "total": "0.80"}
+    rig = Rig(database, tmp_path, instances_max=4, segments_per_task=1, budgets=budgets)
+    decision = decide(rig)
+    agreed = Decimal(document(decision)["reservation_eur"])
+    assert Decimal(decision.verdict["chosen"]["worst_eur"]) < agreed <= Decimal("0.80")
+
+
+def test_a_plan_that_costs_nothing_bounds_nothing(rig: Rig) -> None:
+    rig.rented.price = Decimal(0)
+    assert rig.job().budget_cap is None

@@ -109,7 +109,7 @@ def sentence(output: Output, decision: Decision, here: bool) -> str:
         "where": output.say("cli-this-computer") if here else where(output, offer),
         "tier": str(offer.get("tier") or "–"),
         "expected": euros(output, chosen.get("expected_eur")),
-        "worst": euros(output, chosen.get("worst_eur")),
+        "worst": euros(output, decision.get("reservation_eur") or chosen.get("worst_eur")),
         "finish": clock(output, chosen.get("finish_at")),
     }
     if flows(decision):

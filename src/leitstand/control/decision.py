@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -14,7 +16,7 @@ from leitstand.control.transaction import Tx
 from leitstand.core.change import break_even
 from leitstand.core.cost import spelled
 from leitstand.core.instant import utc
-from leitstand.core.placement import Offer, Placement, Ranked, Rejection
+from leitstand.core.placement import Offer, Placement, Ranked, Rejection, needed_term
 from leitstand.store import jobs, tables
 from leitstand.store.rows import add
 
@@ -63,7 +65,8 @@ def document(decision: jobs.Decision) -> dict[str, Any]:
         "aged": decision.reasons.get("aged", {}),
         "old_images": decision.reasons.get("old_images", {}),
         "prebuilt": decision.reasons.get("prebuilt"),
-        "reservation_eur": None if chosen is None else chosen["worst_eur"],
+        "reservation_eur": decision.inputs.get("agreed_eur")
+        or (None if chosen is None else chosen["worst_eur"]),
         "budget_left_eur": verdict.get("budget_left_eur"),
         "profile": decision.inputs["profile"],
         "case": decision.inputs["case"],
@@ -74,6 +77,22 @@ def document(decision: jobs.Decision) -> dict[str, Any]:
         ],
         "missing": decision.inputs["missing"],
     }
+
+
+def agreed(placement: Placement, question: Question, pieces: int) -> Decimal | None:
+    """What a person is asked for, and what the job may then cost in all: the worst case of all
+    instances that it may use at once, or one after another where the work outlasts a term. Where
+    money is what bounds them, all that is left of it."""
+    chosen, terms, left = placement.chosen, question.terms, question.terms.left_eur
+    if chosen is None:
+        return None
+    longest = question.wants[chosen.offer.provider].end_by
+    if left is not None and longest is not None and chosen.end_by < longest:
+        return left
+    term = max(chosen.end_by - terms.now, timedelta(seconds=1))
+    in_turn = math.ceil(needed_term(chosen.finish_at - terms.now) / term)
+    amount = chosen.worst_eur * max(min(terms.shares, pieces), in_turn)
+    return amount if left is None else min(amount, left)
 
 
 def verdict(placement: Placement, question: Question) -> dict[str, Any]:

@@ -61,7 +61,7 @@ class StartJob(Command[Job]):
         inputs = decision.inputs
         job_id = tx.new_id("job")
         key_id, _, _ = tx.new_key("result", job_id, identity=True)
-        cap = inputs.get("budget_cap_eur")
+        cap = inputs.get("budget_cap_eur") or _agreed(decision)
         due = inputs.get("due_at")
         row = {
             **tx.born(job_id, "job"),
@@ -279,6 +279,15 @@ def report_object(tx: Tx, job: Job) -> str:
     if found is not None:
         return found.object_id
     raise Problem("no-report", Exit.FAILED, job=job.id, state=job.state)
+
+
+def _agreed(decision: jobs.Decision) -> str | None:
+    """What was agreed to bounds a job that was given no cap, unless the budgets bound it more. An own
+    machine costs nothing, and nothing was asked."""
+    amount, left = decision.inputs.get("agreed_eur"), decision.verdict.get("budget_left_eur")
+    if amount is None or Decimal(amount) <= 0:
+        return None
+    return amount if left is None or Decimal(amount) < Decimal(left) else None
 
 
 def _only(job: Job, *states: str) -> None:

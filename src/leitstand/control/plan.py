@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime, timedelta
@@ -10,7 +11,7 @@ from typing import Any
 
 from leitstand.control import money
 from leitstand.control.commands import Door
-from leitstand.control.decision import RecordDecision, reasons, verdict
+from leitstand.control.decision import RecordDecision, agreed, reasons, verdict
 from leitstand.control.fresh import Fresh
 from leitstand.control.market import Market, Offers
 from leitstand.control.question import Question, market_of, plain
@@ -108,6 +109,8 @@ class Work:
     wants: Mapping[str, Requirements]
     want: Requirements
     load: Load
+    pieces: int = 1
+    """How many instances could work on it at once, were each given a segment."""
 
 
 class Planner:
@@ -158,6 +161,7 @@ class Planner:
         why = reasons(placement, offers.silent, offers.aged)
         why["old_images"] = self.old_images(now)
         chosen = placement.chosen
+        inputs["agreed_eur"] = spelled(agreed(placement, question, work.pieces))
         if chosen is not None and chosen.offer.provider not in self.rules.prebuilt:
             why["prebuilt"] = self._boot.prebuilt(chosen.offer)
         return self._door.run(RecordDecision(inputs, judged, why), actor, now)
@@ -186,7 +190,8 @@ class Planner:
         models, missing = self._models(wish.profile, pipelines, case, now)
         wants = {n: self._want(n, wish.profile, models, case) for n in (*pipelines, FUSE)}
         want = combined([wants[name] for name in pipelines])
-        return Work(case, pipelines, models, missing, wants, want, _load(ready, models))
+        load, pieces = _load(ready, models), _pieces(ready)
+        return Work(case, pipelines, models, missing, wants, want, load, pieces)
 
     def _models(
         self, profile: str, pipelines: Sequence[str], case: Case, now: datetime
@@ -374,6 +379,13 @@ def _load(ready: Sequence[tuple[Medium, set[str]]], models: Sequence[ModelVersio
     size = sum(medium.bytes for medium, _ in ready)
     size += sum(_bytes(models).values())
     return Load(seconds, size / limits.GIB)
+
+
+def _pieces(ready: Sequence[tuple[Medium, set[str]]]) -> int:
+    return sum(
+        len(found) * max(1, math.ceil((medium.duration_s or 0.0) / limits.SEGMENT_SECONDS))
+        for medium, found in ready
+    )
 
 
 def _bytes(models: Sequence[ModelVersion]) -> dict[str, int]:

@@ -7,7 +7,7 @@ answer that is lost leaves it open, and nothing more is paid ahead for that inst
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import ClassVar
 
@@ -25,7 +25,7 @@ from leitstand.core.prepay import STATES, Quote, kept_of, quote
 from leitstand.core.problem import Exit, Problem
 from leitstand.core.rented import Prepaid
 from leitstand.ports import Capability, Clock, PaysAhead, Provider, ProviderError, UnknownOutcome
-from leitstand.store import effects, tables
+from leitstand.store import effects, jobs, tables
 from leitstand.store import money as sums
 from leitstand.store.rows import add
 
@@ -55,6 +55,11 @@ class IntendPrepay(Command[str]):
         reservation = sums.reservation_of(tx.conn, instance.id)
         if job is None or reservation is None or reservation.state != "held":
             raise Problem("prepay-not-now", Exit.REFUSED, instance=instance.id)
+        plan = jobs.decision(tx.conn, tx.tenant, job.decision_id)
+        if plan is not None and plan.inputs.get("budget_cap_eur") is None:
+            job = replace(
+                job, budget_cap=None
+            )  # what was agreed to at its start; this comes on top
         money.check_covered(tx, job, self.amount_eur, self.budgets)
         effect_id = self._effect(tx, instance)
         sums.shrink(tx.conn, reservation.id, -kept_of(self.amount_eur), tx.now)
