@@ -82,6 +82,7 @@ class Plane:
         self.before: dict[str, object] = {}
         self.hpke_public = b""
         self.token_spent: tuple[str, str] | None = None
+        self.workers = 0
         self.lost_enrolments = 0
         self.crash: str | None = None
         self.mailbox: Callable[[str, int], str] | None = None
@@ -172,8 +173,11 @@ class Plane:
         return b"".join(decrypt(self.result_identity, [self.results[task.id, number]]))
 
     def restart_allowed(self):
-        """The next worker may enrol with the same token."""
-        self.token_spent = None
+        """The next worker may enrol with the same token, and gets what the one before waits for."""
+        with self.changed:
+            self.token_spent = None
+            self.workers += 1
+            self.changed.notify_all()
 
     def lose(self, task):
         """What the control plane does when an instance is gone: the task goes back to the queue."""
@@ -255,12 +259,18 @@ class Plane:
         return release_info(bound["attempt"], bound["fence"], bound["medium"], self.expires_at)
 
     def grant(self, wait_seconds):
+        """Leases for a claim, once there are any; none for one whose worker is gone meanwhile."""
+        worker = self.workers
+
+        def over():
+            return self.drain or worker != self.workers
+
         def queued():
-            return self.drain or any(task.state == "queued" for task in self.tasks)
+            return over() or any(task.state == "queued" for task in self.tasks)
 
         with self.changed:
             self.changed.wait_for(queued, min(wait_seconds, CLAIM_WAIT_SECONDS_MAX))
-            if self.drain:
+            if over():
                 return []
             task = next((task for task in self.tasks if task.state == "queued"), None)
             if task is None:
