@@ -255,6 +255,21 @@ def test_a_control_plane_that_may_not_open_enough_files_does_not_start(
         app.serve(Settings(), folders, embedded=True)
 
 
+def test_no_address_that_is_asked_is_logged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of a log or of the mailbox is all that is needed to read or write there."""
+    root, client = logging.getLogger(), logging.getLogger("httpx")
+    monkeypatch.setattr(root, "handlers", [])
+    monkeypatch.setattr(root, "level", root.level)
+    before = client.level
+    try:
+        client.setLevel(logging.INFO)  # as -vv does
+        log_as_json(place_of)
+        assert not client.isEnabledFor(logging.INFO)
+    finally:
+        client.setLevel(before)
+        structlog.reset_defaults()
+
+
 def test_a_log_without_room_loses_lines_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     root = logging.getLogger()
     monkeypatch.setattr(root, "handlers", [])

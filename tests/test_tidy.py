@@ -41,7 +41,7 @@ MAY_IMPORT = {
     "wire": {"core", "ports", "private"},
     "boot": {"core", "ports", "launch"},
     "clockwork": {"core", "ports"},
-    "startup": {"core", "private"},
+    "startup": {"core", "folders", "private"},
     # adapters: not one another; `host` measures the machine for whoever asks
     "store": {"core", "ports"},
     "vault": {"core", "ports", "private"},

@@ -16,7 +16,7 @@ from decimal import Decimal
 from leitstand.core import label
 from leitstand.core.rented import Stray, Volume
 from leitstand.core.volume import owner_of
-from leitstand.ports import Capability, Provider, ProviderError, Seen, Storage
+from leitstand.ports import Capability, Provider, Seen, Storage
 
 GONE_WITHIN = timedelta(minutes=10)
 """How long an end is waited for."""
@@ -133,7 +133,7 @@ class Reaper:
             try:
                 provider.account.delete_volume(one.volume.volume_id)  # type: ignore[attr-defined]
                 there = self._volumes(one.provider, provider)
-            except ProviderError:
+            except Exception:
                 left.append(one)
                 continue
             if any(same.volume.volume_id == one.volume.volume_id for same in there):
@@ -148,7 +148,7 @@ class Reaper:
         until = self._now() + GONE_WITHIN
         while left and self._now() < until:
             for name in sorted({one.provider for one in left.values()}):
-                with suppress(ProviderError):
+                with suppress(Exception):  # whatever it is, it keeps no other machine rented
                     self._round(name, left, absent)
             if left:
                 lags = [self._providers[one.provider].listing_lag for one in left.values()]
@@ -160,7 +160,7 @@ class Reaper:
     ) -> None:
         provider = self._providers[name]
         for key in [key for key in left if key[0] == name and key not in absent]:
-            with suppress(ProviderError):
+            with suppress(Exception):
                 provider.terminate(key[1])
         at = self._now()
         listed = {(name, seen.provider_id) for seen in provider.list()}

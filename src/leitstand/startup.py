@@ -22,8 +22,8 @@ import structlog
 import uvicorn
 
 from leitstand import private
-from leitstand.core import label
 from leitstand.core.problem import Exit, Problem
+from leitstand.folders import read_installation
 
 INSTALLATION_CHARACTERS = 8
 DESCRIPTORS_MIN = 128
@@ -34,17 +34,14 @@ ANSWER_SECONDS_MAX = 5.0
 
 def installation(path: Path) -> str:
     """Eight random characters made once; every label of ours carries them. Raises Problem
-    `installation-damaged`."""
+    as `read_installation`."""
     if not path.exists():
         made = "".join(
             secrets.choice(string.ascii_lowercase + string.digits)
             for _ in range(INSTALLATION_CHARACTERS)
         )
         private.write_new(path, made.encode())
-    name = label.installation_in(path.read_bytes())
-    if name is None:
-        raise Problem("installation-damaged", path=str(path))
-    return name
+    return read_installation(path)
 
 
 @contextlib.contextmanager
@@ -145,6 +142,7 @@ def log_as_json(place_of: Callable[[BaseException], str]) -> None:
     handler = logging.StreamHandler(stream)
     handler.setFormatter(_Terse(place_of))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # an address may be a key
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,

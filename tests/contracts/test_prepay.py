@@ -90,6 +90,15 @@ def test_a_payment_whose_answer_is_lost_is_never_sent_again(plane, fault):
     assert sum("/prepay/" in request.url.path for request in plane.world.asked) == 1
 
 
+@pytest.mark.parametrize(("status", "body"), [(408, b'{"error": "timeout"}'), (404, b"<html>")])
+def test_a_payment_of_which_somebody_else_speaks_may_have_gone_through(plane, status, body):
+    """A proxy on the way, say: what it answers is no word of the provider."""
+    plane.world.faults.append(faults.Fault(*PATH, reply="replaced", status=status, body=body))
+    assert refusal(plane) == "prepay-open"
+    assert refusal(plane) == "prepay-open"
+    assert sum("/prepay/" in request.url.path for request in plane.world.asked) == 1
+
+
 def test_a_payment_that_is_refused_holds_nothing_and_may_be_tried_again(plane):
     before = held(plane)
     plane.world.account.credit, credit = Decimal(1), plane.world.account.credit

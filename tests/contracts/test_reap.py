@@ -2,6 +2,7 @@
 
 import itertools
 import os
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -55,6 +56,25 @@ def test_only_what_is_ours_and_overdue_is_ended(world, fleet, reaper):
     assert not look.silent
     assert reaper.end(look.overdue(world.clock.now())) == ()
     assert world.alive() == set(fleet.values()) - {fleet["overdue"]}
+
+
+def test_a_provider_that_fails_in_its_own_way_keeps_nobody_elses_machines(world, fleet):
+    class Broken:
+        listing_lag = timedelta()
+
+        def list(self):
+            raise ArithmeticError
+
+        def terminate(self, provider_id):
+            raise ArithmeticError
+
+    reaper = Reaper({"it": world.connect()}, OURS, world.clock.now, world.sleep)
+    wanted = reaper.look().overdue(world.clock.now())
+    lost = [replace(one, provider="broken") for one in wanted]
+    both = {"broken": Broken(), "it": world.connect()}
+    left = Reaper(both, OURS, world.clock.now, world.sleep).end([*lost, *wanted])
+    assert left == tuple(lost)
+    assert fleet["overdue"] not in world.alive()
 
 
 def test_what_is_only_called_as_ours_are_is_named_and_left_alone(tmp_path):

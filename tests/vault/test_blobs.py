@@ -261,6 +261,15 @@ def test_a_folder_that_cannot_be_made_is_a_problem(tmp_path: Path) -> None:
     assert (raised.value.code, raised.value.params["reason"]) == ("blobs-unavailable", "ENOTDIR")
 
 
+def test_a_blob_that_is_replaced_by_a_longer_one_while_read_is_not_read_further(
+    s3_endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blobs = s3(s3_endpoint, tmp_path.name)
+    blobs.put("object_1", [pattern(3 * MIB)])
+    monkeypatch.setattr(StoredBlobs, "_size", lambda self, name: 7)
+    assert b"".join(blobs.get("object_1")) == pattern(3 * MIB)[:7]
+
+
 def test_a_blob_that_vanishes_while_read_is_not_taken_for_short(tmp_path: Path) -> None:
     blobs = open_blobs(str(tmp_path))
     blobs.put("object", [content(3 * MIB)])

@@ -132,7 +132,8 @@ def _kept(record: Path) -> list[dict[str, str]]:
         found = json.loads(record.read_text("utf-8"))
     except (OSError, ValueError):
         return []
-    return [one for one in found if isinstance(one, dict) and "pinned" in one]
+    listed = found if isinstance(found, list) else []
+    return [one for one in listed if isinstance(one, dict) and "pinned" in one]
 
 
 def _untagged(name: str) -> str:

@@ -133,7 +133,7 @@ class Mailbox:
         size = self._blobs.size(name)
         if size is None or size > limits.RESULT_BYTES_MAX + letters.HEADER_BYTES_MAX:
             raise ValueError("of no size that a letter has")
-        letter = letters.unpack(b"".join(self._blobs.get(name)))
+        letter = letters.unpack(b"".join(self._blobs.get(name, 0, size)))
         if name != letters.name_of(letter.attempt, letter.segment):
             raise ValueError("not where it belongs")
         return letter

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal
@@ -14,7 +16,7 @@ from leitstand.core.dollars import Rate
 from leitstand.core.rented import Billed, Dollars, LogLine, Prepaid
 from leitstand.ports import ProviderError, Rejected, Unavailable, UnknownOutcome
 from leitstand.providers.vast_answers import Charges, Credit, Payment, refusal
-from leitstand.wire.call import READ_SECONDS, Reply, Wire
+from leitstand.wire.call import ANSWER_SECONDS_MAX, READ_SECONDS, Reply, Wire
 from leitstand.wire.pace import Quota, Rank
 from leitstand.wire.shape import parsed
 
@@ -31,6 +33,7 @@ QUOTAS = {
 CHARGE_ROWS, CHARGE_PAGES_MAX = 500, 100
 LOG_BYTES_MAX = 1 << 20
 _CENT = Decimal("0.01")
+_ADDRESS = re.compile(r"https://|http://127\.0\.0\.1:\d+/")
 
 
 class Account:
@@ -140,8 +143,10 @@ class Account:
             raise Rejected("less than a cent of a dollar")
         path = f"/api/v0/instances/prepay/{provider_id}/"
         reply = self.send(Rank.CREATE, "prepay", "PUT", path, {"amount": float(usd)}, True)
-        told = isinstance(reply.body, dict) and isinstance(reply.body.get("success"), bool)
-        if reply.status >= 500 or (reply.good and not told):
+        said = reply.body if isinstance(reply.body, dict) else {}
+        refused = 400 <= reply.status < 500 and reply.status != 408 and said
+        told = reply.good and isinstance(said.get("success"), bool)
+        if not (told or refused or reply.status == 429):
             raise UnknownOutcome(f"the answer to a payment says nothing (HTTP {reply.status})")
         answer = self.good(reply)
         try:
@@ -157,13 +162,13 @@ class Account:
         path = f"/api/v0/instances/request_logs/{provider_id}/"
         answer = self.call(Rank.LOOK, "logs", "PUT", path, {"tail": str(lines)})
         url = answer.get("result_url")
-        if not isinstance(url, str) or not url.startswith(("https://", "http://127.0.0.1:")):
+        if not isinstance(url, str) or not _ADDRESS.match(url):
             raise Unavailable("logs without an address")
         return url
 
     def read_logs(self, url: str) -> list[LogLine] | None:
         """The lines at an address of `request_logs`, read without the key; None: not there yet."""
-        text = b""
+        text, began = b"", time.monotonic()
         try:
             with (
                 httpx.Client(
@@ -175,7 +180,8 @@ class Account:
                     return None
                 for chunk in reply.iter_bytes():
                     text += chunk
-                    if len(text) > LOG_BYTES_MAX:
+                    late = time.monotonic() - began > ANSWER_SECONDS_MAX
+                    if late or len(text) > LOG_BYTES_MAX:
                         break
         except httpx.HTTPError as error:
             raise Unavailable(f"logs: {type(error).__name__}") from None

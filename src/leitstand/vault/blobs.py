@@ -99,8 +99,12 @@ class StoredBlobs:
         part: GetOptions = {} if end - start == size else {"range": (start, end)}
         with self._errors():
             found = obstore.get(self._store, name, options=part)
+            left = end - start  # another object may stand there by now
             for piece in found.stream(min_chunk_size=READ_BYTES):
-                yield bytes(piece)
+                yield bytes(piece)[:left]
+                left -= len(piece)
+                if left <= 0:
+                    return
 
     def size(self, name: str) -> int | None:
         """Bytes stored under `name`; None when there is nothing."""

@@ -249,7 +249,7 @@ def _json(text: str) -> Any:
     """What was written, amounts exact; None for anything that is no JSON."""
     try:
         return json.loads(text, parse_float=Decimal, parse_constant=_no_number)
-    except (ValueError, RecursionError):
+    except (ValueError, ArithmeticError, RecursionError):
         return None
 
 

@@ -26,12 +26,16 @@ def leave(
     certificate, signature = link.sign(to_sign(attempt, fence, segment, gap, sealed))
     letter = pack(Letter(attempt, fence, segment, gap, certificate, signature, sealed))
     try:
-        with httpx.Client(timeout=_PUT, trust_env=False) as client, link.result(letter) as content:
-            reply = client.put(address, content=content, headers=sized(letter))
-    except (httpx.TransportError, httpx.StreamError, httpx.InvalidURL) as error:
+        with (
+            httpx.Client(timeout=_PUT, trust_env=False) as client,
+            link.result(letter) as content,
+            client.stream("PUT", address, content=content, headers=sized(letter)) as reply,
+        ):
+            status = reply.status_code  # what else it says is not read
+    except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL) as error:
         raise Unreachable(f"mailbox: {type(error).__name__}") from None
-    if not reply.is_success:
-        raise Unreachable(f"mailbox: {reply.status_code}")
+    if not httpx.codes.is_success(status):
+        raise Unreachable(f"mailbox: {status}")
 
 
 def _safe(address: str) -> bool:
