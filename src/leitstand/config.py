@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, cast
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -35,7 +35,6 @@ from pydantic_settings import (
 from leitstand import shapes
 from leitstand.core import limits
 from leitstand.core.images import to_come
-from leitstand.core.placement import TIER_OF_CLASS
 from leitstand.core.problem import Exit, Problem
 from leitstand.folders import Folders
 from leitstand.shapes import (
@@ -54,16 +53,6 @@ from leitstand.shapes import (
 __all__ = ["Folders", "HostSettings", "Settings"]
 
 _PREFIX = "LEITSTAND_"
-
-
-Tier = Literal["L", "A", "B", "C", "D"]
-DataClass = Literal["0", "1", "2", "3"]
-
-_TIERS = cast(dict[DataClass, Tier], {str(n): tier for n, tier in TIER_OF_CLASS.items()})
-
-
-def _all_tiers(value: dict[DataClass, Tier]) -> dict[DataClass, Tier]:
-    return {**_TIERS, **value}
 
 
 # --- sections ------------------------------------------------------------------------------------

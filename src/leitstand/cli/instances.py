@@ -167,7 +167,7 @@ def prepay(
         path = f"/instances/{full(instance)}/prepay"
         quoted = here.client.get(path, amount_eur=given)
         name = short(quoted["instance"])
-        output.event("question", **quoted)
+        output.event("question", ask="prepay", **quoted)
         _say_quote(output, quoted)
         asked = output.say("cli-prepay-ask", amount=euros(output, quoted["amount_eur"]))
         if not yes and not is_yes(output, output.ask(asked)):

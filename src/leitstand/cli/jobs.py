@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from leitstand.cli import reports, values
 from leitstand.cli.app import group
 from leitstand.cli.options import DEFAULT, Options, Session, session
-from leitstand.cli.plans import clock, euros
+from leitstand.cli.plans import clock, euros, told
 from leitstand.cli.strip import percent, strip
 from leitstand.cli.tables import Column, table
 from leitstand.core.problem import Exit, Problem
@@ -173,8 +173,7 @@ def _show(here: Session, job: Mapping[str, Any]) -> None:
         )
     )
     if reason := job.get("reason"):
-        told = output.texts.problem(str(reason.get("code")), dict(reason.get("params") or {}))
-        output.line(output.say("cli-because", why=told.what))
+        output.line(output.say("cli-because", why=told(output, reason)))
     media = list(job.get("media") or ())
     if media:
         table(

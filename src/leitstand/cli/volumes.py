@@ -13,7 +13,7 @@ from leitstand.cli.options import DEFAULT, Options, Session, session
 from leitstand.cli.plans import clock, euros
 from leitstand.cli.tables import Column, table
 from leitstand.core.problem import Exit, Problem
-from leitstand.output import Output, short
+from leitstand.output import Output, full, short
 
 app = group("volumes", "List volumes that keep models; delete one.", "leitstand volumes --all")
 
@@ -138,10 +138,14 @@ def delete(name: str, /, *, yes: bool = False, options: Options = DEFAULT) -> in
 
 
 def _named(here: Session, given: str) -> dict[str, Any]:
-    """The volume of this name or id. Raises Problem `unknown-volume`."""
+    """The volume of this name, or whose id ends so. Raises Problem: `unknown-volume`,
+    `ambiguous-id`, `bad-id`."""
     listed = list(here.client.pages("/volumes", None))
-    ids = [item["id"] for item in listed]
-    for item in listed:
-        if given in (item["id"], item["name"], short(item["id"], ids)):
-            return dict(item)
-    raise Problem("unknown-volume", Exit.USAGE, volume=given)
+    found = [item for item in listed if item["name"] == given]
+    found = found or [item for item in listed if item["id"].endswith(full(given))]
+    if len(found) > 1:
+        ids = ", ".join(item["id"] for item in found)
+        raise Problem("ambiguous-id", Exit.USAGE, given=given, count=len(found), candidates=ids)
+    if not found:
+        raise Problem("unknown-volume", Exit.USAGE, volume=given)
+    return dict(found[0])
