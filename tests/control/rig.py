@@ -43,7 +43,7 @@ from leitstand.core.problem import Exit, Problem
 from leitstand.launch import LABEL_PREFIX
 from leitstand.ports import Capability, LaunchSpec, Provider, ProviderError, Rejected, Seen, Status
 from leitstand.security.ca import Authority, WorkerCredentials
-from leitstand.store import instances, jobs, media
+from leitstand.store import instances, jobs, media, tables
 from leitstand.store.engine import Database
 from leitstand.vault.note import Signer, verify_head
 from leitstand.vault.release import HpkeKey
@@ -330,6 +330,10 @@ class Rig:
 
     def read(self, work: Any) -> Any:
         return self.database.read(work)
+
+    def alarms(self) -> list[Any]:
+        found = self.read(lambda c: c.execute(tables.events.select()).all())
+        return [one for one in found if one.kind == "alarm"]
 
     def instance_states(self) -> list[str]:
         found = self.read(lambda conn: instances.page(conn, TENANT, None, 100))

@@ -22,7 +22,7 @@ from leitstand.core.rented import Volume
 from leitstand.core.volume import Intend
 from leitstand.store import ledger, tables
 from leitstand.store.engine import Database
-from tests.control.rig import Rig, Verifier, Worker, serve
+from tests.control.rig import Rig, Verifier, serve, to_the_end
 
 LEAF = dict.fromkeys(("at", "type", "actor", "subject"), "x") | {
     "case": None,
@@ -31,13 +31,6 @@ LEAF = dict.fromkeys(("at", "type", "actor", "subject"), "x") | {
     "after": "open",
     "row": None,
 }
-
-
-def to_the_end(rig: Rig, worker: Worker) -> None:
-    worker.work_all()
-    rig.step()
-    worker.work_all()
-    rig.step(6)
 
 
 def audit(rig: Rig) -> Verdict:

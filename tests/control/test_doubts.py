@@ -11,7 +11,7 @@ import pytest
 from leitstand.core import limits
 from leitstand.core.job import Job
 from leitstand.ports import ProviderError
-from leitstand.store import instances, tables
+from leitstand.store import instances
 from leitstand.store.engine import Database
 from tests.control.rig import TENANT, Rig, Worker, job_of
 
@@ -45,10 +45,6 @@ class Many(Rig):
 
     def ids(self) -> list[str]:
         return [one.id for one in self.read(lambda c: instances.of_job(c, TENANT, self.started.id))]
-
-    def alarms(self) -> list[Any]:
-        found = self.read(lambda c: c.execute(tables.events.select()).all())
-        return [one for one in found if one.kind == "alarm"]
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 from leitstand.control.funds import Funds
 from leitstand.core import limits
 from leitstand.ports import Unavailable
-from leitstand.store import instances, tables
+from leitstand.store import instances
 from leitstand.store.engine import Database
 from tests.control.rig import TENANT, Rig
 
@@ -52,10 +52,6 @@ class Paid(Rig):
 
     def look(self) -> None:
         self.funds.step(self.time)
-
-    def alarms(self) -> list[Any]:
-        found = self.read(lambda c: c.execute(tables.events.select()).all())
-        return [one for one in found if one.kind == "alarm"]
 
 
 @pytest.fixture

@@ -119,7 +119,6 @@ def every_case() -> list[tuple[Any, Need, Listing | None, tuple[Action, ...]]]:
 
 
 CASES = every_case()
-PROVEN = {"absent", "never_created", "refused", "unwanted"}
 
 
 def test_what_is_decided_is_always_in_the_table() -> None:
