@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -95,6 +96,33 @@ def test_an_invoice_that_comes_after_weeks_is_booked(rig: Rig, books: Books) -> 
     step(rig.time)
     assert booked(rig, one) == Decimal("1.25")
     step(rig.time)
+    assert booked(rig, one) == Decimal("1.25")
+
+
+def test_a_bill_that_grows_is_booked_each_time(rig: Rig, books: Books) -> None:
+    one = ended(rig)
+    step = bills(rig).step
+    for amount in ("1.25", "1.75", "2.5"):
+        books.rows["p1"] = Decimal(amount)
+        rig.later(days=1)
+        step(rig.time)
+        assert booked(rig, one) == Decimal(amount)
+
+
+def test_a_bill_beyond_the_least_charge_is_booked(
+    rig: Rig, books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offers = rig.rented.offers
+    monkeypatch.setattr(
+        rig.rented,
+        "offers",
+        lambda want: [replace(offer, minimum_eur=Decimal(1)) for offer in offers(want)],
+    )
+    one = ended(rig)
+    assert booked(rig, one) == 1
+    books.rows["p1"] = Decimal("1.25")
+    rig.later(days=1)
+    bills(rig).step(rig.time)
     assert booked(rig, one) == Decimal("1.25")
 
 

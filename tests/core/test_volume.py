@@ -77,7 +77,6 @@ def sight(*listed: Volume, **values: Any) -> Sight:
         idle_max=timedelta(days=14),
         lag=timedelta(seconds=30),
         now=NOW,
-        installation=OURS,
     )
     return replace(seen, **values)
 

@@ -112,7 +112,6 @@ class Admit(Command[tuple[admission.Fault, ...]]):
             return ()
         if instance.state != "admitting":
             raise Problem("instance-ending", Exit.REFUSED)
-        needs = note_probe(tx, instance.offer, self.measured)
         facts = {**self.measured, "clock_skew_seconds": self.clock_skew_seconds}
         found = admission.faults(
             instance.offer,
@@ -129,6 +128,7 @@ class Admit(Command[tuple[admission.Fault, ...]]):
         if unguarded is not None and instance.tier != OWN_TIER:
             _end(tx, instance, facts, "unguarded", term=unguarded.has)
             return (unguarded,)
+        needs = note_probe(tx, instance.offer, self.measured)  # not from who lies about the rest
         if needs is not None and instance.tier != OWN_TIER:
             has = float(self.measured["self_test"]["probe"]["tflops"])
             slow = admission.Fault("contention", f"{has:.3g} TFLOP/s", f"{needs:.3g} TFLOP/s")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import ROUND_UP, Decimal
 from typing import Any, ClassVar
 
@@ -94,6 +94,9 @@ def charge_billed(tx: Tx, instance: Instance, amount: Decimal) -> None:
     is of the month in which the instance ended: one of another widens no budget of this month."""
     reservation = money.reservation_of(tx.conn, instance.id)
     at = min(instance.ended_at or tx.now, tx.now)
+    last = money.last_charge_end(tx.conn, instance.id)
+    if last is not None and last >= at:
+        at = last + timedelta(microseconds=1)  # one charge of an instance begins at each moment
     _charge(tx, instance, reservation, at, at, amount, "billed")
 
 

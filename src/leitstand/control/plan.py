@@ -357,8 +357,8 @@ class Planner:
         """One for each modality of the work."""
         software, specs = self._boot.software(), []
         for name in work.pipelines:
-            families = {use.family for use in check(profile)[name]}
-            models = [model.digest for model in work.models if model.family in families]
+            loaded = families(profile, name)
+            models = [model.digest for model in work.models if model.family in loaded]
             needs = plain(work.wants[name])
             specs.append(launch_spec(name, needs, models, self.rules.images, software))
         return specs

@@ -68,7 +68,7 @@ class KeepVolumes(Command[None]):
         for shelf in volumes.kept(tx.conn, self.provider):
             book(tx, shelf)
             if shelf.provider_id in self.mounted:
-                volumes.note(tx.conn, shelf.id, used_at=tx.now)
+                tx.set("volume", shelf.id, used_at=tx.now)
         for act in self.decided:
             self._one(tx, act)
 
@@ -81,9 +81,9 @@ class KeepVolumes(Command[None]):
             return
         match act:
             case Create() | Delete():
-                volumes.note(tx.conn, shelf.id, asked_at=tx.now)
+                tx.set("volume", shelf.id, asked_at=tx.now)
             case NoteMissing(missing=missing):
-                volumes.note(tx.conn, shelf.id, absent_since=tx.now if missing else None)
+                tx.set("volume", shelf.id, absent_since=tx.now if missing else None)
             case Step(event=event, code=code, provider_id=found):
                 values: dict[str, Any] = {"absent_since": None}
                 if code is not None:
@@ -131,7 +131,7 @@ def book(tx: Tx, shelf: Shelf) -> None:
     }
     add(tx.conn, tables.rents, [row])
     tx.enter("rent", "create", row["id"], 1, None, "booked")
-    volumes.note(tx.conn, shelf.id, booked_at=until)
+    tx.set("volume", shelf.id, booked_at=until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +164,8 @@ class NoteHolds(Command[None]):
     def owner(self) -> str | None:
         return self.instance_id
 
-    def news(self, tx: Tx) -> tuple[str, str, list[str]] | None:
-        """Provider, volume and what it holds, where that is not what was known."""
+    def news(self, tx: Tx) -> tuple[str, list[str]] | None:
+        """A volume and what it holds, where that is not what was known."""
         instance = instances.find(tx.conn, tx.tenant, self.instance_id) if self.cached else None
         if instance is None or not instance.offer.get("volume"):
             return None
@@ -173,13 +173,13 @@ class NoteHolds(Command[None]):
         provider, volume_id = instance.provider, str(instance.offer["volume"])
         for shelf in volumes.kept(tx.conn, provider):
             if shelf.provider_id == volume_id and shelf.holds != held:
-                return provider, volume_id, held
+                return shelf.id, held
         return None
 
     def apply(self, tx: Tx) -> None:
         found = self.news(tx)
         if found is not None:
-            volumes.note_holds(tx.conn, *found)
+            tx.set("volume", found[0], holds=found[1])
 
 
 def one(tx: Tx, volume_id: str) -> Shelf:
@@ -297,7 +297,6 @@ class Volumes:
             idle_max=self._idle_max,
             lag=provider.listing_lag,
             now=tx.now,
-            installation=self._installation,
         )
 
     def _call(

@@ -46,8 +46,6 @@ __all__ = [
     "tier_min",
 ]
 
-PARTS = ("boot", "transfer", "work", "redo", "release", "storage", "traffic", "minimum")
-"""What the cost to the result consists of; `minimum` is what a provider's least charge adds."""
 _HOUR = Decimal(3600)
 GB_PER_GIB = 1.073741824
 
@@ -247,7 +245,8 @@ def traffic_of(offer: Offer, down_gib: float, up_gib: float) -> Decimal:
 
 
 def parts_of(offer: Offer, seen: Outlook) -> dict[str, Decimal]:
-    """The expected cost to the result, by what it is paid for."""
+    """The expected cost to the result, by what it is paid for; `minimum` is what a provider's least
+    charge adds."""
     price = offer.price_eur_per_hour
     parts = {
         "boot": _cost(price, seen.boot_seconds),

@@ -152,7 +152,6 @@ class Sight:
     idle_max: timedelta
     lag: timedelta
     now: datetime
-    installation: str
 
 
 def acts(shelves: Sequence[Shelf], sight: Sight) -> list[Act]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, func, select
 
 from leitstand.core.volume import Shelf
 from leitstand.store.rows import columns, fetch
@@ -37,17 +36,6 @@ def page(
     if after is not None:
         query = query.where(volumes.c.id < after)
     return fetch(conn, Shelf, query.order_by(volumes.c.id.desc()).limit(limit))
-
-
-def note(conn: Connection, volume_id: str, **values: Any) -> None:
-    """Readings; no ledger entry belongs to these."""
-    conn.execute(update(volumes).where(volumes.c.id == volume_id).values(**values))
-
-
-def note_holds(conn: Connection, provider: str, provider_id: str, holds: list[str]) -> None:
-    """Which model files a worker found on a volume."""
-    mine = (volumes.c.provider == provider, volumes.c.provider_id == provider_id)
-    conn.execute(update(volumes).where(*mine).values(holds=holds))
 
 
 def cost_of(conn: Connection, tenant: str, volume_id: str) -> tuple[Decimal, datetime | None]:
